@@ -1,0 +1,1 @@
+//! Tarn's catalog: the catalog log, the pure state machine, table metadata, transactions, and their Iceberg REST front.

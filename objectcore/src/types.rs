@@ -1,0 +1,428 @@
+//! What goes into and comes out of [`ObjectCore`](crate::ObjectCore): options, attributes,
+//! bodies, pages and errors.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+use crate::name::{BucketName, ObjectKey};
+
+/// An entity tag without its quotes: 32 hex digits, for multipart objects `<hex>-<parts>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ETag(pub String);
+
+/// Milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Millis(pub u64);
+
+/// A checksum algorithm of S3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ChecksumAlgorithm {
+    /// CRC-32 (ISO-HDLC).
+    Crc32,
+    /// CRC-32C (Castagnoli).
+    Crc32c,
+    /// CRC-64/NVME.
+    Crc64Nvme,
+    /// SHA-1.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+}
+
+/// Whether a checksum covers the object's bytes or the checksums of its parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ChecksumKind {
+    /// Over all bytes of the object.
+    FullObject,
+    /// Over the checksums of the parts.
+    Composite,
+}
+
+/// A checksum of an object or part. `value` is big-endian, as long as the algorithm says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Checksum {
+    /// How it is computed.
+    pub algorithm: ChecksumAlgorithm,
+    /// What it covers.
+    pub kind: ChecksumKind,
+    /// The checksum's bytes.
+    pub value: Vec<u8>,
+}
+
+/// What a client says about an object beside its bytes; kept and answered as sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attributes {
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Content-Encoding`, without `aws-chunked`.
+    pub content_encoding: Option<String>,
+    /// `Content-Disposition`.
+    pub content_disposition: Option<String>,
+    /// `Content-Language`.
+    pub content_language: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// `Expires`.
+    pub expires: Option<String>,
+    /// `x-amz-meta-*`, names in lower case without the prefix.
+    pub user: BTreeMap<String, String>,
+}
+
+/// One part of a multipart object, as `GetObjectAttributes` and `?partNumber=` need it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectPart {
+    /// The part's number, 1 to 10,000.
+    pub number: u16,
+    /// The part's size in bytes.
+    pub size: u64,
+    /// The part's checksum, where the upload has one.
+    pub checksum: Option<Checksum>,
+}
+
+/// An object as HEAD and LIST tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// The key.
+    pub key: ObjectKey,
+    /// The size in bytes.
+    pub size: u64,
+    /// The entity tag.
+    pub etag: ETag,
+    /// When the version was written.
+    pub modified: Millis,
+    /// What the client said about it.
+    pub attributes: Attributes,
+    /// The checksum kept with it.
+    pub checksum: Option<Checksum>,
+    /// The parts, for an object made by a multipart upload; else empty.
+    pub parts: Vec<ObjectPart>,
+}
+
+/// When a write takes effect. Decided atomically with the write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutIf {
+    /// In any case.
+    Always,
+    /// Only when the key holds no object (`If-None-Match: *`).
+    Absent,
+    /// Only when the key's object has this tag (`If-Match`).
+    Match(ETag),
+    /// Only when the key holds an object, whatever its tag (`If-Match: *`).
+    Exists,
+}
+
+/// A body that is being received.
+pub struct Body {
+    /// The bytes. An error ends the write without effect.
+    pub chunks: BoxStream<'static, Result<Bytes, BodyError>>,
+    /// Called once after the last chunk and before the commit: the last chance to refuse, and
+    /// the checksum to keep.
+    pub seal: Box<dyn FnOnce() -> Result<Option<Checksum>, BodyError> + Send>,
+}
+
+impl Body {
+    /// A body of bytes at hand, with no checksum.
+    pub fn from_bytes(bytes: Bytes) -> Self {
+        Self {
+            chunks: Box::pin(futures::stream::once(async move { Ok(bytes) })),
+            seal: Box::new(|| Ok(None)),
+        }
+    }
+}
+
+/// Why a body could not be taken. The write has no effect.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The connection ended before the body did.
+    #[error("the body ended before its announced length")]
+    Incomplete,
+    /// A checksum or digest does not match the bytes.
+    #[error("the {0} does not match the body")]
+    Mismatch(&'static str),
+    /// The bytes break the transfer's own format (chunk framing, signature).
+    #[error("the body is malformed: {0}")]
+    Malformed(String),
+    /// The body is longer than the limit.
+    #[error("the body is longer than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
+}
+
+/// How to put an object or part.
+#[derive(Debug, Clone)]
+pub struct PutOptions {
+    /// When it takes effect.
+    pub when: PutIf,
+    /// What is kept beside the bytes.
+    pub attributes: Attributes,
+    /// The announced size, where there is one. A body of another size is refused.
+    pub size: Option<u64>,
+    /// The MD5 the client sent (`Content-MD5`). Another one is refused.
+    pub content_md5: Option<[u8; 16]>,
+}
+
+impl Default for PutOptions {
+    fn default() -> Self {
+        Self { when: PutIf::Always, attributes: Attributes::default(), size: None, content_md5: None }
+    }
+}
+
+/// What a put made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The new entity tag.
+    pub etag: ETag,
+    /// The bytes stored.
+    pub size: u64,
+    /// When it was written.
+    pub modified: Millis,
+    /// The checksum kept with it.
+    pub checksum: Option<Checksum>,
+}
+
+/// An object being read. Dropping `chunks` ends the read. An error in `chunks` means that the rest
+/// cannot be had: the sender must abort the connection.
+pub struct ObjectBody {
+    /// The whole object, not the range.
+    pub info: ObjectInfo,
+    /// The bytes of the object that `chunks` yields.
+    pub range: Range<u64>,
+    /// The bytes, verified.
+    pub chunks: BoxStream<'static, Result<Bytes, ReadError>>,
+}
+
+/// A bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketInfo {
+    /// Its name.
+    pub name: BucketName,
+    /// When it was created.
+    pub created: Millis,
+}
+
+/// What to list. Keys come in the order of their UTF-8 bytes.
+#[derive(Debug, Clone, Default)]
+pub struct ListOptions {
+    /// Only keys that begin so.
+    pub prefix: String,
+    /// Only keys (and common prefixes) after this one.
+    pub start_after: Option<String>,
+    /// Roll keys up to the first delimiter after the prefix.
+    pub delimiter: Option<String>,
+    /// The most entries (objects and common prefixes) in the page.
+    pub limit: usize,
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone, Default)]
+pub struct ListPage {
+    /// The objects.
+    pub objects: Vec<ObjectInfo>,
+    /// The rolled-up prefixes.
+    pub common_prefixes: Vec<String>,
+    /// Where the next page starts after; `None` at the end.
+    pub next_start_after: Option<String>,
+}
+
+/// Names a multipart upload.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UploadId(pub String);
+
+/// A multipart upload in progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadInfo {
+    /// The key it will create.
+    pub key: ObjectKey,
+    /// Its id.
+    pub upload: UploadId,
+    /// When it began.
+    pub initiated: Millis,
+    /// What the object will carry.
+    pub attributes: Attributes,
+    /// The checksum algorithm and kind asked for at creation.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+}
+
+/// A part that was uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartInfo {
+    /// 1 to 10,000.
+    pub number: u16,
+    /// The size in bytes.
+    pub size: u64,
+    /// The part's own tag.
+    pub etag: ETag,
+    /// When it was written.
+    pub modified: Millis,
+    /// Its checksum.
+    pub checksum: Option<Checksum>,
+}
+
+/// A part named in a complete request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompletePart {
+    /// The part's number.
+    pub number: u16,
+    /// The tag the client got for it.
+    pub etag: ETag,
+    /// The checksum the client got for it, if it says so.
+    pub checksum: Option<Vec<u8>>,
+}
+
+/// The set cannot serve: why, and what the caller may conclude.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The drives are full. Nothing took effect; reads and deletes work.
+    #[error("the drives are full")]
+    Full,
+    /// Too few drives for a write. Nothing took effect.
+    #[error("too few healthy drives: {healthy} of {needed}")]
+    TooFewDrives {
+        /// The drives that could take it.
+        healthy: usize,
+        /// The drives a write needs.
+        needed: usize,
+    },
+    /// Too many shards are lost or damaged.
+    #[error("too few intact shards: {intact} of {needed}")]
+    Damaged {
+        /// The shards that were intact.
+        intact: usize,
+        /// The shards a read needs.
+        needed: usize,
+    },
+    /// A write was sent and its outcome is not known.
+    #[error("the outcome of the write is not known")]
+    Unknown,
+    /// Admission refused; nothing was started.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// The store is shutting down; nothing was started.
+    #[error("the store is closing")]
+    Closing,
+    /// A drive or the index answered an error.
+    #[error("{context}")]
+    Io {
+        /// What was being done.
+        context: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// The bucket does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the bucket does not exist")]
+pub struct NoSuchBucket;
+
+/// Why a read failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The bucket does not exist.
+    #[error("the bucket does not exist")]
+    NoSuchBucket,
+    /// The key holds no object.
+    #[error("the key holds no object")]
+    NoSuchKey,
+    /// The range asked for begins behind the object's end.
+    #[error("the range begins behind the end of {size} bytes")]
+    InvalidRange {
+        /// The object's size.
+        size: u64,
+    },
+    /// The drives cannot serve it.
+    #[error("the object cannot be read")]
+    Storage(#[from] StorageError),
+}
+
+/// Why a put, copy or delete failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The bucket does not exist.
+    #[error("the bucket does not exist")]
+    NoSuchBucket,
+    /// The condition does not hold; `exists` says whether the key holds an object.
+    #[error("the precondition does not hold")]
+    Precondition {
+        /// Whether the key holds an object.
+        exists: bool,
+    },
+    /// The body could not be taken.
+    #[error("the body was refused")]
+    Body(#[from] BodyError),
+    /// The drives cannot take it.
+    #[error("the object cannot be written")]
+    Storage(#[from] StorageError),
+}
+
+/// Why a bucket operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// It does not exist.
+    #[error("the bucket does not exist")]
+    NoSuchBucket,
+    /// It exists already.
+    #[error("the bucket exists already")]
+    Exists,
+    /// It still holds objects or uploads.
+    #[error("the bucket is not empty")]
+    NotEmpty,
+    /// There are as many buckets as there may be.
+    #[error("there are {limit} buckets already")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+    /// The drives cannot serve it.
+    #[error("the bucket cannot be changed")]
+    Storage(#[from] StorageError),
+}
+
+/// Why a multipart operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// The bucket does not exist.
+    #[error("the bucket does not exist")]
+    NoSuchBucket,
+    /// The upload does not exist, or was completed or aborted.
+    #[error("the upload does not exist")]
+    NoSuchUpload,
+    /// The list names a part that is not there, or with another tag or checksum.
+    #[error("part {number} is missing or differs")]
+    InvalidPart {
+        /// The part.
+        number: u16,
+    },
+    /// The parts are not in ascending order.
+    #[error("the parts are not in ascending order")]
+    InvalidPartOrder,
+    /// A part other than the last is below the minimum.
+    #[error("part {number} has {size} bytes, fewer than {minimum}")]
+    TooSmall {
+        /// The part.
+        number: u16,
+        /// Its size in bytes.
+        size: u64,
+        /// The least a part may have.
+        minimum: u64,
+    },
+    /// The object would be larger than the limit.
+    #[error("the object would have more than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The checksum the client sent for the whole object differs.
+    #[error("the checksum of the object differs")]
+    BadDigest,
+    /// As for a put.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}

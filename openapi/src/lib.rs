@@ -1,0 +1,6 @@
+//! What both sides of an HTTP boundary of Tarn agree on: the access contract, request
+//! identity, error envelopes and page tokens. Depends on no other crate of Tarn.
+
+pub mod access;
+pub mod page;
+pub mod request;

@@ -1,0 +1,1 @@
+//! Tarn: one binary that is a lakehouse.

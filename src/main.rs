@@ -1,0 +1,2 @@
+//! The `tarn` program.
+fn main() {}
