@@ -348,6 +348,9 @@ pub enum WriteError {
     /// The bucket does not exist.
     #[error("the bucket does not exist")]
     NoSuchBucket,
+    /// A copy's source key holds no object, or its bucket does not exist.
+    #[error("the source of the copy does not exist")]
+    NoSuchSource,
     /// The condition does not hold; `exists` says whether the key holds an object.
     #[error("the precondition does not hold")]
     Precondition {
@@ -425,4 +428,58 @@ pub enum UploadError {
     /// As for a put.
     #[error(transparent)]
     Write(#[from] WriteError),
+}
+
+/// The bytes of an object a read asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GetRange {
+    /// From the first offset to the second, both included; cut at the object's end.
+    Bounded(u64, u64),
+    /// From the offset to the end.
+    From(u64),
+    /// The last so many bytes; the whole object when it has fewer.
+    Suffix(u64),
+    /// The part of that number; of an object not made by a multipart upload, part 1 is the whole.
+    Part(u16),
+}
+
+/// How to copy an object.
+#[derive(Debug, Clone)]
+pub struct CopyOptions {
+    /// When the copy takes effect at its destination.
+    pub when: PutIf,
+    /// What the copy carries; `None` keeps the source's attributes.
+    pub attributes: Option<Attributes>,
+    /// The checksum to compute for the copy; `None` keeps the source's when it covers all bytes.
+    pub checksum: Option<ChecksumAlgorithm>,
+}
+
+impl Default for CopyOptions {
+    fn default() -> Self {
+        Self { when: PutIf::Always, attributes: None, checksum: None }
+    }
+}
+
+/// How to complete a multipart upload.
+#[derive(Debug, Clone)]
+pub struct CompleteOptions {
+    /// When the object takes effect.
+    pub when: PutIf,
+    /// The checksum the client expects of the whole object.
+    pub checksum: Option<Checksum>,
+    /// The size the client expects of the whole object.
+    pub size: Option<u64>,
+}
+
+impl Default for CompleteOptions {
+    fn default() -> Self {
+        Self { when: PutIf::Always, checksum: None, size: None }
+    }
+}
+
+/// What a delete found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deleted {
+    /// Whether the key held an object.
+    pub existed: bool,
 }
