@@ -1,1 +1,3 @@
 //! Tarn: one binary that is a lakehouse.
+
+pub mod identity;

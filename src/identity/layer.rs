@@ -1,0 +1,188 @@
+//! The one place where requests are authenticated, before any front sees them.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderMap, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tarn_openapi::access::Principal;
+use tarn_openapi::request::{Authenticated, RequestId};
+
+use super::answer::{self, Protocol};
+use super::error::AuthError;
+use super::key::AccessKey;
+use super::keyring::Keyring;
+use super::sigv4::canonical::sha256;
+use super::sigv4::payload::Payload;
+use super::sigv4::presented::{self, Place, Presented};
+use super::sigv4::signing_key::SigningKeys;
+use super::sigv4::verify;
+use super::{body, oauth};
+
+/// The longest body that is read to check a signature over it (not S3: there its hash is a header).
+const BUFFERED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Authenticates requests.
+pub struct Identity {
+    keyring: Arc<Keyring>,
+    signing_keys: SigningKeys,
+    tokens: Option<oauth::Tokens>,
+}
+
+impl Identity {
+    /// Looks keys up in `keyring`. Without `tokens` no bearer token is accepted.
+    pub fn new(keyring: Arc<Keyring>, tokens: Option<oauth::Tokens>) -> Self {
+        Self { keyring, signing_keys: SigningKeys::default(), tokens }
+    }
+
+    /// The keys.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// The bearer tokens, when the server issues them.
+    pub fn tokens(&self) -> Option<&oauth::Tokens> {
+        self.tokens.as_ref()
+    }
+
+    /// Checks what the request presents and returns the request as the fronts may see it.
+    async fn admit(&self, request: Request, protocol: Protocol, now: i64) -> Result<Request, AuthError> {
+        let (mut parts, mut content) = request.into_parts();
+        let (principal, how) = match present(&parts)? {
+            Credentials::None if wants_credentials(protocol, parts.uri.path()) => {
+                return Err(AuthError::Missing);
+            }
+            Credentials::None => (Principal::Anonymous, Authenticated::Anonymous),
+            Credentials::Bearer(_) if protocol == Protocol::S3 => {
+                return Err(AuthError::UnsupportedMechanism);
+            }
+            Credentials::Bearer(token) => {
+                let tokens = self.tokens.as_ref().ok_or(AuthError::InvalidBearer)?;
+                (tokens.verify(token, &self.keyring, now)?.principal(), Authenticated::Bearer)
+            }
+            Credentials::Signed(presented) => {
+                let (key, verified) = self.check_signed(*presented, &parts, content, now).await?;
+                content = verified.content;
+                (key.principal(), verified.how)
+            }
+        };
+        parts.extensions.insert(principal);
+        parts.extensions.insert(how);
+        Ok(Request::from_parts(parts, content))
+    }
+
+    async fn check_signed(
+        &self,
+        mut presented: Presented,
+        parts: &Parts,
+        mut content: Body,
+        now: i64,
+    ) -> Result<(Arc<AccessKey>, Verified), AuthError> {
+        verify::check_time(&presented, now)?;
+        let key = self.keyring.find(&presented.credential.access_key).ok_or(AuthError::UnknownKey)?;
+        if presented.payload == Payload::Unstated {
+            let bytes = Limited::new(content, BUFFERED_BYTES_MAX).collect().await.map_err(|error| {
+                if error.is::<LengthLimitError>() { AuthError::BodyTooLarge } else { AuthError::Incomplete }
+            })?;
+            let bytes = bytes.to_bytes();
+            presented.payload_text = hex::encode(sha256(&bytes));
+            content = Body::from(bytes);
+        }
+        let seed = verify::check_signature(&presented, parts, &key, &self.signing_keys)?;
+        let content = body::wrap(presented.payload, seed, &parts.headers, content)?;
+        let how = match presented.place {
+            Place::Header => Authenticated::SignedHeader,
+            Place::Query { .. } => Authenticated::SignedQuery,
+        };
+        Ok((key, Verified { content, how }))
+    }
+}
+
+/// Whether a request without credentials is told so (401) before its front sees it. S3 answers itself,
+/// and probes, metrics and the API document decide for themselves.
+fn wants_credentials(protocol: Protocol, path: &str) -> bool {
+    match protocol {
+        Protocol::S3 => false,
+        Protocol::Iceberg => true,
+        Protocol::Plain => path.starts_with("/_admin"),
+    }
+}
+
+struct Verified {
+    content: Body,
+    how: Authenticated,
+}
+
+/// What a request presents.
+enum Credentials<'a> {
+    None,
+    Signed(Box<Presented>),
+    Bearer(&'a str),
+}
+
+fn present(parts: &Parts) -> Result<Credentials<'_>, AuthError> {
+    let presigned = presented::is_presigned(&parts.uri);
+    let authorization = single_authorization(&parts.headers)?;
+    if presigned && authorization.is_some() {
+        return Err(AuthError::SeveralMechanisms);
+    }
+    if parts.headers.contains_key("x-amz-security-token")
+        || parts.headers.contains_key("x-amz-s3session-token")
+    {
+        return Err(AuthError::SecurityToken);
+    }
+    if presigned {
+        let query = parts.uri.query().unwrap_or_default();
+        return Ok(Credentials::Signed(Box::new(presented::from_query(query)?)));
+    }
+    let Some(authorization) = authorization else {
+        // The older signature in a query: say so instead of treating it as nobody's request.
+        let old = parts.uri.query().is_some_and(|query| query.contains("AWSAccessKeyId="));
+        return if old { Err(AuthError::UnsupportedMechanism) } else { Ok(Credentials::None) };
+    };
+    match authorization.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+            Ok(Credentials::Bearer(token.trim()))
+        }
+        _ => Ok(Credentials::Signed(Box::new(presented::from_header(authorization, &parts.headers)?))),
+    }
+}
+
+fn single_authorization(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(AuthError::SeveralMechanisms);
+    }
+    match first {
+        None => Ok(None),
+        Some(value) => value.to_str().map(Some).map_err(|_| AuthError::MalformedHeader("it is not ASCII")),
+    }
+}
+
+/// The middleware. Must stand inside the one that gives requests their id.
+pub async fn authenticate(State(identity): State<Arc<Identity>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    // The token endpoint reads its own credentials: a client's id and secret, not a signature.
+    if oauth::is_token_path(path) {
+        return next.run(request).await;
+    }
+    let protocol = Protocol::of(path);
+    let path = path.to_owned();
+    let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId("-".into()));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    match identity.admit(request, protocol, now).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => {
+            let (_, code) = refusal.s3();
+            metrics::counter!("tarn_auth_refused_total", "code" => code).increment(1);
+            tracing::info!(request.id = %id, request.path = %path, code, reason = %refusal, "credentials refused");
+            answer::refused(protocol, &refusal, &path, &id)
+        }
+    }
+}

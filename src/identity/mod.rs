@@ -1,0 +1,21 @@
+//! Who sends a request, and what they may do.
+//!
+//! Authentication happens here, once, for every front: a front finds a `Principal` in the request's
+//! extensions and a body without framing or signatures.
+
+pub mod answer;
+mod body;
+mod error;
+pub mod key;
+mod keyring;
+mod layer;
+pub mod oauth;
+mod policy;
+mod secret;
+mod sigv4;
+
+pub use keyring::Keyring;
+pub use layer::{Identity, authenticate};
+pub use policy::Grants;
+pub use secret::Secret;
+pub use sigv4::sign::Signer;

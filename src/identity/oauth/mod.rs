@@ -1,0 +1,13 @@
+//! OAuth2 client credentials for the catalog: the client is an access key and its secret.
+
+mod endpoint;
+mod jwt;
+mod token;
+
+pub use endpoint::router;
+pub use token::Tokens;
+
+/// Whether `path` is the token endpoint.
+pub(crate) fn is_token_path(path: &str) -> bool {
+    matches!(path, "/_iceberg/v1/oauth/tokens" | "/iceberg/v1/oauth/tokens")
+}

@@ -1,0 +1,118 @@
+//! What a principal may do. Default deny: what no line here allows is refused.
+
+use std::sync::Arc;
+
+use tarn_openapi::access::{Action, Authorize, Denied, Principal, Resource};
+
+use super::key::{Grant, Owner, Policy};
+use super::keyring::Keyring;
+
+/// Decides by the key's grant as it is now, so that a deleted key loses its rights at once.
+pub struct Grants {
+    keyring: Arc<Keyring>,
+}
+
+impl Grants {
+    /// Looks grants up in `keyring`.
+    pub fn new(keyring: Arc<Keyring>) -> Self {
+        Self { keyring }
+    }
+}
+
+impl Authorize for Grants {
+    fn authorize(&self, principal: &Principal, action: Action, resource: Resource<'_>) -> Result<(), Denied> {
+        match principal {
+            Principal::Anonymous => Err(Denied),
+            Principal::Root => Ok(()),
+            Principal::AccessKey(id) => match &self.keyring.find(id).ok_or(Denied)?.owner {
+                Owner::Root => Ok(()),
+                Owner::Granted(grant) => check(grant, action, resource),
+            },
+        }
+    }
+}
+
+fn check(grant: &Grant, action: Action, resource: Resource<'_>) -> Result<(), Denied> {
+    if policy_allows(grant.policy, action) && place_allows(grant, action, resource) {
+        Ok(())
+    } else {
+        Err(Denied)
+    }
+}
+
+fn policy_allows(policy: Policy, action: Action) -> bool {
+    match policy {
+        Policy::Admin => true,
+        Policy::ReadWrite => match action {
+            Action::ObjectRead
+            | Action::ObjectWrite
+            | Action::BucketList
+            | Action::BucketManage
+            | Action::CatalogRead
+            | Action::CatalogWrite
+            | Action::WarehouseManage => true,
+            Action::Admin => false,
+        },
+        Policy::ReadOnly => match action {
+            Action::ObjectRead | Action::BucketList | Action::CatalogRead => true,
+            Action::ObjectWrite
+            | Action::BucketManage
+            | Action::CatalogWrite
+            | Action::WarehouseManage
+            | Action::Admin => false,
+        },
+    }
+}
+
+/// A key with a list of buckets reaches only into those. Of the server as a whole it may read the catalog's
+/// settings, not the list of all buckets.
+fn place_allows(grant: &Grant, action: Action, resource: Resource<'_>) -> bool {
+    match (&grant.buckets, resource.bucket()) {
+        (None, _) => true,
+        (Some(buckets), Some(bucket)) => buckets.contains(bucket),
+        (Some(_), None) => action == Action::CatalogRead,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(policy: Policy, buckets: Option<&[&str]>) -> Grant {
+        let buckets = buckets.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+        Grant { policy, buckets }
+    }
+
+    #[test]
+    fn read_only_keys_change_nothing() {
+        let grant = grant(Policy::ReadOnly, None);
+        let object = Resource::Object("b", "k");
+        assert_eq!(check(&grant, Action::ObjectRead, object), Ok(()));
+        for action in [Action::ObjectWrite, Action::BucketManage, Action::CatalogWrite, Action::Admin] {
+            assert_eq!(check(&grant, action, object), Err(Denied), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_with_a_list_of_buckets_reaches_no_other() {
+        let grant = grant(Policy::ReadWrite, Some(&["b"]));
+        assert_eq!(check(&grant, Action::ObjectWrite, Resource::Object("b", "k")), Ok(()));
+        assert_eq!(check(&grant, Action::ObjectRead, Resource::Object("c", "k")), Err(Denied));
+        assert_eq!(check(&grant, Action::CatalogWrite, Resource::Table("c", &[], "t")), Err(Denied));
+        assert_eq!(check(&grant, Action::BucketList, Resource::Server), Err(Denied));
+        assert_eq!(check(&grant, Action::CatalogRead, Resource::Server), Ok(()));
+    }
+
+    #[test]
+    fn only_admins_administer_and_nobody_is_nothing() {
+        assert_eq!(check(&grant(Policy::ReadWrite, None), Action::Admin, Resource::Server), Err(Denied));
+        assert_eq!(check(&grant(Policy::Admin, None), Action::Admin, Resource::Server), Ok(()));
+        let root =
+            super::super::key::AccessKey::root("root", super::super::secret::Secret::new("s".repeat(8)));
+        let grants = Grants::new(Arc::new(Keyring::new(root)));
+        for principal in [Principal::Anonymous, Principal::AccessKey("gone".into())] {
+            assert_eq!(grants.authorize(&principal, Action::ObjectRead, Resource::Server), Err(Denied));
+        }
+        assert_eq!(grants.authorize(&Principal::Root, Action::Admin, Resource::Server), Ok(()));
+    }
+}
