@@ -1,0 +1,150 @@
+//! What a commit requires of a table (REST spec, `TableRequirement`).
+
+use serde::Deserialize;
+use serde::de::Error as _;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::TableMetadata;
+use super::object::{InvalidMetadata, ObjectReader};
+
+/// A condition of a table that must hold for a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TableRequirement {
+    /// `assert-create`: the table does not exist.
+    Create,
+    /// `assert-table-uuid`
+    Uuid(Uuid),
+    /// `assert-ref-snapshot-id`
+    RefSnapshotId {
+        /// The branch or tag.
+        name: String,
+        /// The snapshot it names; `None`: it does not exist.
+        snapshot_id: Option<i64>,
+    },
+    /// `assert-last-assigned-field-id`
+    LastAssignedFieldId(i32),
+    /// `assert-current-schema-id`
+    CurrentSchemaId(i32),
+    /// `assert-last-assigned-partition-id`
+    LastAssignedPartitionId(i32),
+    /// `assert-default-spec-id`
+    DefaultSpecId(i32),
+    /// `assert-default-sort-order-id`
+    DefaultSortOrderId(i32),
+}
+
+/// A requirement does not hold; the client refreshes and tries again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("requirement failed: {message}")]
+pub struct RequirementFailed {
+    message: String,
+}
+
+impl TableRequirement {
+    /// Reads a requirement; an unknown type is an error that names it.
+    pub fn from_json(value: Value) -> Result<Self, InvalidMetadata> {
+        let mut object = ObjectReader::new("table requirement", value)?;
+        let kind = object.string("type")?;
+        match kind.as_str() {
+            "assert-create" => Ok(Self::Create),
+            "assert-table-uuid" => Ok(Self::Uuid(uuid_of(&object.string("uuid")?)?)),
+            "assert-ref-snapshot-id" => Ok(Self::RefSnapshotId {
+                name: object.string("ref")?,
+                snapshot_id: object.i64_opt("snapshot-id")?,
+            }),
+            "assert-last-assigned-field-id" => {
+                Ok(Self::LastAssignedFieldId(object.i32("last-assigned-field-id")?))
+            }
+            "assert-current-schema-id" => Ok(Self::CurrentSchemaId(object.i32("current-schema-id")?)),
+            "assert-last-assigned-partition-id" => {
+                Ok(Self::LastAssignedPartitionId(object.i32("last-assigned-partition-id")?))
+            }
+            "assert-default-spec-id" => Ok(Self::DefaultSpecId(object.i32("default-spec-id")?)),
+            "assert-default-sort-order-id" => {
+                Ok(Self::DefaultSortOrderId(object.i32("default-sort-order-id")?))
+            }
+            other => Err(InvalidMetadata::new(format!("unknown table requirement '{other}'"))),
+        }
+    }
+
+    /// Whether the requirement holds of `table`; `None` is a table that does not exist.
+    pub fn check(&self, table: Option<&TableMetadata>) -> Result<(), RequirementFailed> {
+        let fail = |message: String| Err(RequirementFailed { message });
+        let Some(table) = table else {
+            return match self {
+                Self::Create => Ok(()),
+                Self::Uuid(_)
+                | Self::RefSnapshotId { .. }
+                | Self::LastAssignedFieldId(_)
+                | Self::CurrentSchemaId(_)
+                | Self::LastAssignedPartitionId(_)
+                | Self::DefaultSpecId(_)
+                | Self::DefaultSortOrderId(_) => fail("the table does not exist".to_owned()),
+            };
+        };
+        match self {
+            Self::Create => fail("the table already exists".to_owned()),
+            Self::Uuid(expected) => match table.uuid() {
+                Some(found) if found == *expected => Ok(()),
+                Some(found) => fail(format!("the table's UUID is {found}, expected {expected}")),
+                None => fail(format!("the table has no UUID, expected {expected}")),
+            },
+            Self::RefSnapshotId { name, snapshot_id } => check_ref(table, name, *snapshot_id),
+            Self::LastAssignedFieldId(expected) => {
+                equal("last assigned field id", table.last_column_id(), *expected)
+            }
+            Self::CurrentSchemaId(expected) => {
+                equal("current schema id", table.current_schema_id(), *expected)
+            }
+            Self::LastAssignedPartitionId(expected) => {
+                equal("last assigned partition id", table.last_partition_id(), *expected)
+            }
+            Self::DefaultSpecId(expected) => {
+                equal("default partition spec id", table.default_spec_id(), *expected)
+            }
+            Self::DefaultSortOrderId(expected) => {
+                equal("default sort order id", table.default_sort_order_id(), *expected)
+            }
+        }
+    }
+}
+
+impl RequirementFailed {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+fn check_ref(table: &TableMetadata, name: &str, expected: Option<i64>) -> Result<(), RequirementFailed> {
+    let found = table.refs().get(name);
+    let message = match (found, expected) {
+        (None, None) => return Ok(()),
+        (Some(found), Some(expected)) if found.snapshot_id == expected => return Ok(()),
+        (Some(found), Some(expected)) => format!(
+            "{} {name} has changed: expected snapshot {expected}, found {}",
+            found.kind.name(),
+            found.snapshot_id
+        ),
+        (Some(found), None) => format!("{} {name} was created concurrently", found.kind.name()),
+        (None, Some(expected)) => format!("branch or tag {name} is missing, expected snapshot {expected}"),
+    };
+    Err(RequirementFailed { message })
+}
+
+fn equal(what: &str, found: i32, expected: i32) -> Result<(), RequirementFailed> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(RequirementFailed { message: format!("the {what} has changed: expected {expected}, found {found}") })
+}
+
+pub(crate) fn uuid_of(text: &str) -> Result<Uuid, InvalidMetadata> {
+    Uuid::parse_str(text).map_err(|error| InvalidMetadata::new(format!("'{text}' is not a UUID: {error}")))
+}
+
+impl<'de> Deserialize<'de> for TableRequirement {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_json(Value::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}

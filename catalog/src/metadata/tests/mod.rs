@@ -1,0 +1,3 @@
+//! Tests of the metadata model.
+
+mod round_trip;

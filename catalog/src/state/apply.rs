@@ -1,0 +1,114 @@
+//! Applying planned commits (T2).
+//!
+//! A change names what is so afterwards. Where it names something around it that is not there (which
+//! no planned commit does), the change puts it there or has no effect: replay never fails.
+
+use std::sync::Arc;
+
+use imbl::{OrdMap, Vector};
+
+use super::limits::REVISIONS_MAX;
+use super::name::{Namespace, TableIdent};
+use super::{
+    CatalogState, Change, Commit, Document, NamespaceEntry, Revision, TableEntry, TablePut, Warehouse,
+};
+
+impl CatalogState {
+    /// Applies a planned commit. Total: it never fails, and the same log gives the same state.
+    pub fn apply(&mut self, commit: &Commit) {
+        self.commits += 1;
+        for change in &commit.changes {
+            self.apply_change(change, commit.at);
+        }
+    }
+
+    fn apply_change(&mut self, change: &Change, at: i64) {
+        match change {
+            Change::PutWarehouse { name, properties } => {
+                self.warehouse_mut(name).properties = Arc::new(properties.clone());
+            }
+            Change::DropWarehouse { name } => {
+                self.warehouses.remove(name);
+            }
+            Change::PutNamespace { warehouse, namespace, properties } => {
+                self.namespace_mut(warehouse, namespace).properties = Arc::new(properties.clone());
+            }
+            Change::DropNamespace { warehouse, namespace } => {
+                if let Some(found) = self.warehouses.get_mut(warehouse) {
+                    found.namespaces.remove(namespace);
+                }
+            }
+            Change::PutTable(put) => self.put_table(put, at),
+            Change::DropTable { ident } => {
+                self.take_table(ident);
+            }
+            Change::RenameTable { from, to } => {
+                if let Some(table) = self.take_table(from) {
+                    self.namespace_mut(&to.warehouse, &to.namespace)
+                        .tables
+                        .insert(Arc::clone(&to.name), table);
+                }
+            }
+            Change::PutDocument { kind, id, json } => {
+                let document = Document { json: Arc::clone(json), revision: self.commits };
+                self.documents.insert((Arc::clone(kind), Arc::clone(id)), document);
+            }
+            Change::DeleteDocument { kind, id } => {
+                self.documents.remove(&(Arc::clone(kind), Arc::clone(id)));
+            }
+        }
+    }
+
+    fn warehouse_mut(&mut self, name: &Arc<str>) -> &mut Warehouse {
+        self.warehouses.entry(Arc::clone(name)).or_insert_with(Warehouse::empty)
+    }
+
+    fn namespace_mut(&mut self, warehouse: &Arc<str>, namespace: &Namespace) -> &mut NamespaceEntry {
+        self.warehouse_mut(warehouse)
+            .namespaces
+            .entry(namespace.clone())
+            .or_insert_with(NamespaceEntry::empty)
+    }
+
+    fn take_table(&mut self, ident: &TableIdent) -> Option<Arc<TableEntry>> {
+        let warehouse = self.warehouses.get_mut(&ident.warehouse)?;
+        warehouse.namespaces.get_mut(&ident.namespace)?.tables.remove(&ident.name)
+    }
+
+    fn put_table(&mut self, put: &TablePut, at: i64) {
+        let tables = &mut self.namespace_mut(&put.ident.warehouse, &put.ident.namespace).tables;
+        let old = tables.get(&put.ident.name).filter(|old| old.uuid == put.uuid);
+        let number = old.map_or(0, |old| old.revision.saturating_add(1));
+        let mut revisions = old.map_or_else(Vector::new, |old| old.revisions.clone());
+        while revisions.len() >= REVISIONS_MAX {
+            revisions.pop_front();
+        }
+        revisions.push_back(Revision {
+            number,
+            snapshot_id: put.snapshot_id,
+            schema_id: put.schema_id,
+            at,
+            metadata_location: Arc::clone(&put.metadata_location),
+        });
+        let entry = TableEntry {
+            uuid: put.uuid,
+            location: Arc::clone(&put.location),
+            metadata_location: Arc::clone(&put.metadata_location),
+            revision: number,
+            revisions,
+        };
+        tables.insert(Arc::clone(&put.ident.name), Arc::new(entry));
+    }
+}
+
+impl Warehouse {
+    pub(super) fn empty() -> Self {
+        Self { properties: Arc::default(), namespaces: OrdMap::new() }
+    }
+}
+
+impl NamespaceEntry {
+    pub(super) fn empty() -> Self {
+        Self { properties: Arc::default(), tables: OrdMap::new() }
+    }
+}

@@ -1,0 +1,102 @@
+//! What the catalog log holds: planned commits.
+//!
+//! - C1: the order of the variants of [`Change`] is their number on disk (postcard). New ones go to the
+//!   end, none is ever removed or reordered, none changes its fields.
+//! - C2: a change holds results, never conditions: applying one cannot fail.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::name::{Namespace, TableIdent};
+use super::request::Properties;
+
+/// Changes that happen together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+    /// What.
+    pub changes: Vec<Change>,
+}
+
+/// One change of the catalog's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// 0: a warehouse is there with these properties.
+    PutWarehouse {
+        /// Its name.
+        name: Arc<str>,
+        /// Its properties.
+        properties: Properties,
+    },
+    /// 1: a warehouse is gone.
+    DropWarehouse {
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// 2: a namespace is there with these properties.
+    PutNamespace {
+        /// The warehouse.
+        warehouse: Arc<str>,
+        /// The namespace.
+        namespace: Namespace,
+        /// Its properties.
+        properties: Properties,
+    },
+    /// 3: a namespace is gone.
+    DropNamespace {
+        /// The warehouse.
+        warehouse: Arc<str>,
+        /// The namespace.
+        namespace: Namespace,
+    },
+    /// 4: a table is there with this metadata; its revision goes up by one.
+    PutTable(TablePut),
+    /// 5: a table is gone.
+    DropTable {
+        /// The table.
+        ident: TableIdent,
+    },
+    /// 6: a table has another name.
+    RenameTable {
+        /// The name it had.
+        from: TableIdent,
+        /// The name it has.
+        to: TableIdent,
+    },
+    /// 7: a document is there with this content.
+    PutDocument {
+        /// Its kind.
+        kind: Arc<str>,
+        /// Its id.
+        id: Arc<str>,
+        /// Its content.
+        json: Arc<str>,
+    },
+    /// 8: a document is gone.
+    DeleteDocument {
+        /// Its kind.
+        kind: Arc<str>,
+        /// Its id.
+        id: Arc<str>,
+    },
+}
+
+/// A table's new metadata.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TablePut {
+    /// The table.
+    pub ident: TableIdent,
+    /// Its UUID; another one than before means another table took the name.
+    pub uuid: Uuid,
+    /// Its base location.
+    pub location: Arc<str>,
+    /// Its metadata file.
+    pub metadata_location: Arc<str>,
+    /// Its current snapshot.
+    pub snapshot_id: Option<i64>,
+    /// Its current schema.
+    pub schema_id: i32,
+}

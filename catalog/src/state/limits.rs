@@ -1,0 +1,22 @@
+//! Limits of what the catalog accepts, each with its unit.
+
+/// Levels of a namespace.
+pub const NAMESPACE_LEVELS_MAX: usize = 16;
+/// Bytes of a namespace level or table name.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Bytes of a warehouse name, which is a bucket name.
+pub const WAREHOUSE_BYTES_MAX: usize = 63;
+/// Bytes of all keys and values of a namespace's or table's properties in one request.
+pub const PROPERTIES_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a location.
+pub const LOCATION_BYTES_MAX: usize = 1000;
+/// Tables named in one transaction.
+pub const TABLES_PER_COMMIT_MAX: usize = 1_000;
+/// Updates of one table in one commit.
+pub const UPDATES_PER_TABLE_MAX: usize = 10_000;
+/// Revisions kept for a table.
+pub const REVISIONS_MAX: usize = 1_000;
+/// Bytes of a document.
+pub const DOCUMENT_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a document's kind or id.
+pub const DOCUMENT_NAME_BYTES_MAX: usize = 255;

@@ -1,0 +1,119 @@
+//! Planning changes of warehouses and namespaces.
+
+use std::sync::Arc;
+
+use super::super::limits::LOCATION_BYTES_MAX;
+use super::super::name::{check_warehouse_name, key_in_warehouse};
+use super::super::{CatalogState, Change, Conflict, Namespace, NamespaceEntry, Properties, Warehouse};
+use super::{Plan, check_properties};
+
+impl CatalogState {
+    pub(super) fn plan_create_warehouse(
+        &self,
+        name: &Arc<str>,
+        properties: &Properties,
+        at: i64,
+    ) -> Result<Plan, Conflict> {
+        check_warehouse_name(name)?;
+        check_properties(properties)?;
+        if self.warehouse(name).is_some() {
+            return Err(Conflict::WarehouseExists(Arc::clone(name)));
+        }
+        let change = Change::PutWarehouse { name: Arc::clone(name), properties: properties.clone() };
+        Ok(Plan::of(at, vec![change]))
+    }
+
+    pub(super) fn plan_drop_warehouse(&self, name: &Arc<str>, at: i64) -> Result<Plan, Conflict> {
+        if self.find_warehouse(name)?.namespace_count() > 0 {
+            return Err(Conflict::WarehouseNotEmpty(Arc::clone(name)));
+        }
+        Ok(Plan::of(at, vec![Change::DropWarehouse { name: Arc::clone(name) }]))
+    }
+
+    pub(super) fn plan_create_namespace(
+        &self,
+        warehouse: &Arc<str>,
+        namespace: &Namespace,
+        properties: &Properties,
+        at: i64,
+    ) -> Result<Plan, Conflict> {
+        let found = self.find_warehouse(warehouse)?;
+        check_namespace_properties(warehouse, properties)?;
+        if found.namespaces.contains_key(namespace) {
+            return Err(Conflict::NamespaceExists(namespace.clone()));
+        }
+        if let Some(parent) = namespace.parent()
+            && !found.namespaces.contains_key(&parent)
+        {
+            return Err(Conflict::NoSuchNamespace(parent));
+        }
+        Ok(Plan::of(at, vec![put_namespace(warehouse, namespace, properties.clone())]))
+    }
+
+    pub(super) fn plan_drop_namespace(
+        &self,
+        warehouse: &Arc<str>,
+        namespace: &Namespace,
+        at: i64,
+    ) -> Result<Plan, Conflict> {
+        let entry = self.find_namespace(warehouse, namespace)?;
+        let has_child = self.namespaces(warehouse, Some(namespace), None).next().is_some();
+        if entry.table_count() > 0 || has_child {
+            return Err(Conflict::NamespaceNotEmpty(namespace.clone()));
+        }
+        let change = Change::DropNamespace { warehouse: Arc::clone(warehouse), namespace: namespace.clone() };
+        Ok(Plan::of(at, vec![change]))
+    }
+
+    pub(super) fn plan_update_namespace(
+        &self,
+        (warehouse, namespace): (&Arc<str>, &Namespace),
+        updates: &Properties,
+        removals: &[String],
+        at: i64,
+    ) -> Result<Plan, Conflict> {
+        if let Some(both) = removals.iter().find(|key| updates.contains_key(*key)) {
+            return Err(Conflict::SetAndRemoved(both.clone()));
+        }
+        let entry = self.find_namespace(warehouse, namespace)?;
+        let mut properties = (*entry.properties).clone();
+        let missing = removals.iter().filter(|key| properties.remove(*key).is_none()).cloned().collect();
+        properties.extend(updates.iter().map(|(key, value)| (key.clone(), value.clone())));
+        check_namespace_properties(warehouse, &properties)?;
+        let changes = if properties == *entry.properties {
+            Vec::new()
+        } else {
+            vec![put_namespace(warehouse, namespace, properties)]
+        };
+        Ok(Plan { missing, ..Plan::of(at, changes) })
+    }
+
+    pub(super) fn find_warehouse(&self, name: &Arc<str>) -> Result<&Warehouse, Conflict> {
+        self.warehouse(name).ok_or_else(|| Conflict::NoSuchWarehouse(Arc::clone(name)))
+    }
+
+    pub(super) fn find_namespace(
+        &self,
+        warehouse: &Arc<str>,
+        namespace: &Namespace,
+    ) -> Result<&NamespaceEntry, Conflict> {
+        let found = self.find_warehouse(warehouse)?.namespaces.get(namespace);
+        found.ok_or_else(|| Conflict::NoSuchNamespace(namespace.clone()))
+    }
+}
+
+fn put_namespace(warehouse: &Arc<str>, namespace: &Namespace, properties: Properties) -> Change {
+    Change::PutNamespace { warehouse: Arc::clone(warehouse), namespace: namespace.clone(), properties }
+}
+
+/// A namespace's `location` is where its tables go, so it lies in the warehouse.
+fn check_namespace_properties(warehouse: &str, properties: &Properties) -> Result<(), Conflict> {
+    check_properties(properties)?;
+    let Some(location) = properties.get("location") else { return Ok(()) };
+    let bare = location.strip_suffix('/').unwrap_or(location);
+    let root = bare.strip_prefix("s3://") == Some(warehouse);
+    if root || (location.len() <= LOCATION_BYTES_MAX && key_in_warehouse(warehouse, bare).is_some()) {
+        return Ok(());
+    }
+    Err(Conflict::Invalid(format!("location '{location}' does not lie inside 's3://{warehouse}/'")))
+}

@@ -1,0 +1,176 @@
+//! What can be asked of the catalog.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::name::{Namespace, TableIdent};
+use crate::metadata::{PartitionSpec, Schema, SortOrder, TableMetadata, TableRequirement, TableUpdate};
+
+/// Properties of a warehouse, namespace or table.
+pub type Properties = BTreeMap<String, String>;
+
+/// A change asked for.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// Adds a warehouse.
+    CreateWarehouse {
+        /// Its name, which is its bucket's.
+        name: Arc<str>,
+        /// Its properties.
+        properties: Properties,
+    },
+    /// Removes an empty warehouse.
+    DropWarehouse {
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// Adds a namespace; its parent must exist.
+    CreateNamespace {
+        /// The warehouse.
+        warehouse: Arc<str>,
+        /// The namespace.
+        namespace: Namespace,
+        /// Its properties.
+        properties: Properties,
+    },
+    /// Removes an empty namespace.
+    DropNamespace {
+        /// The warehouse.
+        warehouse: Arc<str>,
+        /// The namespace.
+        namespace: Namespace,
+    },
+    /// Sets and removes properties of a namespace.
+    UpdateNamespace {
+        /// The warehouse.
+        warehouse: Arc<str>,
+        /// The namespace.
+        namespace: Namespace,
+        /// Properties to set.
+        updates: Properties,
+        /// Properties to remove; those it does not have are answered in [`super::Plan::missing`].
+        removals: Vec<String>,
+    },
+    /// Creates a table.
+    CreateTable(CreateTable),
+    /// Commits to any number of tables: all or none.
+    CommitTables(Vec<TableChange>),
+    /// Removes a table from the catalog. Its files are not the state's business.
+    DropTable {
+        /// The table.
+        ident: TableIdent,
+    },
+    /// Renames a table, also into another namespace of its warehouse.
+    RenameTable {
+        /// The name it has.
+        from: TableIdent,
+        /// The name it gets.
+        to: TableIdent,
+    },
+    /// Adds a table whose metadata file is there already.
+    RegisterTable {
+        /// The name it gets.
+        ident: TableIdent,
+        /// Where the file lies.
+        metadata_location: Arc<str>,
+        /// What the file holds.
+        metadata: Arc<TableMetadata>,
+        /// What happens when there is a table of this name.
+        existing: Existing,
+    },
+    /// Puts a document.
+    PutDocument {
+        /// Its kind, such as `access-key`.
+        kind: Arc<str>,
+        /// Its id.
+        id: Arc<str>,
+        /// Its content.
+        json: Arc<str>,
+        /// What must be there now.
+        expect: Expect,
+    },
+    /// Deletes a document.
+    DeleteDocument {
+        /// Its kind.
+        kind: Arc<str>,
+        /// Its id.
+        id: Arc<str>,
+        /// What must be there now.
+        expect: Expect,
+    },
+}
+
+/// What registering does when there is a table of that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuses.
+    Refuse,
+    /// Puts the registered one in its place.
+    Overwrite,
+}
+
+/// What must be there for a document to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// Anything.
+    Any,
+    /// Nothing.
+    Absent,
+    /// The document at this revision.
+    Revision(u64),
+}
+
+/// A table to create.
+#[derive(Debug, Clone)]
+pub struct CreateTable {
+    /// Its name.
+    pub ident: TableIdent,
+    /// Its schema; field ids are given anew.
+    pub schema: Arc<Schema>,
+    /// Its partition spec.
+    pub spec: Option<PartitionSpec>,
+    /// Its sort order.
+    pub order: Option<SortOrder>,
+    /// Where it lies; `None` lets the catalog choose.
+    pub location: Option<String>,
+    /// Its properties.
+    pub properties: Properties,
+}
+
+/// What a commit wants of one table. Without updates it only reads.
+#[derive(Debug, Clone)]
+pub struct TableChange {
+    /// The table.
+    pub ident: TableIdent,
+    /// What must hold.
+    pub requirements: Vec<TableRequirement>,
+    /// What changes.
+    pub updates: Vec<TableUpdate>,
+}
+
+impl TableChange {
+    /// Whether the table must not exist and is created by this commit.
+    pub fn is_create(&self) -> bool {
+        self.requirements.contains(&TableRequirement::Create)
+    }
+}
+
+impl Request {
+    /// The tables whose metadata planning reads, where they exist.
+    pub fn reads(&self) -> Vec<&TableIdent> {
+        match self {
+            Request::CommitTables(changes) => changes.iter().map(|change| &change.ident).collect(),
+            Request::CreateWarehouse { .. }
+            | Request::DropWarehouse { .. }
+            | Request::CreateNamespace { .. }
+            | Request::DropNamespace { .. }
+            | Request::UpdateNamespace { .. }
+            | Request::CreateTable(_)
+            | Request::DropTable { .. }
+            | Request::RenameTable { .. }
+            | Request::RegisterTable { .. }
+            | Request::PutDocument { .. }
+            | Request::DeleteDocument { .. } => Vec::new(),
+        }
+    }
+}
