@@ -3,6 +3,7 @@
 mod core;
 pub mod geometry;
 pub mod name;
+pub mod s3;
 pub mod types;
 
 pub use crate::core::ObjectCore;

@@ -1,0 +1,113 @@
+//! One request as an operation sees it.
+
+use http::HeaderMap;
+use http::request::Parts;
+use tarn_openapi::access::{Action, Principal, Resource};
+use tarn_openapi::request::{Authenticated, RequestId};
+
+use crate::ObjectCore;
+use crate::name::{BucketName, ObjectName};
+use crate::types::NoSuchBucket;
+
+use super::S3Front;
+use super::error::S3Error;
+use super::query::Query;
+
+/// The owner of everything, in S3's terms. Tarn has no accounts.
+pub(crate) const OWNER_ID: &str = "7461726e00000000000000000000000000000000000000000000000000000000";
+/// The owner's name.
+pub(crate) const OWNER_NAME: &str = "tarn";
+
+/// A request whose operation is known.
+pub(crate) struct Call<'r> {
+    front: &'r S3Front,
+    head: &'r Parts,
+    /// The decoded query.
+    pub(crate) query: Query<'r>,
+}
+
+impl<'r> Call<'r> {
+    pub(super) fn new(front: &'r S3Front, head: &'r Parts, query: Query<'r>) -> Self {
+        Self { front, head, query }
+    }
+
+    /// The store.
+    pub(crate) fn core(&self) -> &'r ObjectCore {
+        &self.front.core
+    }
+
+    /// The region the server says it is in.
+    pub(crate) fn region(&self) -> &'r str {
+        &self.front.region
+    }
+
+    /// The headers.
+    pub(crate) fn headers(&self) -> &'r HeaderMap {
+        &self.head.headers
+    }
+
+    /// The id of the request, for the log.
+    pub(crate) fn request_id(&self) -> &'r str {
+        self.head.extensions.get::<RequestId>().map_or("", |id| &id.0)
+    }
+
+    /// Whether the request proved who sent it.
+    pub(crate) fn is_signed(&self) -> bool {
+        match self.head.extensions.get::<Authenticated>() {
+            Some(Authenticated::SignedHeader | Authenticated::SignedQuery | Authenticated::Bearer) => true,
+            Some(Authenticated::Anonymous) | None => false,
+        }
+    }
+
+    /// Refuses what no rule allows.
+    pub(crate) fn authorize(&self, action: Action, resource: Resource<'_>) -> Result<(), S3Error> {
+        let principal = self.head.extensions.get::<Principal>().unwrap_or(&Principal::Anonymous);
+        self.front.authorize.authorize(principal, action, resource).map_err(|_| S3Error::denied())
+    }
+
+    /// [`Call::authorize`] for a bucket.
+    pub(crate) fn authorize_bucket(&self, action: Action, bucket: &BucketName) -> Result<(), S3Error> {
+        self.authorize(action, Resource::Bucket(bucket.as_str()))
+    }
+
+    /// [`Call::authorize`] for an object.
+    pub(crate) fn authorize_object(&self, action: Action, at: &ObjectName) -> Result<(), S3Error> {
+        self.authorize(action, Resource::Object(at.bucket.as_str(), at.key.as_str()))
+    }
+
+    /// Refuses a bucket that does not exist. Ask only after [`Call::authorize`].
+    pub(crate) fn expect_bucket(&self, bucket: &BucketName) -> Result<(), S3Error> {
+        match self.core().bucket(bucket) {
+            Some(_) => Ok(()),
+            None => Err(NoSuchBucket.into()),
+        }
+    }
+
+    /// Refuses a version other than `null`: nothing here has another.
+    pub(crate) fn expect_null_version(&self) -> Result<(), S3Error> {
+        match self.query.get("versionId") {
+            None | Some("null" | "") => Ok(()),
+            Some(_) => Err(S3Error::no_such_version()),
+        }
+    }
+
+    /// Whether keys are to be answered URL-encoded.
+    pub(crate) fn url_encoding(&self) -> Result<Encoding, S3Error> {
+        match self.query.get("encoding-type") {
+            None | Some("") => Ok(Encoding::Plain),
+            Some("url") => Ok(Encoding::Url),
+            Some(other) => {
+                Err(S3Error::argument("encoding-type", other, "Invalid Encoding Method specified in Request"))
+            }
+        }
+    }
+}
+
+/// How keys are written in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// As they are.
+    Plain,
+    /// URL-encoded (`encoding-type=url`).
+    Url,
+}

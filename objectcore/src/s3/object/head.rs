@@ -1,0 +1,27 @@
+//! `HEAD /bucket/key`
+
+use axum::body::Body;
+use axum::response::Response;
+use tarn_openapi::access::Action;
+
+use crate::name::ObjectName;
+use crate::s3::call::Call;
+use crate::s3::error::S3Error;
+use crate::s3::range;
+
+use super::read::Read;
+
+pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
+    call.authorize_object(Action::ObjectRead, at)?;
+    let read = Read::parse(call)?;
+    let object = call.core().head(at).await?;
+    if let Some(settled) = read.settle(&object)? {
+        return Ok(settled);
+    }
+    let bytes = match read.range_for(&object) {
+        Some(range) => range::resolve(range, &object)?,
+        None => 0..object.size,
+    };
+    let parts = read.head(&object, &bytes)?;
+    Ok(Response::from_parts(parts, Body::empty()))
+}

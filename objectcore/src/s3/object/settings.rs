@@ -1,0 +1,55 @@
+//! Settings of objects that clients read: ACL, tags, retention, legal hold. Tarn keeps none of them.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::StatusCode;
+use tarn_openapi::access::Action;
+
+use crate::name::ObjectName;
+use crate::s3::bucket::{acl as bucket_acl, delete::no_content};
+use crate::s3::call::Call;
+use crate::s3::error::{Code, S3Error};
+use crate::s3::xml::Writer;
+
+/// `GET ?acl`
+pub(crate) async fn acl(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
+    expect_object(call, at, Action::ObjectRead).await?;
+    Ok(bucket_acl::document())
+}
+
+/// `PUT ?acl`
+pub(crate) async fn put_acl(call: &Call<'_>, at: &ObjectName, body: Body) -> Result<Response, S3Error> {
+    expect_object(call, at, Action::ObjectWrite).await?;
+    bucket_acl::accept_canned(call, body).await?;
+    Ok(Response::new(Body::empty()))
+}
+
+/// `GET ?tagging`: no object has tags.
+pub(crate) async fn tagging(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
+    expect_object(call, at, Action::ObjectRead).await?;
+    let mut writer = Writer::new("Tagging", 64);
+    writer.open("TagSet").close("TagSet");
+    Ok(writer.answer(StatusCode::OK))
+}
+
+/// `DELETE ?tagging`: there are none, so none is what it leaves.
+pub(crate) async fn clear_tagging(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
+    expect_object(call, at, Action::ObjectWrite).await?;
+    Ok(no_content())
+}
+
+/// `GET ?retention` and `GET ?legal-hold`
+pub(crate) async fn lock(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
+    expect_object(call, at, Action::ObjectRead).await?;
+    Err(S3Error::new(
+        Code::NoSuchObjectLockConfiguration,
+        "The specified object does not have a ObjectLock configuration",
+    ))
+}
+
+async fn expect_object(call: &Call<'_>, at: &ObjectName, action: Action) -> Result<(), S3Error> {
+    call.authorize_object(action, at)?;
+    call.expect_null_version()?;
+    call.core().head(at).await?;
+    Ok(())
+}
