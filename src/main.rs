@@ -1,2 +1,8 @@
 //! The `tarn` program.
-fn main() {}
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    tarn::cli::run()
+}

@@ -181,7 +181,7 @@ pub async fn authenticate(State(identity): State<Arc<Identity>>, request: Reques
         Err(refusal) => {
             let (_, code) = refusal.s3();
             metrics::counter!("tarn_auth_refused_total", "code" => code).increment(1);
-            tracing::info!(request.id = %id, request.path = %path, code, reason = %refusal, "credentials refused");
+            tracing::info!(request.path = %path, code, reason = %refusal, "credentials refused");
             answer::refused(protocol, &refusal, &path, &id)
         }
     }

@@ -1,0 +1,136 @@
+//! The command line.
+
+mod admin;
+mod completions;
+mod config;
+mod serve;
+mod status;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::client::{ClientError, Connection};
+
+/// Tarn: one binary that is a lakehouse. S3 storage on erasure-coded drives and an Iceberg REST catalog.
+#[derive(Parser)]
+#[command(name = "tarn", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(Box<serve::ServeFlags>),
+    /// Check or show the configuration of the server.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Administer a running server.
+    #[command(subcommand)]
+    Admin(admin::Command),
+    /// Look at the tables of a running server.
+    #[command(subcommand)]
+    Table(table::Command),
+    /// Show drives, sets, healing and logs of a running server.
+    Status(status::Status),
+    /// Print the completions of a shell.
+    Completions(completions::Completions),
+}
+
+/// Why a command failed, as its exit code tells.
+pub(crate) enum Failure {
+    /// 1.
+    Failed(anyhow::Error),
+    /// 2: the command line or the configuration is wrong.
+    Usage(anyhow::Error),
+    /// 4.
+    NotFound(anyhow::Error),
+    /// 5.
+    Denied(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match &error {
+            ClientError::NotFound { .. } => Self::NotFound(error.into()),
+            ClientError::Denied { .. } => Self::Denied(error.into()),
+            ClientError::NoCredentials | ClientError::Endpoint { .. } | ClientError::Credentials(_) => {
+                Self::Usage(error.into())
+            }
+            ClientError::Unreachable { .. } | ClientError::Refused { .. } | ClientError::Answer { .. } => {
+                Self::Failed(error.into())
+            }
+        }
+    }
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    // An error only says that one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let outcome = match cli.command {
+        Command::Serve(flags) => serve::run(*flags),
+        Command::Config(command) => config::run(command),
+        Command::Admin(command) => admin::run(command),
+        Command::Table(command) => table::run(command),
+        Command::Status(status) => status::run(&status),
+        Command::Completions(completions) => {
+            completions::run(&completions);
+            Ok(())
+        }
+    };
+    let (error, code) = match outcome {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Failed(error)) => (error, 1),
+        Err(Failure::Usage(error)) => (error, 2),
+        Err(Failure::NotFound(error)) => (error, 4),
+        Err(Failure::Denied(error)) => (error, 5),
+    };
+    eprintln!("tarn: {error:#}");
+    ExitCode::from(code)
+}
+
+/// How to reach a running server.
+#[derive(clap::Args)]
+pub(crate) struct ClientFlags {
+    /// The server's address.
+    #[arg(long, env = "TARN_ENDPOINT", default_value = "http://127.0.0.1:9000", global = true)]
+    endpoint: String,
+    /// The access key to sign with; its secret is read from TARN_ROOT_SECRET_KEY.
+    #[arg(long, env = "TARN_ROOT_ACCESS_KEY", global = true)]
+    access_key: Option<String>,
+    /// A file with access_key and secret_key, used when no access key is given.
+    #[arg(long, value_name = "FILE", default_value = "tarn-data/tarn-credentials.toml", global = true)]
+    credentials: std::path::PathBuf,
+    /// Print JSON instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl ClientFlags {
+    fn connect(&self) -> Result<Connection, ClientError> {
+        let secret = std::env::var("TARN_ROOT_SECRET_KEY").ok();
+        Connection::open(&self.endpoint, self.access_key.as_deref().zip(secret), &self.credentials)
+    }
+}
+
+/// Runs a client's command on a small runtime.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::Failed(error.into()))?.block_on(work)
+}
+
+/// Prints a JSON answer.
+fn print_json(value: &serde_json::Value) {
+    crate::client::output::line(&format!("{value:#}"));
+}

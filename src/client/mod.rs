@@ -1,0 +1,156 @@
+//! A client of a running server: signs requests with SigV4 and reads JSON answers.
+
+pub(crate) mod output;
+pub(crate) mod status;
+pub(crate) mod tables;
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{Method, Request, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use crate::identity::{Secret, Signer};
+use crate::server::credentials::{self, CredentialsError};
+
+/// Time for a whole request.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Any: the server takes every region.
+const REGION: &str = "us-east-1";
+
+/// Why a request to the server failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The endpoint is no address.
+    #[error("{endpoint:?} is not the address of a server, such as http://127.0.0.1:9000")]
+    Endpoint {
+        /// What was given.
+        endpoint: String,
+    },
+    /// There is nothing to sign with.
+    #[error(
+        "no credentials: set TARN_ROOT_ACCESS_KEY and TARN_ROOT_SECRET_KEY, or name a file with --credentials"
+    )]
+    NoCredentials,
+    /// The credentials file cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// Nobody answered.
+    #[error("the server at {endpoint} cannot be reached")]
+    Unreachable {
+        /// Its address.
+        endpoint: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// It does not exist.
+    #[error("{message}")]
+    NotFound {
+        /// What the server said.
+        message: String,
+    },
+    /// The credentials are wrong or may not do this.
+    #[error("the server refused: {message}")]
+    Denied {
+        /// What the server said.
+        message: String,
+    },
+    /// Another error of the server.
+    #[error("the server answered {status}: {message}")]
+    Refused {
+        /// The status.
+        status: StatusCode,
+        /// What the server said.
+        message: String,
+    },
+    /// The answer is not JSON.
+    #[error("the answer of {path} is not what Tarn answers; is this a Tarn server?")]
+    Answer {
+        /// What was asked.
+        path: String,
+    },
+}
+
+/// A server and the key to talk to it with.
+pub struct Connection {
+    http: reqwest::Client,
+    endpoint: String,
+    host: String,
+    signer: Signer,
+}
+
+impl Connection {
+    /// Signs with `key` where one is given, else with the one in `file`.
+    pub fn open(endpoint: &str, key: Option<(&str, String)>, file: &Path) -> Result<Self, ClientError> {
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        let address = endpoint.parse::<http::Uri>().ok();
+        let host = address.as_ref().filter(|uri| uri.scheme().is_some()).and_then(|uri| uri.authority());
+        let host = host.ok_or_else(|| ClientError::Endpoint { endpoint: endpoint.clone() })?.to_string();
+        let (id, secret) = match key {
+            Some((id, secret)) => (id.to_owned(), Secret::new(secret)),
+            None => {
+                let kept = credentials::load(file)?.ok_or(ClientError::NoCredentials)?;
+                (kept.access_key, kept.secret_key)
+            }
+        };
+        let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
+        let http = http.map_err(|source| ClientError::Unreachable { endpoint: endpoint.clone(), source })?;
+        Ok(Self { http, endpoint, host, signer: Signer::s3(&id, secret, REGION) })
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// POST of JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Result<Value, ClientError> {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
+        let invalid = || ClientError::Endpoint { endpoint: self.endpoint.clone() };
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.endpoint));
+        request = request.header("host", &self.host);
+        if !body.is_empty() {
+            request = request.header("content-type", "application/json");
+        }
+        let (mut parts, ()) = request.body(()).map_err(|_| invalid())?.into_parts();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        self.signer.sign(&mut parts, &body, now);
+        let request = reqwest::Request::try_from(Request::from_parts(parts, body)).map_err(|_| invalid())?;
+        let unreachable = |source| ClientError::Unreachable { endpoint: self.endpoint.clone(), source };
+        let response = self.http.execute(request).await.map_err(unreachable)?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(unreachable)?;
+        answer(path, status, &bytes)
+    }
+}
+
+fn answer(path: &str, status: StatusCode, bytes: &[u8]) -> Result<Value, ClientError> {
+    let value = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(bytes) };
+    if status.is_success() {
+        return value.map_err(|_| ClientError::Answer { path: path.into() });
+    }
+    let message = value.ok().and_then(|value| value["error"]["message"].as_str().map(str::to_owned));
+    let message = message.unwrap_or_else(|| status.to_string());
+    match status {
+        StatusCode::NOT_FOUND => Err(ClientError::NotFound { message }),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(ClientError::Denied { message }),
+        _ => Err(ClientError::Refused { status, message }),
+    }
+}
+
+/// Text as one segment of a path.
+pub(crate) fn path_segment(text: &str) -> String {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, KEPT).to_string()
+}

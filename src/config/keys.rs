@@ -1,0 +1,109 @@
+//! Every setting by name: the one list that the file, the environment, `config show` and the docs follow.
+
+/// Whether a value may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Visibility {
+    Plain,
+    Secret,
+}
+
+/// A setting: its name in the file (`table.key`), its variable, its default, and what it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) variable: &'static str,
+    pub(crate) default: &'static str,
+    pub(crate) visibility: Visibility,
+    pub(crate) meaning: &'static str,
+}
+
+const fn key(
+    name: &'static str,
+    variable: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Key {
+    Key { name, variable, default, visibility: Visibility::Plain, meaning }
+}
+
+impl Key {
+    /// Whether the setting has several values.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.name, DRIVES | DOMAINS)
+    }
+}
+
+pub(crate) const LISTEN: &str = "listen";
+pub(crate) const DRIVES: &str = "drives";
+pub(crate) const PARITY: &str = "parity";
+pub(crate) const REGION: &str = "region";
+pub(crate) const DOMAINS: &str = "domains";
+pub(crate) const WAREHOUSE: &str = "warehouse";
+pub(crate) const CREDENTIALS_FILE: &str = "credentials_file";
+pub(crate) const ROOT_ACCESS_KEY: &str = "root.access_key";
+pub(crate) const ROOT_SECRET_KEY: &str = "root.secret_key";
+pub(crate) const LOG_FORMAT: &str = "log.format";
+pub(crate) const LOG_FILTER: &str = "log.filter";
+pub(crate) const LOG_REQUESTS: &str = "log.requests";
+pub(crate) const METRICS_ACCESS: &str = "metrics.access";
+pub(crate) const CONNECTIONS_MAX: &str = "limits.connections_max";
+pub(crate) const HEADER_TIMEOUT: &str = "limits.header_timeout_seconds";
+pub(crate) const IDLE_TIMEOUT: &str = "limits.idle_timeout_seconds";
+pub(crate) const DRAIN_TIMEOUT: &str = "limits.drain_timeout_seconds";
+
+/// All settings, in the order they are shown.
+pub(crate) const KEYS: &[Key] = &[
+    key(LISTEN, "TARN_LISTEN", "127.0.0.1:9000", "address and port to listen on"),
+    key(DRIVES, "TARN_DRIVES", "tarn-data/drive{1...4}", "drive directories; braces expand"),
+    key(PARITY, "TARN_PARITY", "", "parity shards of a set; empty: by the number of drives"),
+    key(REGION, "TARN_REGION", "us-east-1", "the region named to clients; any is accepted"),
+    key(DOMAINS, "TARN_DOMAINS", "", "domains whose first label is a bucket (virtual hosts)"),
+    key(
+        WAREHOUSE,
+        "TARN_WAREHOUSE",
+        "main",
+        "the warehouse of clients that name none; made at the first start",
+    ),
+    key(
+        CREDENTIALS_FILE,
+        "TARN_CREDENTIALS_FILE",
+        "",
+        "where generated root credentials are kept; empty: beside the first drive",
+    ),
+    key(ROOT_ACCESS_KEY, "TARN_ROOT_ACCESS_KEY", "", "root access key; empty: generated at the first start"),
+    Key {
+        name: ROOT_SECRET_KEY,
+        variable: "TARN_ROOT_SECRET_KEY",
+        default: "",
+        visibility: Visibility::Secret,
+        meaning: "root secret key",
+    },
+    key(LOG_FORMAT, "TARN_LOG_FORMAT", "text", "text or json"),
+    key(LOG_FILTER, "TARN_LOG", "info", "what to log: a level, or target=level, ..."),
+    key(LOG_REQUESTS, "TARN_LOG_REQUESTS", "false", "whether every request is logged, not only failures"),
+    key(METRICS_ACCESS, "TARN_METRICS_ACCESS", "admin", "who may read /_metrics: admin or public"),
+    key(CONNECTIONS_MAX, "TARN_CONNECTIONS_MAX", "4096", "open connections; more wait"),
+    key(HEADER_TIMEOUT, "TARN_HEADER_TIMEOUT_SECONDS", "30", "time for a client to send a request's headers"),
+    key(
+        IDLE_TIMEOUT,
+        "TARN_IDLE_TIMEOUT_SECONDS",
+        "300",
+        "time without a byte after which a connection is closed",
+    ),
+    key(
+        DRAIN_TIMEOUT,
+        "TARN_DRAIN_TIMEOUT_SECONDS",
+        "30",
+        "time that running requests get when the server stops",
+    ),
+];
+
+/// Variables that are not settings of the server: the client's, the tests'.
+pub(crate) const OTHER_VARIABLES: &[&str] = &["TARN_CONFIG", "TARN_ENDPOINT", "TARN_BIN"];
+/// Prefixes of variables that are nobody's settings.
+pub(crate) const OTHER_PREFIXES: &[&str] = &["TARN_TEST_", "TARN_BENCH_"];
+
+/// The setting of that name in the file.
+pub(crate) fn by_name(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}

@@ -1,0 +1,237 @@
+//! The settings of a server, checked.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::ellipses;
+use super::keys;
+use super::layers::{ConfigError, Layers};
+use crate::identity::{Secret, key};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Who may read `/_metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsAccess {
+    /// Keys that may administer.
+    Admin,
+    /// Everyone who reaches the port.
+    Public,
+}
+
+/// The root user's credentials.
+#[derive(Debug, Clone)]
+pub struct RootCredentials {
+    /// The access key id.
+    pub access_key: String,
+    /// The secret key.
+    pub secret_key: Secret,
+}
+
+/// Limits of the listener.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Open connections; more wait to be accepted.
+    pub connections_max: usize,
+    /// Time for a request's headers.
+    pub header_timeout: Duration,
+    /// Time without a byte in either direction.
+    pub idle_timeout: Duration,
+    /// Time that running requests get at the end.
+    pub drain_timeout: Duration,
+}
+
+/// Logging.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// What is logged, as `tracing_subscriber::EnvFilter` reads it.
+    pub filter: String,
+    /// Whether every request is logged.
+    pub requests: bool,
+}
+
+/// All settings of `tarn serve`.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The drive directories.
+    pub drives: Vec<PathBuf>,
+    /// Parity shards of a set; `None`: by the number of drives.
+    pub parity: Option<u8>,
+    /// The region named to clients.
+    pub region: String,
+    /// Domains of virtual-hosted buckets.
+    pub domains: Vec<String>,
+    /// The default warehouse.
+    pub warehouse: String,
+    /// The configured root credentials; `None`: generated ones.
+    pub root: Option<RootCredentials>,
+    /// Where generated root credentials are kept.
+    pub credentials_file: PathBuf,
+    /// Logging.
+    pub log: LogSettings,
+    /// Who may read the metrics.
+    pub metrics: MetricsAccess,
+    /// Limits of the listener.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Checks `layers`.
+    pub fn read(layers: &Layers) -> Result<Self, ConfigError> {
+        let text = |name| Ok::<_, ConfigError>(layers.one(name, owned)?.unwrap_or_default());
+        let drives = drives(layers)?;
+        let beside = || drives[0].parent().unwrap_or(Path::new(".")).join("tarn-credentials.toml");
+        let credentials_file = layers.one(keys::CREDENTIALS_FILE, owned)?.map_or_else(beside, PathBuf::from);
+        Ok(Self {
+            listen: required(layers, keys::LISTEN, str::parse::<SocketAddr>)?,
+            parity: layers.one(keys::PARITY, str::parse)?,
+            region: text(keys::REGION)?,
+            domains: layers.list(keys::DOMAINS).1.to_vec(),
+            warehouse: required(layers, keys::WAREHOUSE, bucket_name)?,
+            root: root(layers)?,
+            credentials_file,
+            log: LogSettings {
+                format: required(layers, keys::LOG_FORMAT, log_format)?,
+                filter: required(layers, keys::LOG_FILTER, log_filter)?,
+                requests: required(layers, keys::LOG_REQUESTS, str::parse::<bool>)?,
+            },
+            metrics: required(layers, keys::METRICS_ACCESS, metrics_access)?,
+            limits: Limits {
+                connections_max: required(layers, keys::CONNECTIONS_MAX, positive)?,
+                header_timeout: seconds(layers, keys::HEADER_TIMEOUT)?,
+                idle_timeout: seconds(layers, keys::IDLE_TIMEOUT)?,
+                drain_timeout: seconds(layers, keys::DRAIN_TIMEOUT)?,
+            },
+            drives,
+        })
+    }
+}
+
+fn required<T, E: std::fmt::Display>(
+    layers: &Layers,
+    name: &'static str,
+    read: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, ConfigError> {
+    let from = layers.list(name).0;
+    layers.one(name, read)?.ok_or(ConfigError::Invalid { name, from, reason: "a value is required".into() })
+}
+
+fn drives(layers: &Layers) -> Result<Vec<PathBuf>, ConfigError> {
+    let (from, patterns) = layers.list(keys::DRIVES);
+    let invalid = |reason: String| ConfigError::Invalid { name: keys::DRIVES, from, reason };
+    let mut drives: Vec<PathBuf> = Vec::new();
+    for pattern in patterns {
+        for path in ellipses::expand(pattern).map_err(|error| invalid(error.to_string()))? {
+            let path = PathBuf::from(path);
+            if drives.contains(&path) {
+                return Err(invalid(format!("{} is named twice", path.display())));
+            }
+            drives.push(path);
+        }
+    }
+    if drives.is_empty() { Err(invalid("at least one drive is required".into())) } else { Ok(drives) }
+}
+
+fn root(layers: &Layers) -> Result<Option<RootCredentials>, ConfigError> {
+    let id = layers.one(keys::ROOT_ACCESS_KEY, |text| key::check_id(text).map(|()| text.to_owned()))?;
+    let secret = layers
+        .one(keys::ROOT_SECRET_KEY, |text| key::check_secret(text).map(|()| Secret::new(text.to_owned())))?;
+    match (id, secret) {
+        (Some(access_key), Some(secret_key)) => Ok(Some(RootCredentials { access_key, secret_key })),
+        (None, None) => Ok(None),
+        (id, _) => {
+            let name = if id.is_some() { keys::ROOT_SECRET_KEY } else { keys::ROOT_ACCESS_KEY };
+            let reason = "the root access key and its secret must be given together".into();
+            Err(ConfigError::Invalid { name, from: layers.list(name).0, reason })
+        }
+    }
+}
+
+fn owned(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(text.to_owned())
+}
+
+fn bucket_name(text: &str) -> Result<String, tarn_objectcore::name::InvalidBucketName> {
+    tarn_objectcore::name::BucketName::new(text).map(|name| name.as_str().to_owned())
+}
+
+fn log_format(text: &str) -> Result<LogFormat, &'static str> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("text or json is expected"),
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
+    text.parse::<tracing_subscriber::EnvFilter>().map(|_| text.to_owned())
+}
+
+fn metrics_access(text: &str) -> Result<MetricsAccess, &'static str> {
+    match text {
+        "admin" => Ok(MetricsAccess::Admin),
+        "public" => Ok(MetricsAccess::Public),
+        _ => Err("admin or public is expected"),
+    }
+}
+
+fn positive(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|&number| number > 0).ok_or("a positive number is expected")
+}
+
+fn seconds(layers: &Layers, name: &'static str) -> Result<Duration, ConfigError> {
+    required(layers, name, positive).map(|seconds| Duration::from_secs(seconds as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &str) -> Result<Settings, ConfigError> {
+        let mut layers = Layers::defaults();
+        layers.add_file("tarn.toml".into(), file)?;
+        Settings::read(&layers)
+    }
+
+    #[test]
+    fn nothing_set_is_four_drives_on_the_loopback() {
+        let settings = read("").unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:9000");
+        assert_eq!(settings.drives[3], Path::new("tarn-data/drive4"));
+        assert_eq!(settings.credentials_file, Path::new("tarn-data/tarn-credentials.toml"));
+        assert!(settings.root.is_none() && settings.parity.is_none());
+        assert_eq!(settings.metrics, MetricsAccess::Admin);
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_is_refused_by_its_name() {
+        for (file, at) in [
+            ("listen = 'nowhere'", "listen"),
+            ("drives = []", "drives"),
+            ("drives = ['/a', '/a']", "drives"),
+            ("parity = -1", "parity"),
+            ("warehouse = 'UPPER'", "warehouse"),
+            ("[root]\naccess_key = 'root'", "root.secret_key"),
+            ("[root]\naccess_key = 'root'\nsecret_key = 'short'", "root.secret_key"),
+            ("[log]\nformat = 'xml'", "log.format"),
+            ("[limits]\nconnections_max = 0", "limits.connections_max"),
+        ] {
+            match read(file) {
+                Err(ConfigError::Invalid { name, .. }) => assert_eq!(name, at),
+                other => panic!("{file}: {other:?}"),
+            }
+        }
+    }
+}

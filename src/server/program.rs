@@ -1,0 +1,56 @@
+//! What the server's own routes work with, and the router of all fronts.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Extension, Router, middleware};
+use http::StatusCode;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tarn_objectcore::ObjectCore;
+use tarn_openapi::access::Authorize;
+use tarn_openapi::request::RequestId;
+use tower::service_fn;
+
+use super::dispatch::Fronts;
+use super::{health, metrics};
+use crate::config::MetricsAccess;
+use crate::identity::answer::{self, Protocol};
+use crate::identity::{Identity, authenticate};
+
+/// What handlers of the server itself see.
+pub(crate) struct Program {
+    pub(crate) core: ObjectCore,
+    pub(crate) authorize: Arc<dyn Authorize>,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) metrics_access: MetricsAccess,
+    pub(crate) started: Instant,
+}
+
+/// The state of handlers.
+pub(crate) type Shared = axum::extract::State<Arc<Program>>;
+
+/// The server's own routes.
+pub(crate) fn own(program: Arc<Program>) -> Router {
+    Router::new()
+        .route("/_health/ready", get(health::ready))
+        .route("/_metrics", get(metrics::show))
+        .fallback(no_such_route)
+        .with_state(program)
+}
+
+/// All fronts behind the one authentication.
+pub(crate) fn all(fronts: Fronts, identity: Arc<Identity>) -> Router {
+    let dispatch = service_fn(move |request: Request| {
+        let fronts = fronts.clone();
+        async move { Ok::<_, std::convert::Infallible>(fronts.dispatch(request).await) }
+    });
+    Router::new().fallback_service(dispatch).layer(middleware::from_fn_with_state(identity, authenticate))
+}
+
+async fn no_such_route(Extension(id): Extension<RequestId>, request: Request) -> Response {
+    let message = "this server has no such route";
+    answer::error(Protocol::Plain, StatusCode::NOT_FOUND, "NoSuchRoute", message, request.uri().path(), &id)
+}
