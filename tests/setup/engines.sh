@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Installs the engines of tests/engines into tests/.cache: Python packages, jars, a Trino server.
+#
+# From zero it takes about two minutes; when nothing changed it takes none. Each step leaves a
+# stamp that is the hash of its pin file, so a changed pin installs again. Nothing is optional:
+# what can't be installed fails the run.
+set -euo pipefail
+
+setup=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=$(dirname "$setup")/.cache
+mkdir -p "$cache"
+
+say() { printf 'setup: %s\n' "$*"; }
+stamp_is() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
+
+# Debian packages are asked for only when the command they bring is missing.
+need() { # COMMAND PACKAGE
+    command -v "$1" >/dev/null && return
+    say "installing $2 for the command $1"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$2" >/dev/null
+    command -v "$1" >/dev/null || { say "no $1 after installing $2"; exit 1; }
+}
+
+packages() {
+    local want
+    want=$(sha256sum "$setup/python.txt" | cut -d' ' -f1)
+    stamp_is "$cache/venv.stamp" "$want" && return
+    say 'Python packages'
+    rm -rf "$cache/venv" "$cache/venv.stamp"
+    python3 -m venv "$cache/venv" ||
+        { apt-get update -qq; apt-get install -qq -y python3-venv >/dev/null; python3 -m venv "$cache/venv"; }
+    "$cache/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$setup/python.txt"
+    echo "$want" >"$cache/venv.stamp"
+}
+
+artifacts() {
+    local want sum name group artifact version packaging file
+    want=$(sha256sum "$setup/artifacts.txt" | cut -d' ' -f1)
+    stamp_is "$cache/jars.stamp" "$want" && return
+    rm -rf "$cache/jars" "$cache/trino" "$cache/jars.stamp"
+    mkdir -p "$cache/jars"
+    while read -r sum name; do
+        case $sum in '' | '#'*) continue ;; esac
+        IFS=: read -r group artifact version packaging <<<"$name"
+        file=$cache/jars/$artifact-$version.$packaging
+        say "$name"
+        mvn -q -B dependency:copy "-Dartifact=$group:$artifact:$version:$packaging" "-DoutputDirectory=$cache/jars" </dev/null
+        echo "$sum  $file" | sha256sum --check --quiet || { say "$file is not the pinned file"; exit 1; }
+        case $packaging in
+        tar.gz) mkdir -p "$cache/trino"; tar -xzf "$file" -C "$cache/trino" --strip-components=1 --wildcards '*/lib/*' '*/NOTICE'; rm "$file" ;;
+        zip) # the one plugin that the suites use; all others are left out so that Trino starts fast
+            mkdir -p "$cache/trino/plugin"
+            python3 -m zipfile -e "$file" "$cache/trino/plugin"
+            mv "$cache/trino/plugin/$artifact-$version" "$cache/trino/plugin/${artifact#trino-}"
+            rm "$file" ;;
+        esac
+    done <"$setup/artifacts.txt"
+    echo "$want" >"$cache/jars.stamp"
+}
+
+need python3 python3
+need java openjdk-17-jre-headless
+need mvn maven
+packages
+artifacts
