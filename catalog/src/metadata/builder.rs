@@ -60,8 +60,6 @@ pub struct Builder {
     table: TableMetadata,
     kind: Kind,
     changed: bool,
-    /// Set by the first snapshot or the first move of main.
-    last_updated_ms: Option<i64>,
     last_schema: Option<i32>,
     last_spec: Option<i32>,
     last_order: Option<i32>,
@@ -122,7 +120,6 @@ impl Builder {
             table,
             kind,
             changed: false,
-            last_updated_ms: None,
             last_schema: None,
             last_spec: None,
             last_order: None,
@@ -140,7 +137,7 @@ impl Builder {
             TableUpdate::UpgradeFormatVersion(number) => {
                 self.upgrade(FormatVersion::from_number(*number)?)?
             }
-            TableUpdate::AddSchema { schema, last_column_id } => self.add_schema(schema, *last_column_id)?,
+            TableUpdate::AddSchema(schema) => self.add_schema(schema)?,
             TableUpdate::SetCurrentSchema(id) => self.set_current_schema(*id)?,
             TableUpdate::AddSpec(spec) => self.add_spec(spec.clone())?,
             TableUpdate::SetDefaultSpec(id) => self.set_default_spec(*id)?,
@@ -199,13 +196,8 @@ impl Builder {
         Ok(())
     }
 
-    fn add_schema(
-        &mut self,
-        schema: &Arc<Schema>,
-        last_column_id: Option<i32>,
-    ) -> Result<(), InvalidMetadata> {
-        let highest = schema.highest_field_id().max(last_column_id.unwrap_or(0));
-        let last_column_id = self.table.last_column_id.max(highest);
+    fn add_schema(&mut self, schema: &Arc<Schema>) -> Result<(), InvalidMetadata> {
+        let last_column_id = self.table.last_column_id.max(schema.highest_field_id());
         schema.check_version(self.table.format_version)?;
         if let Some(same) = self.table.schemas.iter().find(|known| known.same_as(schema)) {
             self.last_schema = Some(same.id());
@@ -332,7 +324,6 @@ impl Builder {
             table.last_sequence_number = snapshot.sequence_number();
         }
         table.snapshots.push(Arc::clone(snapshot));
-        self.last_updated_ms = Some(snapshot.timestamp_ms());
         self.added_snapshots.insert(id);
         self.changed = true;
         Ok(())
@@ -349,18 +340,17 @@ impl Builder {
                 "cannot set {name} to snapshot {id}, which does not exist"
             )));
         };
-        if self.added_snapshots.contains(&id) {
-            self.last_updated_ms = Some(snapshot.timestamp_ms());
-        }
         if name == MAIN_BRANCH {
             if reference.kind == RefKind::Tag {
                 return Err(InvalidMetadata::new("main is a branch and cannot become a tag"));
             }
-            let timestamp_ms = *self.last_updated_ms.get_or_insert(self.at);
+            // A rollback happens now, a new snapshot became current when it was made.
+            let added = self.added_snapshots.contains(&id);
+            let timestamp_ms = if added { snapshot.timestamp_ms() } else { self.at };
             self.table.current_snapshot_id = Some(id);
             let entry = SnapshotLogEntry { timestamp_ms, snapshot_id: id, extra: Default::default() };
             self.table.snapshot_log.push_back(entry);
-            if self.added_snapshots.contains(&id) {
+            if added {
                 self.main_passed.insert(id);
             }
         }
@@ -491,7 +481,7 @@ impl Builder {
             return Ok(None);
         }
         self.fill_defaults();
-        self.table.last_updated_ms = self.last_updated_ms.unwrap_or(self.at);
+        self.table.last_updated_ms = self.at;
         let schema = self.current_schema()?;
         if let Some(spec) = self.table.spec(self.table.default_spec_id) {
             spec.check_sources(&schema)?;

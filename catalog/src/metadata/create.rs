@@ -34,7 +34,7 @@ impl TableMetadata {
         let version = format_version(table.properties)?;
         let (schema, ids) = table.schema.with_fresh_ids(0)?;
         let updates = [
-            TableUpdate::AddSchema { schema: Arc::new(schema), last_column_id: None },
+            TableUpdate::AddSchema(Arc::new(schema)),
             TableUpdate::SetCurrentSchema(-1),
             TableUpdate::AddSpec(fresh_spec(table.spec, &ids)?),
             TableUpdate::SetDefaultSpec(-1),

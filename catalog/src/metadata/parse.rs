@@ -56,9 +56,6 @@ impl<'a> Document<'a> {
     fn read(mut self) -> Result<TableMetadata, InvalidMetadata> {
         let format_version = FormatVersion::from_number(self.required("format-version")?)?;
         let uuid = self.optional::<Uuid>("table-uuid")?;
-        if uuid.is_none() && format_version > FormatVersion::V1 {
-            return Err(missing("table-uuid"));
-        }
         let last_sequence_number = match format_version {
             FormatVersion::V1 => self.optional("last-sequence-number")?.unwrap_or(0),
             FormatVersion::V2 | FormatVersion::V3 => self.required("last-sequence-number")?,
@@ -248,6 +245,9 @@ impl TableMetadata {
     /// Checks what must hold of every table (M2, M3, logs in order).
     pub(crate) fn check(&self) -> Result<(), InvalidMetadata> {
         let refuse = |message: String| Err(InvalidMetadata::new(message));
+        if self.uuid.is_none() && self.format_version > FormatVersion::V1 {
+            return Err(missing("table-uuid"));
+        }
         if self.current_schema().is_none() {
             return refuse(format!("the current schema {} does not exist", self.current_schema_id));
         }

@@ -6,7 +6,9 @@
 //!
 //! A schema never changes once it is in a table, so its JSON is made once and kept beside it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hasher as _;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -28,7 +30,7 @@ pub struct Schema {
 /// A field of a schema with its place in it.
 #[derive(Debug, Clone)]
 struct Located {
-    full_name: String,
+    name: String,
     primitive: Option<PrimitiveType>,
     /// Whether this field and all around it are required structs.
     required_path: bool,
@@ -58,8 +60,8 @@ impl Schema {
         columns: StructType,
         identifier_field_ids: Vec<i32>,
     ) -> Result<Self, InvalidMetadata> {
-        let mut index = Index { by_id: HashMap::new(), by_name: HashMap::new() };
-        let top = Place { path: String::new(), required_path: true, in_structs: true };
+        let mut index = Index { by_id: HashMap::new(), paths: HashSet::new() };
+        let top = Place { path: None, required_path: true, in_structs: true };
         index.add_struct(&columns, &top)?;
         let mut schema = Self { id, columns, identifier_field_ids, by_id: index.by_id, json: Arc::from("") };
         for &field_id in &schema.identifier_field_ids {
@@ -114,11 +116,6 @@ impl Schema {
         self.by_id.keys().copied().max().unwrap_or(0)
     }
 
-    /// The full name of a field, as `a.b`.
-    pub fn full_name(&self, field_id: i32) -> Option<&str> {
-        self.by_id.get(&field_id).map(|field| field.full_name.as_str())
-    }
-
     /// The JSON of the schema.
     pub fn json(&self) -> &str {
         &self.json
@@ -156,7 +153,7 @@ impl Schema {
         for field in self.by_id.values() {
             let since = if field.has_initial_default { FormatVersion::V3 } else { field.since };
             if since > version {
-                let name = &field.full_name;
+                let name = &field.name;
                 return Err(InvalidMetadata::new(format!(
                     "column '{name}' needs format version {since}, the table has {version}"
                 )));
@@ -195,14 +192,16 @@ impl Schema {
 
 /// What is around a field.
 struct Place {
-    path: String,
+    /// The hash of the full name so far. Names nest, so keeping them whole would grow quadratically.
+    path: Option<DefaultHasher>,
     required_path: bool,
     in_structs: bool,
 }
 
 struct Index {
     by_id: HashMap<i32, Located>,
-    by_name: HashMap<String, i32>,
+    /// Hashes of the full names seen.
+    paths: HashSet<u64>,
 }
 
 impl Index {
@@ -214,53 +213,66 @@ impl Index {
     }
 
     fn add_field(&mut self, field: &Field, place: &Place) -> Result<(), InvalidMetadata> {
-        let required_path = place.required_path && field.required;
-        let inner = Place { path: place.name(&field.name), required_path, in_structs: place.in_structs };
-        self.add(field.id, &field.field_type, &inner, field.initial_default.is_some())
+        let inner =
+            Place { required_path: place.required_path && field.required, ..place.enter(&field.name) };
+        self.add(field.id, &field.name, &field.field_type, &inner, field.initial_default.is_some())
     }
 
     fn add(
         &mut self,
         id: i32,
+        name: &str,
         field_type: &Type,
         place: &Place,
-        has_default: bool,
+        has_initial_default: bool,
     ) -> Result<(), InvalidMetadata> {
-        let name = &place.path;
         let (primitive, since) = match field_type {
             Type::Primitive(primitive) => (Some(primitive.clone()), primitive.since()),
             Type::Struct(_) | Type::List(_) | Type::Map(_) => (None, FormatVersion::V1),
         };
         let located = Located {
-            full_name: name.clone(),
+            name: name.to_owned(),
             primitive,
             required_path: place.required_path,
             in_structs: place.in_structs,
             since,
-            has_initial_default: has_default,
+            has_initial_default,
         };
         if self.by_id.insert(id, located).is_some() {
             return Err(InvalidMetadata::new(format!("field id {id} is used more than once")));
         }
-        if self.by_name.insert(name.clone(), id).is_some() {
+        if let Some(path) = &place.path
+            && !self.paths.insert(path.finish())
+        {
             return Err(InvalidMetadata::new(format!("column '{name}' exists more than once")));
         }
-        let inside = |part: &str| Place { path: place.name(part), required_path: false, in_structs: false };
+        let inside = |part: &str| Place { required_path: false, in_structs: false, ..place.enter(part) };
         match field_type {
             Type::Primitive(_) => Ok(()),
             Type::Struct(fields) => self.add_struct(fields, place),
-            Type::List(list) => self.add(list.element_id, &list.element, &inside("element"), false),
+            Type::List(list) => {
+                self.add(list.element_id, "element", &list.element, &inside("element"), false)
+            }
             Type::Map(map) => {
-                self.add(map.key_id, &map.key, &inside("key"), false)?;
-                self.add(map.value_id, &map.value, &inside("value"), false)
+                self.add(map.key_id, "key", &map.key, &inside("key"), false)?;
+                self.add(map.value_id, "value", &map.value, &inside("value"), false)
             }
         }
     }
 }
 
 impl Place {
-    fn name(&self, part: &str) -> String {
-        if self.path.is_empty() { part.to_owned() } else { format!("{}.{part}", self.path) }
+    fn enter(&self, part: &str) -> Self {
+        let mut path = match &self.path {
+            None => DefaultHasher::new(),
+            Some(outer) => {
+                let mut path = outer.clone();
+                path.write(b".");
+                path
+            }
+        };
+        path.write(part.as_bytes());
+        Self { path: Some(path), required_path: self.required_path, in_structs: self.in_structs }
     }
 }
 

@@ -19,13 +19,8 @@ pub enum TableUpdate {
     AssignUuid(Uuid),
     /// `upgrade-format-version`
     UpgradeFormatVersion(i64),
-    /// `add-schema`
-    AddSchema {
-        /// The schema.
-        schema: Arc<Schema>,
-        /// The deprecated `last-column-id`.
-        last_column_id: Option<i32>,
-    },
+    /// `add-schema`; the deprecated `last-column-id` is not needed, the schema has it
+    AddSchema(Arc<Schema>),
     /// `set-current-schema`; -1 is the last added
     SetCurrentSchema(i32),
     /// `add-spec`
@@ -81,10 +76,7 @@ impl TableUpdate {
         Ok(match action.as_str() {
             "assign-uuid" => Self::AssignUuid(uuid_of(&object.string("uuid")?)?),
             "upgrade-format-version" => Self::UpgradeFormatVersion(object.i64("format-version")?),
-            "add-schema" => Self::AddSchema {
-                schema: Arc::new(Schema::from_json(object.required("schema")?)?),
-                last_column_id: object.i32_opt("last-column-id")?,
-            },
+            "add-schema" => Self::AddSchema(Arc::new(Schema::from_json(object.required("schema")?)?)),
             "set-current-schema" => Self::SetCurrentSchema(object.i32("schema-id")?),
             "add-spec" => Self::AddSpec(PartitionSpec::from_json(object.required("spec")?)?),
             "set-default-spec" => Self::SetDefaultSpec(object.i32("spec-id")?),

@@ -1,3 +1,8 @@
 //! Tests of the metadata model.
 
+mod input;
+mod large;
+mod oracle;
 mod round_trip;
+mod types;
+mod updates;
