@@ -1,7 +1,25 @@
 //! Tarn's catalog: the catalog log, the pure state machine, table metadata, transactions, and their Iceberg REST front.
 
+mod cache;
+mod catalog;
+mod commit;
+mod documents;
+mod files;
 mod log;
 pub mod metadata;
+mod purge;
+pub mod rest;
+mod settings;
 pub mod state;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod warehouses;
 
-pub use log::{IsRefusal, PutId, Seq};
+pub use catalog::{Catalog, LoadedTable, OpenError};
+pub use commit::{CommitError, Committed, CommittedTable, Silence};
+pub use files::{LoadError, WriteError};
+pub use log::{PutId, Seq};
+pub use settings::Settings;
+pub use warehouses::{WarehouseError, WarehouseStores};

@@ -30,12 +30,11 @@ use tokio::time::Instant;
 use self::boundary::Boundary;
 pub(crate) use self::checkpoint::Checkpoint;
 use self::record::{Record, RecordError, RecordHash, RecordKind};
-pub(crate) use self::record::BODY_BYTES_MAX;
 pub(crate) use self::recovery::{OpenLogError, Recovered};
 pub use self::store::IsRefusal;
 use self::store::PutError;
 pub(crate) use self::store::Store;
-pub(crate) use self::trim::{Trimmer, TrimError};
+pub(crate) use self::trim::Trimmer;
 
 const FOLDER: &str = "log";
 

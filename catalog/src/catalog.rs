@@ -1,0 +1,165 @@
+//! The catalog: the state in memory, the writer behind it, and the metadata files.
+
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::path::Path;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+
+use crate::commit::batch::{self, BodyError};
+use crate::commit::{CommitError, Committed, Parts, Published, Queue, Sources, Writer, Checkpoints};
+use crate::files::{LoadError, MetadataFiles};
+use crate::log::{IsRefusal, Log, OpenLogError, Patience, PutId, Seq, Store};
+use crate::metadata::TableMetadata;
+use crate::settings::Settings;
+use crate::state::{CatalogState, Conflict, CreateTable, FreshIds, Request, TableEntry, TableIdent};
+use crate::warehouses::WarehouseStores;
+
+/// Namespaces, tables and documents over a log in an object store. Cheap to clone.
+#[derive(Clone)]
+pub struct Catalog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    queue: Queue,
+    published: Arc<Published>,
+    files: Arc<MetadataFiles>,
+    warehouses: Arc<dyn WarehouseStores>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The catalog could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the catalog log could not be opened")]
+pub struct OpenError(#[source] OpenCause);
+
+#[derive(Debug, thiserror::Error)]
+enum OpenCause {
+    #[error(transparent)]
+    Log(OpenLogError),
+    #[error(transparent)]
+    Body(BodyError),
+}
+
+/// A table as it is now.
+#[derive(Debug, Clone)]
+pub struct LoadedTable {
+    /// Its entry in the catalog.
+    pub entry: Arc<TableEntry>,
+    /// What its metadata file holds.
+    pub metadata: Arc<TableMetadata>,
+}
+
+/// The system's clock and random ids.
+struct System;
+
+impl Sources for System {
+    fn now(&mut self) -> i64 {
+        jiff::Timestamp::now().as_millisecond()
+    }
+
+    fn fresh(&mut self) -> uuid::Uuid {
+        uuid::Uuid::new_v4()
+    }
+}
+
+impl Catalog {
+    /// Opens the catalog whose log lies below `root` in `log_store`, and takes it over: a process
+    /// that had it open before can commit no more.
+    pub async fn open(
+        log_store: Arc<dyn ObjectStore>,
+        root: Path,
+        warehouses: Arc<dyn WarehouseStores>,
+        settings: Settings,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(log_store, root, warehouses, settings, Box::new(System)).await
+    }
+
+    pub(crate) async fn open_with(
+        log_store: Arc<dyn ObjectStore>,
+        root: Path,
+        warehouses: Arc<dyn WarehouseStores>,
+        settings: Settings,
+        mut sources: Box<dyn Sources>,
+    ) -> Result<Self, OpenError> {
+        let stores = warehouses.clone();
+        let is_refusal: IsRefusal = Arc::new(move |error| stores.is_refusal(error));
+        let store = Store::new(log_store, root, is_refusal, settings.store_timeout);
+        let patience = Patience { deadline: settings.append_deadline, backoff: settings.append_backoff };
+        let (log, trimmer, recovered) = Log::open(store, PutId(sources.fresh()), patience)
+            .await
+            .map_err(|error| OpenError(OpenCause::Log(error)))?;
+        let state = batch::replay(&recovered).map_err(|error| OpenError(OpenCause::Body(error)))?;
+        let records = recovered.batches.len() as u64;
+        let bytes = recovered.batches.iter().map(|(_, body)| body.len()).sum();
+        tracing::info!(seq = log.tail().seq.0, records, "opened the catalog");
+
+        let files = Arc::new(MetadataFiles::new(warehouses.clone(), &settings));
+        let published = Arc::new(Published::new(state.clone(), log.tail().seq));
+        let (queue, receiver) = Queue::new(settings.queue_requests_max, settings.retry_after);
+        let checkpoints = Checkpoints::new(trimmer, records, bytes, &settings);
+        let writer = Writer::new(Parts {
+            log,
+            checkpoints,
+            state,
+            published: published.clone(),
+            files: files.clone(),
+            sources,
+            settings,
+        });
+        let writer = Mutex::new(Some(tokio::spawn(writer.run(receiver))));
+        Ok(Self { inner: Arc::new(Inner { queue, published, files, warehouses, writer }) })
+    }
+
+    /// Finishes what is under way and stops the writer. Reads go on; commits are refused.
+    pub async fn close(&self) {
+        let mut writer = self.inner.writer.lock().await;
+        let Some(running) = writer.take() else { return };
+        self.inner.queue.close().await;
+        if let Err(error) = running.await {
+            tracing::error!(%error, "the catalog's writer panicked");
+        }
+    }
+
+    /// The state of everything committed so far. Never waits.
+    pub fn snapshot(&self) -> Arc<CatalogState> {
+        self.inner.published.snapshot()
+    }
+
+    /// The log position of [`Catalog::snapshot`], as it moves.
+    pub fn watch(&self) -> watch::Receiver<Seq> {
+        self.inner.published.watch()
+    }
+
+    /// Checks `request` against the state, makes it durable, then answers.
+    pub async fn commit(&self, request: Request) -> Result<Committed, CommitError> {
+        self.inner.queue.commit(request).await
+    }
+
+    /// The table as it is now; `None` when there is none of this name.
+    pub async fn load(&self, ident: &TableIdent) -> Result<Option<LoadedTable>, LoadError> {
+        let state = self.snapshot();
+        let Some(entry) = state.table(ident) else { return Ok(None) };
+        let metadata = self.inner.files.load(&entry.metadata_location).await?;
+        Ok(Some(LoadedTable { entry: entry.clone(), metadata }))
+    }
+
+    /// The table metadata in a file of a warehouse.
+    pub async fn read_metadata(&self, location: &str) -> Result<Arc<TableMetadata>, LoadError> {
+        self.inner.files.load(location).await
+    }
+
+    pub(crate) fn warehouses(&self) -> &Arc<dyn WarehouseStores> {
+        &self.inner.warehouses
+    }
+}
+
+impl Catalog {
+    /// What creating the table would give; nothing is created and nothing written.
+    pub fn stage(&self, create: &CreateTable) -> Result<Arc<TableMetadata>, Conflict> {
+        let mut ids = FreshIds::new(System.fresh().as_u128());
+        self.snapshot().stage(create, System.now(), &mut ids)
+    }
+}

@@ -1,0 +1,21 @@
+//! Commits: one writer task plans, writes, appends, publishes and answers.
+//!
+//! - W1: a request is answered success only after the record that holds its commit is durable (L1).
+//! - W2: a request is planned on a state that holds every commit before it; the requirements of
+//!   every table it names, tables only read included, are checked there. A request that lost a race
+//!   is thereby planned again on the newer state.
+//! - W3: all requests of a batch become one record, so they are recovered all or not at all.
+//! - W4: a conflict is answered only once what it conflicts with is durable.
+//! - W5: nothing is deleted when something fails. Metadata files nobody refers to are the sweeper's.
+
+pub(crate) mod batch;
+mod checkpoints;
+mod outcome;
+mod plan;
+mod queue;
+mod writer;
+
+pub(crate) use self::checkpoints::Checkpoints;
+pub use self::outcome::{CommitError, Committed, CommittedTable, Silence};
+pub(crate) use self::queue::Queue;
+pub(crate) use self::writer::{Parts, Published, Sources, Writer};

@@ -1,0 +1,138 @@
+//! Planning a batch: each request on the state that the requests before it leave behind (W2).
+//!
+//! Pure once the metadata is loaded; the writer does the I/O.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::batch::Body;
+use super::outcome::{CommitError, CommittedTable, Done};
+use super::queue::Waiting;
+use crate::files::{LoadError, MetadataFiles};
+use crate::metadata::TableMetadata;
+use crate::state::{CatalogState, Conflict, FreshIds, Loaded, Request};
+
+/// A batch that has grown to so many bytes takes no further request. One request adds a few MiB at
+/// most (`state::limits`), far from what a record may hold.
+const BODY_BYTES: usize = 16 << 20;
+
+/// Metadata by its location, or why it cannot be had.
+pub(crate) type Sources = HashMap<String, Result<Arc<TableMetadata>, LoadError>>;
+
+/// What a batch will do if its files and its record are written.
+pub(crate) struct Planned {
+    /// The state after it.
+    pub(crate) state: CatalogState,
+    pub(crate) body: Body,
+    /// The files to write, with the index of the request that needs each.
+    pub(crate) writes: Vec<(usize, String, Arc<TableMetadata>)>,
+    /// Per request, in order. Shorter than the requests when the batch is full, or when a request needs
+    /// metadata that only an earlier one of it brought in: the rest begins the next batch.
+    pub(crate) results: Vec<Result<Done, CommitError>>,
+}
+
+/// Plans every request in order.
+pub(crate) fn plan(
+    base: &CatalogState,
+    waiting: &[Waiting],
+    mut sources: Sources,
+    at: i64,
+    ids: &mut FreshIds,
+) -> Planned {
+    let mut planned = Planned {
+        state: base.clone(),
+        body: Body::default(),
+        writes: Vec::new(),
+        results: Vec::with_capacity(waiting.len()),
+    };
+    for (index, waiting) in waiting.iter().enumerate() {
+        if planned.body.len() >= BODY_BYTES {
+            break;
+        }
+        match plan_one(&mut planned, index, &waiting.request, &mut sources, at, ids) {
+            Ok(done) => planned.results.push(Ok(done)),
+            Err(Stop::Failed(error)) => planned.results.push(Err(error)),
+            Err(Stop::NotLoaded(conflict)) if index == 0 => {
+                planned.results.push(Err(CommitError::Conflict(conflict)));
+            }
+            Err(Stop::NotLoaded(_)) => break,
+        }
+    }
+    planned
+}
+
+enum Stop {
+    Failed(CommitError),
+    NotLoaded(Conflict),
+}
+
+fn plan_one(
+    planned: &mut Planned,
+    index: usize,
+    request: &Request,
+    sources: &mut Sources,
+    at: i64,
+    ids: &mut FreshIds,
+) -> Result<Done, Stop> {
+    let loaded = gather(&planned.state, request, sources)?;
+    let plan = planned
+        .state
+        .plan(request, &loaded, at, ids)
+        .map_err(|conflict| match conflict {
+            Conflict::NotLoaded(_) => Stop::NotLoaded(conflict),
+            other => Stop::Failed(CommitError::Conflict(other)),
+        })?;
+    if !plan.is_empty() {
+        planned.state.apply(&plan.commit);
+        planned.body.push(&plan.commit);
+    }
+    for (location, metadata) in plan.writes {
+        sources.insert(location.clone(), Ok(metadata.clone()));
+        planned.writes.push((index, location, metadata));
+    }
+    let table = |(ident, metadata_location, metadata)| CommittedTable { ident, metadata_location, metadata };
+    Ok(Done { tables: plan.tables.into_iter().map(table).collect(), missing: plan.missing })
+}
+
+/// The metadata of every table the request names that exists.
+fn gather(state: &CatalogState, request: &Request, sources: &Sources) -> Result<Loaded, Stop> {
+    let mut loaded = Loaded::default();
+    for ident in request.reads() {
+        let Some(entry) = state.table(ident) else { continue };
+        match sources.get(&*entry.metadata_location) {
+            Some(Ok(metadata)) => {
+                loaded.insert(ident.clone(), entry.metadata_location.clone(), metadata.clone());
+            }
+            Some(Err(error)) => return Err(Stop::Failed(CommitError::Load(error.clone()))),
+            // Brought in earlier in this batch; planning says so.
+            None => {}
+        }
+    }
+    Ok(loaded)
+}
+
+/// Loads the metadata of every table that the requests name, many at a time.
+pub(crate) async fn load(
+    base: &CatalogState,
+    waiting: &[Waiting],
+    files: &MetadataFiles,
+    at_once: usize,
+) -> Sources {
+    use futures::StreamExt as _;
+    let mut locations: Vec<String> = waiting
+        .iter()
+        .flat_map(|waiting| waiting.request.reads())
+        .filter_map(|ident| base.table(ident))
+        .map(|entry| entry.metadata_location.to_string())
+        .collect();
+    locations.sort_unstable();
+    locations.dedup();
+    futures::stream::iter(locations)
+        .map(|location| async move {
+            let loaded = files.load(&location).await;
+            (location, loaded)
+        })
+        .buffer_unordered(at_once)
+        .collect()
+        .await
+}

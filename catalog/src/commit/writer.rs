@@ -1,0 +1,268 @@
+//! The writer task: the one mutator of the catalog's state.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use tokio::sync::{mpsc, watch};
+
+use super::checkpoints::Checkpoints;
+use super::outcome::{CommitError, Committed, Done, Silence};
+use super::plan::{self, Planned};
+use super::queue::{Message, Waiting};
+use crate::files::{MetadataFiles, WriteError};
+use crate::log::{AppendError, Log, PutId, Seq};
+use crate::metadata::TableMetadata;
+use crate::settings::Settings;
+use crate::state::{CatalogState, FreshIds};
+
+/// Time and fresh ids, which nothing below takes for itself.
+pub(crate) trait Sources: Send + Sync + 'static {
+    /// Milliseconds since 1970.
+    fn now(&mut self) -> i64;
+    fn fresh(&mut self) -> uuid::Uuid;
+}
+
+/// The state readers see.
+pub(crate) struct Published {
+    state: RwLock<Arc<CatalogState>>,
+    seq: watch::Sender<Seq>,
+}
+
+impl Published {
+    pub(crate) fn new(state: CatalogState, seq: Seq) -> Self {
+        Self { state: RwLock::new(Arc::new(state)), seq: watch::Sender::new(seq) }
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<CatalogState> {
+        // The lock is held for one assignment only, which cannot panic.
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Seq> {
+        self.seq.subscribe()
+    }
+
+    fn publish(&self, state: CatalogState, seq: Seq) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        self.seq.send_replace(seq);
+    }
+}
+
+/// What the writer needs from outside.
+pub(crate) struct Parts {
+    pub(crate) log: Log,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) state: CatalogState,
+    pub(crate) published: Arc<Published>,
+    pub(crate) files: Arc<MetadataFiles>,
+    pub(crate) sources: Box<dyn Sources>,
+    pub(crate) settings: Settings,
+}
+
+/// Can the writer append?
+enum Standing {
+    Ready,
+    /// The outcome of an append is not known; the state it leads to if it was done (L4).
+    Unsettled(Box<CatalogState>),
+    /// Another writer has the log (L3).
+    Fenced,
+}
+
+pub(crate) struct Writer {
+    parts: Parts,
+    standing: Standing,
+}
+
+/// How often an unsettled append is looked up while no request asks.
+const SETTLE_EVERY: Duration = Duration::from_secs(1);
+
+impl Writer {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self { parts, standing: Standing::Ready }
+    }
+
+    /// Serves requests until it is told to close, or until nobody can send any more.
+    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
+        let mut messages = Vec::new();
+        let mut open = true;
+        while open {
+            let limit = self.parts.settings.batch_requests_max;
+            let received = match self.standing {
+                Standing::Unsettled(_) => {
+                    let receive = queue.recv_many(&mut messages, limit);
+                    match tokio::time::timeout(SETTLE_EVERY, receive).await {
+                        Ok(received) => received,
+                        Err(_elapsed) => {
+                            self.settle().await;
+                            continue;
+                        }
+                    }
+                }
+                Standing::Ready | Standing::Fenced => queue.recv_many(&mut messages, limit).await,
+            };
+            open = received > 0;
+            let mut waiting = Vec::with_capacity(received);
+            for message in messages.drain(..) {
+                match message {
+                    Message::Commit(request) => waiting.push(request),
+                    Message::Close => open = false,
+                }
+            }
+            while !waiting.is_empty() {
+                waiting = self.batch(waiting).await;
+            }
+        }
+        self.parts.checkpoints.finish().await;
+    }
+
+    /// Answers requests from the front of `waiting`; returns those left for the next batch.
+    async fn batch(&mut self, mut waiting: Vec<Waiting>) -> Vec<Waiting> {
+        self.settle().await;
+        match self.standing {
+            Standing::Ready => {}
+            Standing::Fenced => return refuse(waiting, || CommitError::Fenced),
+            Standing::Unsettled(_) => {
+                let retry_after = self.parts.settings.retry_after;
+                return refuse(waiting, || CommitError::Busy { retry_after });
+            }
+        }
+        let planned = loop {
+            if waiting.is_empty() {
+                return waiting;
+            }
+            let planned = self.plan(&waiting).await;
+            match self.write_files(&planned).await {
+                Ok(()) => break planned,
+                // Nothing refers to the files of this attempt; the rest is planned without it (W5).
+                Err((index, error)) => {
+                    tracing::warn!(location = error.location, error = %error.source, "a metadata file was not written");
+                    waiting.remove(index).answer(Err(CommitError::Write(error)));
+                }
+            }
+        };
+        let rest = waiting.split_off(planned.results.len());
+        self.append(waiting, planned).await;
+        rest
+    }
+
+    async fn plan(&mut self, waiting: &[Waiting]) -> Planned {
+        let parts = &mut self.parts;
+        let loaded =
+            plan::load(&parts.state, waiting, &parts.files, parts.settings.metadata_files_at_once).await;
+        let mut ids = FreshIds::new(parts.sources.fresh().as_u128());
+        plan::plan(&parts.state, waiting, loaded, parts.sources.now(), &mut ids)
+    }
+
+    /// Writes the files of a plan, many at a time; the first failure names its request.
+    async fn write_files(&self, planned: &Planned) -> Result<(), (usize, WriteError)> {
+        let write = |(index, location, metadata): &(usize, String, Arc<TableMetadata>)| {
+            let (index, location, metadata) = (*index, location.clone(), metadata.clone());
+            let files = self.parts.files.clone();
+            async move { files.write(&location, metadata).await.map_err(|error| (index, error)) }
+        };
+        let writes: Vec<_> = planned.writes.iter().map(write).collect();
+        futures::stream::iter(writes)
+            .buffer_unordered(self.parts.settings.metadata_files_at_once)
+            .try_collect()
+            .await
+    }
+
+    async fn append(&mut self, waiting: Vec<Waiting>, planned: Planned) {
+        let Planned { state, body, results, writes: _ } = planned;
+        if body.is_empty() {
+            // Nothing depends on what is not durable: the answers rest on the state before (W4).
+            return answer(waiting, results, self.parts.log.tail().seq);
+        }
+        let retry_after = self.parts.settings.retry_after;
+        let busy = || CommitError::Busy { retry_after };
+        let body = body.finish();
+        let (put_id, bytes) = (PutId(self.parts.sources.fresh()), body.len());
+        match self.parts.log.append(put_id, body).await {
+            Ok(seq) => {
+                self.publish(state, bytes).await;
+                answer(waiting, results, seq);
+            }
+            Err(AppendError::Unknown { put_id, source }) => {
+                tracing::error!(%put_id, error = %source, "the outcome of an append is not known");
+                let why = silence(&source);
+                self.standing = Standing::Unsettled(Box::new(state));
+                for (waiting, result) in waiting.into_iter().zip(results) {
+                    waiting.answer(Err(match result {
+                        Ok(_) => CommitError::Unknown { put_id, why },
+                        // Its own outcome is certain; what it conflicts with is not (W4).
+                        Err(_) => busy(),
+                    }));
+                }
+            }
+            Err(AppendError::Refused(error)) => {
+                tracing::warn!(%error, "the store refused a record");
+                refuse(waiting, busy);
+            }
+            Err(error @ (AppendError::Taken { .. } | AppendError::Trimmed { .. })) => {
+                self.fenced(&error);
+                refuse(waiting, || CommitError::Fenced);
+            }
+        }
+    }
+
+    /// Tries to learn the outcome of an append that is not settled.
+    async fn settle(&mut self) {
+        let Standing::Unsettled(state) = &self.standing else { return };
+        let state = CatalogState::clone(state);
+        match self.parts.log.settle().await {
+            Ok(seq) => {
+                tracing::info!(seq = seq.0, "an append whose outcome was not known is done");
+                self.standing = Standing::Ready;
+                self.publish(state, 0).await;
+            }
+            Err(AppendError::Unknown { put_id, source }) => {
+                tracing::warn!(%put_id, error = %source, "the outcome of an append is still not known");
+            }
+            Err(error) => self.fenced(&error),
+        }
+    }
+
+    /// W1: the record is durable, so readers may see the state.
+    async fn publish(&mut self, state: CatalogState, bytes: usize) {
+        let tail = self.parts.log.tail();
+        self.parts.state = state.clone();
+        self.parts.published.publish(state, tail.seq);
+        metrics::gauge!("tarn_catalog_log_position_records").set(tail.seq.0 as f64);
+        self.parts.checkpoints.appended(bytes, &self.parts.state, tail).await;
+    }
+
+    fn fenced(&mut self, error: &AppendError) {
+        tracing::error!(%error, "this process no longer writes the catalog");
+        self.standing = Standing::Fenced;
+    }
+}
+
+fn silence(error: &object_store::Error) -> Silence {
+    match error {
+        object_store::Error::Generic { store: "timeout", .. } => Silence::Deadline,
+        _other_store_error => Silence::ReplyLost,
+    }
+}
+
+fn answer(
+    waiting: Vec<Waiting>,
+    results: Vec<Result<Done, CommitError>>,
+    seq: Seq,
+) {
+    metrics::histogram!("tarn_catalog_batch_requests").record(waiting.len() as f64);
+    for (waiting, result) in waiting.into_iter().zip(results) {
+        let outcome = if result.is_ok() { "done" } else { "refused" };
+        metrics::counter!("tarn_catalog_commits_total", "outcome" => outcome).increment(1);
+        waiting.answer(result.map(|Done { tables, missing }| Committed { seq, tables, missing }));
+    }
+}
+
+/// Answers all with `error`; none is left.
+fn refuse(waiting: Vec<Waiting>, error: impl Fn() -> CommitError) -> Vec<Waiting> {
+    for waiting in waiting {
+        metrics::counter!("tarn_catalog_commits_total", "outcome" => "not_started").increment(1);
+        waiting.answer(Err(error()));
+    }
+    Vec::new()
+}

@@ -1,0 +1,230 @@
+//! `metadata.json` files: read through a bounded cache, written under names that are new.
+//!
+//! - F1: a metadata file is never changed and never deleted here, so its location names its bytes
+//!   for good and the cache needs no invalidation.
+//! - F2: a file is written before the record that names it is appended, never after.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use object_store::path::Path;
+use object_store::{ObjectStore as _, ObjectStoreExt as _, PutMode, PutPayload};
+use tokio::sync::Mutex;
+
+use crate::cache::ByteCache;
+use crate::metadata::{InvalidMetadata, TableMetadata};
+use crate::settings::Settings;
+use crate::warehouses::WarehouseStores;
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Loads of one location wait for each other in one of so many lanes.
+const LANES: usize = 64;
+/// JSON up to this size is parsed and written in place: a hop to another thread costs more.
+const IN_PLACE_BYTES_MAX: usize = 64 << 10;
+
+/// A metadata file could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LoadError {
+    /// The location does not name a file of a warehouse.
+    #[error("{location} is not a file in a warehouse")]
+    Location {
+        /// What was asked for.
+        location: String,
+    },
+    /// There is no such file.
+    #[error("metadata file {location} does not exist")]
+    Missing {
+        /// The file.
+        location: String,
+    },
+    /// The file is longer than is read.
+    #[error("metadata file {location} is longer than {bytes_max} bytes")]
+    TooLarge {
+        /// The file.
+        location: String,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The file is not table metadata.
+    #[error("metadata file {location} is not table metadata")]
+    Invalid {
+        /// The file.
+        location: String,
+        /// What is wrong with it.
+        #[source]
+        source: Arc<InvalidMetadata>,
+    },
+    /// The store failed; trying again may help.
+    #[error("metadata file {location} could not be read")]
+    Store {
+        /// The file.
+        location: String,
+        /// The store's error.
+        #[source]
+        source: Arc<object_store::Error>,
+    },
+}
+
+/// A metadata file could not be written. Nothing refers to it.
+#[derive(Debug, thiserror::Error)]
+#[error("metadata file {location} could not be written")]
+pub struct WriteError {
+    /// The file.
+    pub location: String,
+    /// The store's error.
+    #[source]
+    pub source: object_store::Error,
+}
+
+/// Reads and writes metadata files.
+pub(crate) struct MetadataFiles {
+    warehouses: Arc<dyn WarehouseStores>,
+    cache: ByteCache<Arc<str>, Arc<TableMetadata>>,
+    lanes: Vec<Mutex<()>>,
+    hasher: RandomState,
+    bytes_max: usize,
+    timeout: Duration,
+}
+
+impl MetadataFiles {
+    pub(crate) fn new(warehouses: Arc<dyn WarehouseStores>, settings: &Settings) -> Self {
+        Self {
+            warehouses,
+            cache: ByteCache::new(settings.metadata_cache_bytes_max),
+            lanes: (0..LANES).map(|_| Mutex::new(())).collect(),
+            hasher: RandomState::new(),
+            bytes_max: settings.metadata_bytes_max,
+            timeout: settings.store_timeout,
+        }
+    }
+
+    /// The metadata at `location`.
+    pub(crate) async fn load(&self, location: &str) -> Result<Arc<TableMetadata>, LoadError> {
+        let key: Arc<str> = location.into();
+        if let Some(found) = self.cache.get(&key) {
+            return Ok(found);
+        }
+        let lane = self.hasher.hash_one(location) as usize % LANES;
+        let _one_load_at_a_time = self.lanes[lane].lock().await;
+        if let Some(found) = self.cache.get(&key) {
+            return Ok(found);
+        }
+        let bytes = self.read(location).await?;
+        let (metadata, json_bytes) = if bytes.len() <= IN_PLACE_BYTES_MAX {
+            parse(location, &bytes)?
+        } else {
+            let location = location.to_owned();
+            blocking(move || parse(&location, &bytes)).await?
+        };
+        self.cache.insert(key, metadata.clone(), json_bytes);
+        Ok(metadata)
+    }
+
+    async fn read(&self, location: &str) -> Result<Bytes, LoadError> {
+        let (warehouse, path) = split(location)
+            .ok_or_else(|| LoadError::Location { location: location.to_owned() })?;
+        let store = self.warehouses.store(warehouse);
+        let read = async {
+            let result = store.get(&path).await?;
+            if result.meta.size > self.bytes_max as u64 {
+                return Ok(None);
+            }
+            result.bytes().await.map(Some)
+        };
+        let location = location.to_owned();
+        match tokio::time::timeout(self.timeout, read).await {
+            Ok(Ok(Some(bytes))) => Ok(bytes),
+            Ok(Ok(None)) => Err(LoadError::TooLarge { location, bytes_max: self.bytes_max }),
+            Ok(Err(object_store::Error::NotFound { .. })) => Err(LoadError::Missing { location }),
+            Ok(Err(source)) => Err(LoadError::Store { location, source: Arc::new(source) }),
+            Err(elapsed) => {
+                let source = object_store::Error::Generic { store: "timeout", source: elapsed.into() };
+                Err(LoadError::Store { location, source: Arc::new(source) })
+            }
+        }
+    }
+
+    /// Writes `metadata` to `location`, which no file had before (F2).
+    pub(crate) async fn write(
+        &self,
+        location: &str,
+        metadata: Arc<TableMetadata>,
+    ) -> Result<(), WriteError> {
+        let failed = |source| WriteError { location: location.to_owned(), source };
+        let Some((warehouse, path)) = split(location) else {
+            return Err(failed(object_store::Error::Generic {
+                store: "catalog",
+                source: "the location is not in a warehouse".into(),
+            }));
+        };
+        let (encoded, name) = (metadata.clone(), location.to_owned());
+        let bytes = blocking(move || encoded.to_file(&name)).await;
+        let size_bytes = size_in_memory(&bytes);
+        let store = self.warehouses.store(warehouse);
+        let put = store.put_opts(&path, PutPayload::from_bytes(bytes), PutMode::Create.into());
+        match tokio::time::timeout(self.timeout, put).await {
+            // The name holds a fresh UUID: what exists there is this very put, sent twice by a client
+            // that retries.
+            Ok(Ok(_) | Err(object_store::Error::AlreadyExists { .. })) => {}
+            Ok(Err(source)) => return Err(failed(source)),
+            Err(elapsed) => {
+                return Err(failed(object_store::Error::Generic {
+                    store: "timeout",
+                    source: elapsed.into(),
+                }));
+            }
+        }
+        self.cache.insert(location.into(), metadata, size_bytes);
+        Ok(())
+    }
+}
+
+/// The warehouse and the path of an `s3://` location.
+pub(crate) fn split(location: &str) -> Option<(&str, Path)> {
+    let rest = ["s3://", "s3a://", "s3n://"].iter().find_map(|scheme| location.strip_prefix(scheme))?;
+    let (warehouse, key) = rest.split_once('/')?;
+    if warehouse.is_empty() || key.is_empty() {
+        return None;
+    }
+    // Keys that a path cannot hold as they are (empty or dotted segments) are refused, not changed.
+    Some((warehouse, Path::parse(key).ok()?))
+}
+
+fn parse(location: &str, bytes: &Bytes) -> Result<(Arc<TableMetadata>, usize), LoadError> {
+    match TableMetadata::parse(bytes) {
+        Ok(metadata) => Ok((Arc::new(metadata), size_in_memory(bytes))),
+        Err(source) => {
+            Err(LoadError::Invalid { location: location.to_owned(), source: Arc::new(source) })
+        }
+    }
+}
+
+/// What the metadata in a file takes in memory, roughly: its JSON, which gzip makes about 8 times
+/// shorter.
+fn size_in_memory(file: &Bytes) -> usize {
+    if file.starts_with(&GZIP_MAGIC) { file.len() * 8 } else { file.len() }
+}
+
+/// Gzip of `bytes`, quick rather than small.
+pub(crate) fn compress(bytes: &[u8]) -> Bytes {
+    use std::io::Write as _;
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
+    // Writing to memory does not fail.
+    let _ = encoder.write_all(bytes);
+    encoder.finish().unwrap_or_default().into()
+}
+
+/// Runs what computes for long on a thread of its own; its panic goes on here.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_cancelled) => panic!("the runtime shut down while metadata was converted"),
+        },
+    }
+}

@@ -1,0 +1,87 @@
+//! `GET /v1/config`: what this server serves, exactly.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use tarn_openapi::access::{Action, Resource};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Front;
+use super::access::Caller;
+use super::body::Query;
+use super::error::{ErrorEnvelope, Failure};
+use super::idents;
+
+/// The routes served, as the specification spells them. Without this list clients assume an older
+/// one that lacks the HEADs.
+pub(crate) const ENDPOINTS: [&str; 17] = [
+    "GET /v1/{prefix}/namespaces",
+    "POST /v1/{prefix}/namespaces",
+    "GET /v1/{prefix}/namespaces/{namespace}",
+    "HEAD /v1/{prefix}/namespaces/{namespace}",
+    "DELETE /v1/{prefix}/namespaces/{namespace}",
+    "POST /v1/{prefix}/namespaces/{namespace}/properties",
+    "GET /v1/{prefix}/namespaces/{namespace}/tables",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables",
+    "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "POST /v1/{prefix}/namespaces/{namespace}/register",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics",
+    "POST /v1/{prefix}/tables/rename",
+    "POST /v1/{prefix}/transactions/commit",
+    "GET /v1/{prefix}/namespaces/{namespace}/views",
+];
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ConfigQuery {
+    /// The warehouse; absent or empty is the default one. `s3://<name>/` is read as `<name>`.
+    warehouse: Option<String>,
+}
+
+/// What a client begins with.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CatalogConfig {
+    /// Applied before the client's own settings.
+    defaults: BTreeMap<&'static str, String>,
+    /// Applied after them.
+    overrides: BTreeMap<&'static str, String>,
+    /// The routes served.
+    endpoints: Vec<&'static str>,
+}
+
+/// What this server serves, for one warehouse.
+#[utoipa::path(
+    get, path = "/v1/config", tag = "Catalog", params(ConfigQuery),
+    responses(
+        (status = 200, description = "Defaults, overrides and endpoints", body = CatalogConfig),
+        (status = 404, description = "There is no such warehouse", body = ErrorEnvelope),
+    )
+)]
+pub(crate) async fn get(
+    State(front): State<Arc<Front>>,
+    caller: Caller,
+    Query(query): Query<ConfigQuery>,
+) -> Result<Json<CatalogConfig>, Failure> {
+    let warehouse = match query.warehouse.as_deref().map(bare_name) {
+        None | Some("") => front.default_warehouse()?,
+        Some(name) => name.into(),
+    };
+    front.allow(&caller, Action::CatalogRead, Resource::Bucket(&warehouse))?;
+    idents::existing_warehouse(&front.catalog.snapshot(), &warehouse)?;
+    Ok(Json(CatalogConfig {
+        defaults: front.answers.client_config().clone(),
+        overrides: BTreeMap::from([("prefix", warehouse.to_string())]),
+        endpoints: ENDPOINTS.to_vec(),
+    }))
+}
+
+/// Some clients send the warehouse's location for its name.
+fn bare_name(text: &str) -> &str {
+    text.strip_prefix("s3://").unwrap_or(text).trim_end_matches('/')
+}

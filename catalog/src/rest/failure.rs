@@ -1,0 +1,102 @@
+//! Domain errors on the wire, each mapped once (docs/FAULTS.md).
+
+use std::error::Error;
+use std::time::Duration;
+
+use super::error::{Failure, Kind};
+use crate::commit::{CommitError, Silence};
+use crate::files::LoadError;
+use crate::state::Conflict;
+use crate::warehouses::WarehouseError;
+
+/// What a client is told to wait when a store fails.
+const STORE_RETRY_AFTER: Duration = Duration::from_secs(2);
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict(conflict) => conflict.into(),
+            CommitError::Load(error) => error.into(),
+            // The file is not there, the record neither: nothing was done.
+            CommitError::Write(error) => Failure::unavailable(error.to_string(), STORE_RETRY_AFTER),
+            CommitError::Busy { retry_after } => Failure::unavailable("the catalog is busy", retry_after),
+            CommitError::Fenced => Failure::unavailable(error.to_string(), STORE_RETRY_AFTER),
+            CommitError::Unknown { why: Silence::ReplyLost, .. } => {
+                Failure::new(Kind::CommitStateUnknown, error.to_string())
+            }
+            CommitError::Unknown { why: Silence::Deadline, .. } => {
+                Failure::new(Kind::CommitDeadline, error.to_string())
+            }
+        }
+    }
+}
+
+impl From<Conflict> for Failure {
+    fn from(conflict: Conflict) -> Self {
+        let kind = match &conflict {
+            Conflict::NoSuchWarehouse(_) => Kind::NoSuchWarehouse,
+            Conflict::NoSuchNamespace(_) => Kind::NoSuchNamespace,
+            Conflict::NoSuchTable(_) => Kind::NoSuchTable,
+            Conflict::NoSuchDocument { .. } => Kind::NotFound,
+            Conflict::WarehouseExists(_) | Conflict::NamespaceExists(_) | Conflict::TableExists(_) => {
+                Kind::AlreadyExists
+            }
+            Conflict::WarehouseNotEmpty(_) | Conflict::NamespaceNotEmpty(_) => Kind::NamespaceNotEmpty,
+            Conflict::SetAndRemoved(_) => Kind::Unprocessable,
+            Conflict::Requirement { .. } | Conflict::Stale { .. } | Conflict::DocumentChanged { .. } => {
+                Kind::CommitFailed
+            }
+            Conflict::Update { .. } | Conflict::Name(_) | Conflict::Invalid(_) => Kind::BadRequest,
+            Conflict::NotLoaded(_) => {
+                return Failure::unavailable(conflict.to_string(), STORE_RETRY_AFTER);
+            }
+        };
+        Failure::new(kind, conflict.to_string())
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        let message = with_causes(&error);
+        match error {
+            LoadError::Location { .. } => Failure::bad_request(message),
+            LoadError::Missing { .. } => Failure::new(Kind::NotFound, message),
+            LoadError::TooLarge { .. } | LoadError::Invalid { .. } => {
+                tracing::error!(message, "a metadata file is not what it must be");
+                Failure::new(Kind::Damaged, message)
+            }
+            LoadError::Store { .. } => {
+                tracing::warn!(message, "a metadata file could not be read");
+                Failure::unavailable(message, STORE_RETRY_AFTER)
+            }
+        }
+    }
+}
+
+impl From<WarehouseError> for Failure {
+    fn from(error: WarehouseError) -> Self {
+        let kind = match &error {
+            WarehouseError::Exists => Kind::AlreadyExists,
+            WarehouseError::Missing => Kind::NoSuchWarehouse,
+            WarehouseError::NotEmpty => Kind::NamespaceNotEmpty,
+            WarehouseError::Name(_) => Kind::BadRequest,
+            WarehouseError::Store(_) => {
+                let message = with_causes(&error);
+                tracing::warn!(message, "a warehouse's bucket could not be changed");
+                return Failure::unavailable(message, STORE_RETRY_AFTER);
+            }
+        };
+        Failure::new(kind, error.to_string())
+    }
+}
+
+/// The message and those of its sources.
+fn with_causes(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    message
+}

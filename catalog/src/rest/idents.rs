@@ -1,0 +1,78 @@
+//! From places in requests to names of the catalog, and from commits to answers.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+
+use super::error::{Failure, Kind};
+use super::path::Place;
+use super::tables::{Encoding, SnapshotMode};
+use super::Front;
+use crate::commit::Committed;
+use crate::state::{CatalogState, InvalidName, Namespace, NamespaceEntry, TableEntry, TableIdent};
+
+impl From<InvalidName> for Failure {
+    fn from(error: InvalidName) -> Self {
+        Failure::bad_request(error.to_string())
+    }
+}
+
+pub(crate) fn namespace(levels: &[String]) -> Result<Namespace, Failure> {
+    Ok(Namespace::new(levels.to_vec())?)
+}
+
+pub(crate) fn table(place: &Place) -> Result<TableIdent, Failure> {
+    Ok(TableIdent::new(place.warehouse.clone(), namespace(&place.levels)?, place.name.as_str())?)
+}
+
+/// 404 unless the warehouse exists.
+pub(crate) fn existing_warehouse(state: &CatalogState, warehouse: &str) -> Result<(), Failure> {
+    match state.warehouse(warehouse) {
+        Some(_) => Ok(()),
+        None => {
+            Err(Failure::new(Kind::NoSuchWarehouse, format!("warehouse '{warehouse}' does not exist")))
+        }
+    }
+}
+
+/// The namespace, or 404 for it or its warehouse. What cannot be a name does not exist.
+pub(crate) fn existing_namespace<'a>(
+    state: &'a CatalogState,
+    place: &Place,
+) -> Result<(Namespace, &'a NamespaceEntry), Failure> {
+    existing_warehouse(state, &place.warehouse)?;
+    let found = Namespace::new(place.levels.clone()).ok().and_then(|namespace| {
+        let entry = state.namespace(&place.warehouse, &namespace)?;
+        Some((namespace, entry))
+    });
+    found.ok_or_else(|| {
+        let name = place.levels.join(".");
+        Failure::new(Kind::NoSuchNamespace, format!("namespace '{name}' does not exist"))
+    })
+}
+
+/// The table, or 404 for it. A missing namespace is a missing table: clients ask so.
+pub(crate) fn existing_table<'a>(
+    state: &'a CatalogState,
+    place: &Place,
+) -> Result<&'a Arc<TableEntry>, Failure> {
+    existing_warehouse(state, &place.warehouse)?;
+    let found = table(place).ok().and_then(|ident| state.table(&ident));
+    found.ok_or_else(|| {
+        let name = format!("{}.{}", place.levels.join("."), place.name);
+        Failure::new(Kind::NoSuchTable, format!("table '{name}' does not exist"))
+    })
+}
+
+/// The answer to a commit of one table: the table as that commit left it.
+pub(crate) async fn answer_committed(
+    front: &Front,
+    committed: Committed,
+    encoding: Encoding,
+) -> Result<Response, Failure> {
+    let Some(table) = committed.tables.into_iter().next() else {
+        return Err(Failure::new(Kind::Internal, "the commit names no table"));
+    };
+    let location: Arc<str> = table.metadata_location.into();
+    Ok(front.answers.make(&location, table.metadata, SnapshotMode::All, encoding).await)
+}

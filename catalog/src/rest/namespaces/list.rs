@@ -1,0 +1,61 @@
+//! `GET /v1/{prefix}/namespaces`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use tarn_openapi::access::{Action, Resource};
+use utoipa::IntoParams;
+
+use crate::rest::access::Caller;
+use crate::rest::body::Query;
+use crate::rest::dto::ListNamespacesResponse;
+use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::page::PageQuery;
+use crate::rest::path::{self, Place};
+use crate::rest::{Front, idents};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ParentQuery {
+    /// List the namespaces directly below this one. Absent or empty: the top level.
+    parent: Option<String>,
+}
+
+/// The namespaces directly below a parent.
+#[utoipa::path(
+    get, path = "/v1/{prefix}/namespaces", tag = "Catalog",
+    params(("prefix" = String, Path), ParentQuery, PageQuery),
+    responses(
+        (status = 200, description = "The namespaces", body = ListNamespacesResponse),
+        (status = 404, description = "There is no such parent", body = ErrorEnvelope),
+    )
+)]
+pub(crate) async fn list(
+    State(front): State<Arc<Front>>,
+    caller: Caller,
+    mut place: Place,
+    Query(parent): Query<ParentQuery>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<ListNamespacesResponse>, Failure> {
+    let window = page.window()?;
+    let state = front.catalog.snapshot();
+    let parent = match parent.parent.as_deref() {
+        None | Some("") => {
+            front.allow(&caller, Action::CatalogRead, Resource::Bucket(&place.warehouse))?;
+            idents::existing_warehouse(&state, &place.warehouse)?;
+            None
+        }
+        Some(parent) => {
+            place.levels = path::levels(parent)?;
+            front.allow_namespace(&caller, Action::CatalogRead, &place)?;
+            Some(idents::existing_namespace(&state, &place)?.0)
+        }
+    };
+    let children = state.namespaces(&place.warehouse, parent.as_ref(), None);
+    let last_level = |levels: &Vec<String>| levels.last().cloned().unwrap_or_default();
+    let (namespaces, next_page_token) =
+        window.cut(children.map(|namespace| namespace.levels().to_vec()), last_level);
+    Ok(Json(ListNamespacesResponse { next_page_token, namespaces }))
+}

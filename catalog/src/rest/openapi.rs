@@ -1,0 +1,35 @@
+//! The OpenAPI document of the routes served here, without the mount.
+
+use utoipa::OpenApi as _;
+
+use super::{config, namespaces, tables, transactions, views, warehouses};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(
+    config::get,
+    namespaces::list::list,
+    namespaces::create::create,
+    namespaces::load::load,
+    namespaces::exists::exists,
+    namespaces::drop::drop,
+    namespaces::properties::properties,
+    tables::list::list,
+    tables::create::create,
+    tables::load::load,
+    tables::exists::exists,
+    tables::commit::commit,
+    tables::drop::drop,
+    tables::register::register,
+    tables::rename::rename,
+    tables::metrics::metrics,
+    transactions::commit,
+    views::list,
+    warehouses::create,
+    warehouses::delete,
+))]
+struct Document;
+
+/// The document; the server nests its paths below the mounts.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}

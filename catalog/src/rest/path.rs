@@ -1,0 +1,94 @@
+//! Where a request points: warehouse, namespace and table, decoded once.
+//!
+//! Namespace levels are joined with the unit separator (`%1F`). Java encodes path segments as
+//! forms, so a space arrives as `+`; every client encodes a real plus as `%2B`. Plus is therefore
+//! rewritten before routing (`plus_to_space`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path, RawPathParams, Request};
+use http::Uri;
+use http::request::Parts;
+
+use super::Front;
+use super::dto::TableIdentifier;
+use super::error::{Failure, Kind};
+
+/// The separator of namespace levels in a path and in `parent`.
+pub(crate) const SEPARATOR: char = '\u{1f}';
+
+/// The place a path names. What the route does not have is empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) warehouse: Arc<str>,
+    pub(crate) levels: Vec<String>,
+    pub(crate) name: String,
+}
+
+impl FromRequestParts<Arc<Front>> for Place {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, front: &Arc<Front>) -> Result<Self, Failure> {
+        // `RawPathParams` fails only on text that is not UTF-8 after decoding.
+        RawPathParams::from_request_parts(parts, front)
+            .await
+            .map_err(|_| Failure::bad_request("the path is not UTF-8"))?;
+        let Path(mut found) = Path::<HashMap<String, String>>::from_request_parts(parts, front)
+            .await
+            .map_err(|_| Failure::bad_request("the path is not UTF-8"))?;
+        let warehouse = match found.remove("prefix") {
+            Some(prefix) => prefix.into(),
+            None => front.default_warehouse()?,
+        };
+        let levels = match found.remove("namespace") {
+            Some(text) => levels(&text)?,
+            None => Vec::new(),
+        };
+        let name = found.remove("table").or_else(|| found.remove("view")).unwrap_or_default();
+        Ok(Self { warehouse, levels, name })
+    }
+}
+
+impl Front {
+    pub(crate) fn default_warehouse(&self) -> Result<Arc<str>, Failure> {
+        self.default_warehouse.clone().ok_or_else(|| {
+            Failure::new(Kind::NoSuchWarehouse, "no warehouse is named and there is no default one")
+        })
+    }
+}
+
+/// The levels of a namespace as it stands in a path or in `parent`.
+pub(crate) fn levels(text: &str) -> Result<Vec<String>, Failure> {
+    if text.is_empty() {
+        return Err(Failure::bad_request("the namespace is empty"));
+    }
+    Ok(text.split(SEPARATOR).map(str::to_owned).collect())
+}
+
+/// Rewrites `+` in the path to `%20`, before routes are matched.
+pub(crate) fn plus_to_space(mut request: Request) -> Request {
+    let path = request.uri().path();
+    if path.contains('+') {
+        let path = path.replace('+', "%20");
+        let rewritten = match request.uri().query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path,
+        };
+        let mut parts = request.uri().clone().into_parts();
+        if let Ok(path_and_query) = rewritten.parse() {
+            parts.path_and_query = Some(path_and_query);
+            if let Ok(uri) = Uri::from_parts(parts) {
+                *request.uri_mut() = uri;
+            }
+        }
+    }
+    request
+}
+
+impl Place {
+    /// The table of this warehouse that a body names.
+    pub(crate) fn with(&self, table: TableIdentifier) -> Self {
+        Self { warehouse: self.warehouse.clone(), levels: table.namespace, name: table.name }
+    }
+}

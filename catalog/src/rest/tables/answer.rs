@@ -1,0 +1,232 @@
+//! What is answered for a table: `LoadTableResult`, kept as bytes under a name that never changes
+//! its meaning: metadata location, snapshots mode, encoding. A load is then a lookup and a copy.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use sha2::{Digest as _, Sha256};
+
+use crate::cache::ByteCache;
+use crate::files::{blocking, compress};
+use crate::metadata::TableMetadata;
+
+/// Shorter answers are sent as they are.
+const GZIP_BYTES_MIN: usize = 16 << 10;
+
+/// Which snapshots an answer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum SnapshotMode {
+    All,
+    Refs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Encoding {
+    Plain,
+    Gzip,
+}
+
+type Key = (Arc<str>, SnapshotMode, Encoding);
+
+/// Makes and keeps table answers.
+pub(crate) struct TableAnswers {
+    /// What a client is told about the objects: only what is true without credentials.
+    config: BTreeMap<&'static str, String>,
+    config_json: String,
+    cache: ByteCache<Key, Bytes>,
+}
+
+impl TableAnswers {
+    pub(crate) fn new(region: &str, s3_endpoint: Option<&str>, bytes_max: usize) -> Self {
+        let mut config = BTreeMap::from([
+            ("client.region", region.to_owned()),
+            ("s3.region", region.to_owned()),
+            ("s3.path-style-access", "true".to_owned()),
+        ]);
+        if let Some(endpoint) = s3_endpoint {
+            config.insert("s3.endpoint", endpoint.to_owned());
+        }
+        let config_json = serde_json::json!(config).to_string();
+        Self { config, config_json, cache: ByteCache::new(bytes_max) }
+    }
+
+    pub(crate) fn client_config(&self) -> &BTreeMap<&'static str, String> {
+        &self.config
+    }
+
+    /// The ETag of a table's answer. Weak, because gzip and plain share it.
+    pub(crate) fn etag(&self, metadata_location: &str, mode: SnapshotMode) -> String {
+        let mode = match mode {
+            SnapshotMode::All => "all",
+            SnapshotMode::Refs => "refs",
+        };
+        let mut hash = Sha256::new();
+        hash.update(&self.config_json);
+        hash.update([0]);
+        hash.update(metadata_location);
+        format!("W/\"{}-{mode}\"", hex::encode(&hash.finalize()[..12]))
+    }
+
+    /// The answer from memory, if it is there.
+    pub(crate) fn kept(&self, location: &Arc<str>, mode: SnapshotMode, encoding: Encoding) -> Option<Response> {
+        let bytes = self.cache.get(&(location.clone(), mode, encoding)).or_else(|| {
+            // Too short to be worth gzip: only the plain form is kept.
+            let plain = self.cache.get(&(location.clone(), mode, Encoding::Plain))?;
+            (plain.len() < GZIP_BYTES_MIN).then_some(plain)
+        })?;
+        Some(self.respond(location, mode, bytes))
+    }
+
+    /// The answer made from `metadata`.
+    pub(crate) async fn make(
+        &self,
+        location: &Arc<str>,
+        metadata: Arc<TableMetadata>,
+        mode: SnapshotMode,
+        encoding: Encoding,
+    ) -> Response {
+        let (named, config) = (location.clone(), self.config_json.clone());
+        let (plain, gzip) = blocking(move || {
+            let json = match mode {
+                SnapshotMode::All => metadata.to_json(),
+                SnapshotMode::Refs => metadata.to_json_refs(),
+            };
+            let plain = body(Some(&named), &json, &config);
+            let gzip = (encoding == Encoding::Gzip && plain.len() >= GZIP_BYTES_MIN).then(|| compress(&plain));
+            (plain, gzip)
+        })
+        .await;
+        let (encoding, bytes) = match gzip {
+            Some(bytes) => (Encoding::Gzip, bytes),
+            None => (Encoding::Plain, plain),
+        };
+        self.cache.insert((location.clone(), mode, encoding), bytes.clone(), bytes.len());
+        self.respond(location, mode, bytes)
+    }
+
+    /// The answer of a staged create: no metadata location, no ETag, kept nowhere.
+    pub(crate) fn staged(&self, metadata: &TableMetadata) -> Response {
+        json_response(body(None, &metadata.to_json(), &self.config_json))
+    }
+
+    pub(crate) fn not_modified(&self, location: &str, mode: SnapshotMode) -> Response {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        set_etag(&mut response, &self.etag(location, mode));
+        response
+    }
+
+    fn respond(&self, location: &str, mode: SnapshotMode, bytes: Bytes) -> Response {
+        let gzip = bytes.starts_with(&[0x1f, 0x8b]);
+        let mut response = json_response(bytes);
+        let headers = response.headers_mut();
+        if gzip {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        set_etag(&mut response, &self.etag(location, mode));
+        response
+    }
+}
+
+fn set_etag(response: &mut Response, etag: &str) {
+    if let Ok(value) = HeaderValue::from_str(etag) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+}
+
+fn json_response(bytes: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
+}
+
+/// `LoadTableResult`. Without credentials there are no `storage-credentials`.
+fn body(location: Option<&str>, metadata: &[u8], config: &str) -> Bytes {
+    let location = serde_json::json!(location).to_string();
+    let mut bytes = Vec::with_capacity(metadata.len() + location.len() + config.len() + 64);
+    bytes.extend_from_slice(br#"{"metadata-location":"#);
+    bytes.extend_from_slice(location.as_bytes());
+    bytes.extend_from_slice(br#","metadata":"#);
+    bytes.extend_from_slice(metadata);
+    bytes.extend_from_slice(br#","config":"#);
+    bytes.extend_from_slice(config.as_bytes());
+    bytes.push(b'}');
+    bytes.into()
+}
+
+/// Does the client take gzip?
+pub(crate) fn encoding(headers: &HeaderMap) -> Encoding {
+    let takes_gzip = headers
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|coding| coding.trim().split_once(';').unwrap_or((coding.trim(), "")))
+        .any(|(coding, weight)| coding.eq_ignore_ascii_case("gzip") && !is_zero(weight));
+    if takes_gzip { Encoding::Gzip } else { Encoding::Plain }
+}
+
+/// `q=0`, `q=0.0` and the like: "not this one".
+fn is_zero(weight: &str) -> bool {
+    weight.trim().strip_prefix("q=").is_some_and(|q| q.trim().parse::<f32>() == Ok(0.0))
+}
+
+/// Does `If-None-Match` name this ETag? Compared weakly, as RFC 9110 asks.
+pub(crate) fn matches(headers: &HeaderMap, etag: &str) -> bool {
+    let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim() == "*" || bare(tag) == bare(etag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: header::HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn gzip_is_sent_only_to_clients_that_take_it() {
+        for (value, expected) in [
+            ("gzip", Encoding::Gzip),
+            ("gzip, x-gzip, deflate", Encoding::Gzip),
+            ("identity;q=1, *;q=0.5", Encoding::Plain),
+            ("br, gzip;q=0.5", Encoding::Gzip),
+            ("gzip;q=0", Encoding::Plain),
+            ("identity", Encoding::Plain),
+        ] {
+            assert_eq!(encoding(&headers(header::ACCEPT_ENCODING, value)), expected, "{value}");
+        }
+        assert_eq!(encoding(&HeaderMap::new()), Encoding::Plain);
+    }
+
+    #[test]
+    fn an_etag_names_location_mode_and_config() {
+        let one = TableAnswers::new("us-east-1", None, 0);
+        let other = TableAnswers::new("us-east-1", Some("http://127.0.0.1:9000"), 0);
+        let tags = [
+            one.etag("s3://a/1", SnapshotMode::All),
+            one.etag("s3://a/1", SnapshotMode::Refs),
+            one.etag("s3://a/2", SnapshotMode::All),
+            other.etag("s3://a/1", SnapshotMode::All),
+        ];
+        for (at, tag) in tags.iter().enumerate() {
+            assert!(!tags[at + 1..].contains(tag), "{tag}");
+        }
+    }
+
+    #[test]
+    fn if_none_match_is_compared_weakly() {
+        for (value, expected) in
+            [("W/\"a\"", true), ("\"a\"", true), ("\"b\", W/\"a\"", true), ("*", true), ("\"b\"", false)]
+        {
+            assert_eq!(matches(&headers(header::IF_NONE_MATCH, value), "W/\"a\""), expected, "{value}");
+        }
+    }
+}

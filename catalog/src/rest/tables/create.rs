@@ -1,0 +1,53 @@
+//! `POST /v1/{prefix}/namespaces/{namespace}/tables`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use tarn_openapi::access::Action;
+
+use super::answer;
+use crate::rest::access::Caller;
+use crate::rest::body::Json;
+use crate::rest::dto::{CreateTableRequest, LoadTableResult};
+use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::path::Place;
+use crate::rest::{Front, idents};
+use crate::state::{CreateTable, Request};
+
+/// Creates a table, or with `stage-create` only says what it would be: a later commit with
+/// `assert-create` creates it.
+#[utoipa::path(
+    post, path = "/v1/{prefix}/namespaces/{namespace}/tables", tag = "Catalog",
+    params(("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F")),
+    request_body = CreateTableRequest,
+    responses(
+        (status = 200, description = "The table", body = LoadTableResult),
+        (status = 404, description = "There is no such namespace", body = ErrorEnvelope),
+        (status = 409, description = "The table exists", body = ErrorEnvelope),
+    )
+)]
+pub(crate) async fn create(
+    State(front): State<Arc<Front>>,
+    caller: Caller,
+    mut place: Place,
+    headers: HeaderMap,
+    Json(request): Json<CreateTableRequest>,
+) -> Result<Response, Failure> {
+    place.name = request.name;
+    front.allow_table(&caller, Action::CatalogWrite, &place)?;
+    let create = CreateTable {
+        ident: idents::table(&place)?,
+        schema: Arc::new(request.schema),
+        spec: request.partition_spec,
+        order: request.write_order,
+        location: request.location,
+        properties: request.properties.unwrap_or_default(),
+    };
+    if request.stage_create == Some(true) {
+        return Ok(front.answers.staged(&*front.catalog.stage(&create)?));
+    }
+    let committed = front.catalog.commit(Request::CreateTable(create)).await?;
+    idents::answer_committed(&front, committed, answer::encoding(&headers)).await
+}

@@ -1,0 +1,44 @@
+//! `GET /v1/{prefix}/namespaces/{namespace}/tables`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use tarn_openapi::access::Action;
+
+use crate::rest::access::Caller;
+use crate::rest::body::Query;
+use crate::rest::dto::{ListTablesResponse, TableIdentifier};
+use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::page::PageQuery;
+use crate::rest::path::Place;
+use crate::rest::{Front, idents};
+
+/// The tables of a namespace.
+#[utoipa::path(
+    get, path = "/v1/{prefix}/namespaces/{namespace}/tables", tag = "Catalog",
+    params(
+        ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
+        PageQuery,
+    ),
+    responses(
+        (status = 200, description = "The tables", body = ListTablesResponse),
+        (status = 404, description = "There is no such namespace", body = ErrorEnvelope),
+    )
+)]
+pub(crate) async fn list(
+    State(front): State<Arc<Front>>,
+    caller: Caller,
+    place: Place,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<ListTablesResponse>, Failure> {
+    front.allow_namespace(&caller, Action::CatalogRead, &place)?;
+    let window = page.window()?;
+    let state = front.catalog.snapshot();
+    let (namespace, _) = idents::existing_namespace(&state, &place)?;
+    let names = state.tables(&place.warehouse, &namespace, None).map(|(name, _)| name.to_string());
+    let (names, next_page_token) = window.cut(names, Clone::clone);
+    let identifiers =
+        names.into_iter().map(|name| TableIdentifier { namespace: place.levels.clone(), name }).collect();
+    Ok(Json(ListTablesResponse { next_page_token, identifiers }))
+}

@@ -1,0 +1,67 @@
+//! `GET /v1/{prefix}/namespaces/{namespace}/tables/{table}`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use serde::Deserialize;
+use tarn_openapi::access::Action;
+use utoipa::IntoParams;
+
+use super::SnapshotMode;
+use super::answer::{encoding, matches};
+use crate::rest::access::Caller;
+use crate::rest::body::Query;
+use crate::rest::dto::LoadTableResult;
+use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::path::Place;
+use crate::rest::{Front, idents};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SnapshotsQuery {
+    /// `all` (or absent) or `refs`: only snapshots that branches and tags name.
+    snapshots: Option<String>,
+}
+
+/// A table's metadata. Credentials are not vended: `config` holds what is true without them.
+#[utoipa::path(
+    get, path = "/v1/{prefix}/namespaces/{namespace}/tables/{table}", tag = "Catalog",
+    params(
+        ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
+        ("table" = String, Path), SnapshotsQuery,
+        ("If-None-Match" = Option<String>, Header, description = "The ETag of the answer the client has"),
+        ("X-Iceberg-Access-Delegation" = Option<String>, Header, description = "Understood; no access is delegated yet"),
+    ),
+    responses(
+        (status = 200, description = "The table", body = LoadTableResult),
+        (status = 304, description = "The client's answer is still true"),
+        (status = 404, description = "There is no such table", body = ErrorEnvelope),
+    )
+)]
+pub(crate) async fn load(
+    State(front): State<Arc<Front>>,
+    caller: Caller,
+    place: Place,
+    Query(query): Query<SnapshotsQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    front.allow_table(&caller, Action::CatalogRead, &place)?;
+    let mode = match query.snapshots.as_deref() {
+        None | Some("" | "all") => SnapshotMode::All,
+        Some("refs") => SnapshotMode::Refs,
+        Some(other) => return Err(Failure::bad_request(format!("snapshots={other} is neither all nor refs"))),
+    };
+    let state = front.catalog.snapshot();
+    let location = idents::existing_table(&state, &place)?.metadata_location.clone();
+    if matches(&headers, &front.answers.etag(&location, mode)) {
+        return Ok(front.answers.not_modified(&location, mode));
+    }
+    let encoding = encoding(&headers);
+    if let Some(kept) = front.answers.kept(&location, mode, encoding) {
+        return Ok(kept);
+    }
+    let metadata = front.catalog.read_metadata(&location).await?;
+    Ok(front.answers.make(&location, metadata, mode, encoding).await)
+}

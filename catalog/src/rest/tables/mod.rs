@@ -1,0 +1,23 @@
+//! Tables, one verb per file.
+
+mod answer;
+pub(crate) mod commit;
+pub(crate) mod create;
+pub(crate) mod drop;
+pub(crate) mod exists;
+pub(crate) mod list;
+pub(crate) mod load;
+pub(crate) mod metrics;
+pub(crate) mod register;
+pub(crate) mod rename;
+
+pub(crate) use self::answer::{Encoding, SnapshotMode, TableAnswers};
+pub(crate) use self::commit::commit;
+pub(crate) use self::create::create;
+pub(crate) use self::drop::drop;
+pub(crate) use self::exists::exists;
+pub(crate) use self::list::list;
+pub(crate) use self::load::load;
+pub(crate) use self::metrics::metrics;
+pub(crate) use self::register::register;
+pub(crate) use self::rename::rename;

@@ -1,0 +1,54 @@
+//! `POST /v1/{prefix}/transactions/commit`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use http::StatusCode;
+use tarn_openapi::access::Action;
+
+use super::access::Caller;
+use super::body::{self, LargeBody};
+use super::dto::CommitTransactionRequest;
+use super::error::{ErrorEnvelope, Failure};
+use super::path::Place;
+use super::{Front, idents};
+use crate::state::{Request, TableChange};
+
+/// Changes several tables or none. A table with requirements and no updates is only read: the
+/// transaction fails when it has changed.
+#[utoipa::path(
+    post, path = "/v1/{prefix}/transactions/commit", tag = "Catalog", params(("prefix" = String, Path)),
+    request_body = CommitTransactionRequest,
+    responses(
+        (status = 204, description = "All tables are changed"),
+        (status = 404, description = "A table does not exist", body = ErrorEnvelope),
+        (status = 409, description = "A requirement does not hold; nothing was changed", body = ErrorEnvelope),
+        (status = 500, description = "It is not known whether it was done; keep the files", body = ErrorEnvelope),
+        (status = 503, description = "Nothing was done; try again", body = ErrorEnvelope),
+        (status = 504, description = "It is not known whether it was done; keep the files", body = ErrorEnvelope),
+    )
+)]
+pub(crate) async fn commit(
+    State(front): State<Arc<Front>>,
+    caller: Caller,
+    place: Place,
+    LargeBody(bytes): LargeBody,
+) -> Result<StatusCode, Failure> {
+    let request: CommitTransactionRequest = body::parse(&bytes)?;
+    let mut changes = Vec::with_capacity(request.table_changes.len());
+    for change in request.table_changes {
+        let Some(identifier) = change.identifier else {
+            return Err(Failure::bad_request("every table change of a transaction names its table"));
+        };
+        let at = place.with(identifier);
+        let action = if change.updates.is_empty() { Action::CatalogRead } else { Action::CatalogWrite };
+        front.allow_table(&caller, action, &at)?;
+        changes.push(TableChange {
+            ident: idents::table(&at)?,
+            requirements: change.requirements,
+            updates: change.updates,
+        });
+    }
+    front.catalog.commit(Request::CommitTables(changes)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

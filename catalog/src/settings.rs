@@ -1,0 +1,48 @@
+//! The catalog's limits, each with its unit.
+
+use std::time::Duration;
+
+/// Limits and times of a catalog. `Default` is what the server uses.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Requests that may wait for the writer; more are refused with `Busy`.
+    pub queue_requests_max: usize,
+    /// Requests that go into one log record.
+    pub batch_requests_max: usize,
+    /// `metadata.json` files read or written at a time.
+    pub metadata_files_at_once: usize,
+    /// Parsed metadata that is kept in memory, measured by its JSON.
+    pub metadata_cache_bytes_max: usize,
+    /// The longest `metadata.json` that is read, after decompression.
+    pub metadata_bytes_max: usize,
+    /// How long one operation of a store may take before it counts as lost.
+    pub store_timeout: Duration,
+    /// How long an append tries to learn its outcome before it is told as unknown.
+    pub append_deadline: Duration,
+    /// Between the first two tries of an append; doubles up to a second.
+    pub append_backoff: Duration,
+    /// What a refused caller is told to wait.
+    pub retry_after: Duration,
+    /// A checkpoint is written after so many log records ...
+    pub checkpoint_records: u64,
+    /// ... or after so many bytes of them.
+    pub checkpoint_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            queue_requests_max: 1024,
+            batch_requests_max: 256,
+            metadata_files_at_once: 32,
+            metadata_cache_bytes_max: 64 << 20,
+            metadata_bytes_max: 512 << 20,
+            store_timeout: Duration::from_secs(10),
+            append_deadline: Duration::from_secs(10),
+            append_backoff: Duration::from_millis(20),
+            retry_after: Duration::from_secs(1),
+            checkpoint_records: 1000,
+            checkpoint_bytes: 16 << 20,
+        }
+    }
+}

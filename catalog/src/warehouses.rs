@@ -1,0 +1,49 @@
+//! The stores that warehouses lie in, as the catalog sees them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use object_store::ObjectStore;
+
+/// The stores of all warehouses. A warehouse is a bucket of the same name.
+#[async_trait]
+pub trait WarehouseStores: Send + Sync + 'static {
+    /// The store whose paths are the keys of `s3://<warehouse>/`. Calls on a warehouse that does
+    /// not exist fail when they are used.
+    fn store(&self, warehouse: &str) -> Arc<dyn ObjectStore>;
+
+    /// Creates the bucket.
+    async fn create(&self, warehouse: &str) -> Result<(), WarehouseError>;
+
+    /// Removes the bucket when it is empty.
+    async fn remove(&self, warehouse: &str) -> Result<(), WarehouseError>;
+
+    /// Is there such a bucket?
+    async fn exists(&self, warehouse: &str) -> Result<bool, WarehouseError>;
+
+    /// Does this error of one of these stores, or of the log's, promise that nothing was done?
+    /// A full disk that is refused before any effect is one.
+    fn is_refusal(&self, _error: &object_store::Error) -> bool {
+        false
+    }
+}
+
+/// Why a bucket was not created, removed or looked up.
+#[derive(Debug, thiserror::Error)]
+pub enum WarehouseError {
+    /// The bucket is there already.
+    #[error("the bucket exists")]
+    Exists,
+    /// There is no such bucket.
+    #[error("the bucket does not exist")]
+    Missing,
+    /// The bucket holds objects.
+    #[error("the bucket is not empty")]
+    NotEmpty,
+    /// The name cannot be a bucket's.
+    #[error("the name cannot be a bucket's: {0}")]
+    Name(String),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
