@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::commit::batch::{self, BodyError};
-use crate::commit::{CommitError, Committed, Parts, Published, Queue, Sources, Writer, Checkpoints};
+use crate::commit::{Checkpoints, CommitError, Committed, Parts, Published, Queue, Sources, Writer};
 use crate::files::{LoadError, MetadataFiles};
 use crate::log::{IsRefusal, Log, OpenLogError, Patience, PutId, Seq, Store};
 use crate::metadata::TableMetadata;

@@ -125,8 +125,8 @@ impl MetadataFiles {
     }
 
     async fn read(&self, location: &str) -> Result<Bytes, LoadError> {
-        let (warehouse, path) = split(location)
-            .ok_or_else(|| LoadError::Location { location: location.to_owned() })?;
+        let (warehouse, path) =
+            split(location).ok_or_else(|| LoadError::Location { location: location.to_owned() })?;
         let store = self.warehouses.store(warehouse);
         let read = async {
             let result = store.get(&path).await?;
@@ -149,11 +149,7 @@ impl MetadataFiles {
     }
 
     /// Writes `metadata` to `location`, which no file had before (F2).
-    pub(crate) async fn write(
-        &self,
-        location: &str,
-        metadata: Arc<TableMetadata>,
-    ) -> Result<(), WriteError> {
+    pub(crate) async fn write(&self, location: &str, metadata: Arc<TableMetadata>) -> Result<(), WriteError> {
         let failed = |source| WriteError { location: location.to_owned(), source };
         let Some((warehouse, path)) = split(location) else {
             return Err(failed(object_store::Error::Generic {
@@ -197,9 +193,7 @@ pub(crate) fn split(location: &str) -> Option<(&str, Path)> {
 fn parse(location: &str, bytes: &Bytes) -> Result<(Arc<TableMetadata>, usize), LoadError> {
     match TableMetadata::parse(bytes) {
         Ok(metadata) => Ok((Arc::new(metadata), size_in_memory(bytes))),
-        Err(source) => {
-            Err(LoadError::Invalid { location: location.to_owned(), source: Arc::new(source) })
-        }
+        Err(source) => Err(LoadError::Invalid { location: location.to_owned(), source: Arc::new(source) }),
     }
 }
 

@@ -11,7 +11,7 @@ use object_store::path::Path;
 use serde_json::json;
 
 use crate::commit::Sources;
-use crate::log::testing::{FaultyStore, Schedule};
+use crate::log::testing::FaultyStore;
 use crate::state::{CreateTable, Namespace, Properties, Request, TableChange, TableIdent};
 use crate::{Catalog, CommitError, Committed, OpenError, Settings, WarehouseError, WarehouseStores};
 
@@ -19,20 +19,14 @@ use crate::{Catalog, CommitError, Committed, OpenError, Settings, WarehouseError
 #[derive(Default)]
 pub(crate) struct MemoryWarehouses {
     pub(crate) buckets: Mutex<HashMap<String, Arc<InMemory>>>,
-    schedule: Option<FaultyStore>,
-}
-
-impl MemoryWarehouses {
-    /// One store serves the log and every warehouse, and fails as its schedule says.
-    pub(crate) fn faulty(store: FaultyStore) -> Self {
-        Self { buckets: Mutex::default(), schedule: Some(store) }
-    }
+    /// Serves every warehouse instead, when there is one.
+    pub(crate) faulty: Option<FaultyStore>,
 }
 
 #[async_trait]
 impl WarehouseStores for MemoryWarehouses {
     fn store(&self, warehouse: &str) -> Arc<dyn ObjectStore> {
-        if let Some(faulty) = &self.schedule {
+        if let Some(faulty) = &self.faulty {
             return Arc::new(faulty.clone());
         }
         self.buckets.lock().unwrap().entry(warehouse.to_owned()).or_default().clone()
@@ -109,9 +103,7 @@ pub(crate) async fn catalog() -> (Catalog, Arc<InMemory>, Arc<MemoryWarehouses>)
 
 /// Warehouse `main` and namespace `sales`.
 pub(crate) async fn set_up(catalog: &Catalog) -> Result<(), CommitError> {
-    catalog
-        .commit(Request::CreateWarehouse { name: "main".into(), properties: Properties::new() })
-        .await?;
+    catalog.commit(Request::CreateWarehouse { name: "main".into(), properties: Properties::new() }).await?;
     let namespace = namespace("sales");
     catalog
         .commit(Request::CreateNamespace {
@@ -173,9 +165,4 @@ pub(crate) async fn set_property(
 /// The properties of a table as a load sees them.
 pub(crate) async fn properties(catalog: &Catalog, name: &str) -> Properties {
     catalog.load(&ident(name)).await.unwrap().unwrap().metadata.properties().clone()
-}
-
-/// A store in memory that fails as `schedule` says.
-pub(crate) fn faulty(inner: &Arc<InMemory>, schedule: Schedule) -> FaultyStore {
-    FaultyStore::new(inner.clone(), schedule)
 }

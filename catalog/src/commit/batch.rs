@@ -34,8 +34,8 @@ pub(crate) struct Body {
 impl Body {
     pub(crate) fn push(&mut self, commit: &Commit) {
         // Plain structs into memory: there is nothing that could fail.
-        self.bytes = postcard::to_extend(commit, std::mem::take(&mut self.bytes))
-            .expect("a commit is serializable");
+        self.bytes =
+            postcard::to_extend(commit, std::mem::take(&mut self.bytes)).expect("a commit is serializable");
         self.commits += 1;
     }
 

@@ -75,13 +75,10 @@ fn plan_one(
     ids: &mut FreshIds,
 ) -> Result<Done, Stop> {
     let loaded = gather(&planned.state, request, sources)?;
-    let plan = planned
-        .state
-        .plan(request, &loaded, at, ids)
-        .map_err(|conflict| match conflict {
-            Conflict::NotLoaded(_) => Stop::NotLoaded(conflict),
-            other => Stop::Failed(CommitError::Conflict(other)),
-        })?;
+    let plan = planned.state.plan(request, &loaded, at, ids).map_err(|conflict| match conflict {
+        Conflict::NotLoaded(_) => Stop::NotLoaded(conflict),
+        other => Stop::Failed(CommitError::Conflict(other)),
+    })?;
     if !plan.is_empty() {
         planned.state.apply(&plan.commit);
         planned.body.push(&plan.commit);

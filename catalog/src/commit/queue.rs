@@ -11,7 +11,7 @@ use crate::state::Request;
 
 /// What the writer is sent.
 pub(crate) enum Message {
-    Commit(Waiting),
+    Commit(Box<Waiting>),
     /// Finish what came before and stop.
     Close,
 }
@@ -43,7 +43,7 @@ impl Queue {
 
     pub(crate) async fn commit(&self, request: Request) -> Result<Committed, CommitError> {
         let (answer, answered) = oneshot::channel();
-        match self.sender.try_send(Message::Commit(Waiting { request, answer })) {
+        match self.sender.try_send(Message::Commit(Box::new(Waiting { request, answer }))) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
                 return Err(CommitError::Busy { retry_after: self.retry_after });

@@ -105,7 +105,7 @@ impl Writer {
             let mut waiting = Vec::with_capacity(received);
             for message in messages.drain(..) {
                 match message {
-                    Message::Commit(request) => waiting.push(request),
+                    Message::Commit(request) => waiting.push(*request),
                     Message::Close => open = false,
                 }
             }
@@ -245,11 +245,7 @@ fn silence(error: &object_store::Error) -> Silence {
     }
 }
 
-fn answer(
-    waiting: Vec<Waiting>,
-    results: Vec<Result<Done, CommitError>>,
-    seq: Seq,
-) {
+fn answer(waiting: Vec<Waiting>, results: Vec<Result<Done, CommitError>>, seq: Seq) {
     metrics::histogram!("tarn_catalog_batch_requests").record(waiting.len() as f64);
     for (waiting, result) in waiting.into_iter().zip(results) {
         let outcome = if result.is_ok() { "done" } else { "refused" };

@@ -72,10 +72,7 @@ impl Log {
 
 /// The newest checkpoint that is whole; damaged ones after it leave the list, so that they do not
 /// count as kept.
-async fn newest_readable(
-    store: &Store,
-    checkpoints: &mut Vec<Seq>,
-) -> Result<Option<Checkpoint>, ReadError> {
+async fn newest_readable(store: &Store, checkpoints: &mut Vec<Seq>) -> Result<Option<Checkpoint>, ReadError> {
     while let Some(&seq) = checkpoints.last() {
         if let Some(found) = Checkpoint::read(store, seq).await? {
             return Ok(Some(found));

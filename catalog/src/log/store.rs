@@ -78,9 +78,10 @@ impl Store {
         match tokio::time::timeout(self.op_timeout, put).await {
             Ok(Ok(result)) => Ok(result.into()),
             Ok(Err(error)) => Err(self.classify(error)),
-            Err(elapsed) => {
-                Err(PutError::Unknown(object_store::Error::Generic { store: "timeout", source: elapsed.into() }))
-            }
+            Err(elapsed) => Err(PutError::Unknown(object_store::Error::Generic {
+                store: "timeout",
+                source: elapsed.into(),
+            })),
         }
     }
 
@@ -115,9 +116,7 @@ impl Store {
             Ok(Ok(found)) => Ok(Some(found)),
             Ok(Err(object_store::Error::NotFound { .. })) => Ok(None),
             Ok(Err(error)) => Err(error),
-            Err(elapsed) => {
-                Err(object_store::Error::Generic { store: "timeout", source: elapsed.into() })
-            }
+            Err(elapsed) => Err(object_store::Error::Generic { store: "timeout", source: elapsed.into() }),
         }
     }
 

@@ -101,7 +101,10 @@ async fn a_gap_and_a_damaged_record_are_refused() {
             None => assert!(matches!(error, OpenLogError::Read(ReadError::Missing { seq: Seq(2) }))),
             Some(_) => assert!(matches!(
                 error,
-                OpenLogError::Read(ReadError::Damaged { seq: Seq(2), source: record::RecordError::Short { .. } })
+                OpenLogError::Read(ReadError::Damaged {
+                    seq: Seq(2),
+                    source: record::RecordError::Short { .. }
+                })
             )),
         }
     }
@@ -130,7 +133,8 @@ async fn a_lost_reply_is_settled_by_the_put_id() {
     for at in 0..12 {
         let faulty = FaultyStore::new(inner.clone(), fault_at(at, Fault::ReplyLost, Fault::None));
         let patience = super::Patience { deadline: std::time::Duration::from_secs(1), ..impatient() };
-        let Ok((mut log, ..)) = Log::open(store_over(Arc::new(faulty)), put_id(100 + at as u128), patience).await
+        let Ok((mut log, ..)) =
+            Log::open(store_over(Arc::new(faulty)), put_id(100 + at as u128), patience).await
         else {
             continue;
         };

@@ -7,9 +7,9 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use tarn_openapi::access::{Action, Principal, Resource};
 
+use super::Front;
 use super::error::{Failure, Kind};
 use super::path::Place;
-use super::Front;
 
 /// Who sent the request. A request without a principal is anonymous.
 pub(crate) struct Caller(Principal);

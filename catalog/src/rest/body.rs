@@ -56,6 +56,10 @@ impl FromRequest<Arc<Front>> for LargeBody {
 
 /// The JSON in `bytes`; what is wrong with it goes to the caller.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    // serde takes an array for a struct, field by field; the specification does not.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Failure::bad_request("the body is not a JSON object"));
+    }
     serde_json::from_slice(bytes)
         .map_err(|error| Failure::bad_request(format!("the body is not what this route takes: {error}")))
 }

@@ -69,9 +69,7 @@ impl Kind {
             Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "BadRequestException"),
             Kind::Unprocessable => (StatusCode::UNPROCESSABLE_ENTITY, "UnprocessableEntityException"),
             Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableException"),
-            Kind::CommitStateUnknown => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "CommitStateUnknownException")
-            }
+            Kind::CommitStateUnknown => (StatusCode::INTERNAL_SERVER_ERROR, "CommitStateUnknownException"),
             Kind::CommitDeadline => (StatusCode::GATEWAY_TIMEOUT, "CommitStateUnknownException"),
             Kind::Damaged => (StatusCode::UNPROCESSABLE_ENTITY, "UnprocessableEntityException"),
             Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
@@ -116,8 +114,9 @@ pub(crate) struct ErrorModel {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, name) = self.kind.wire();
-        let envelope =
-            ErrorEnvelope { error: ErrorModel { message: self.message, r#type: name, code: status.as_u16() } };
+        let envelope = ErrorEnvelope {
+            error: ErrorModel { message: self.message, r#type: name, code: status.as_u16() },
+        };
         let mut response = (status, axum::Json(envelope)).into_response();
         if let Some(wait) = self.retry_after {
             // Whole seconds, never zero: clients read zero as "at once".

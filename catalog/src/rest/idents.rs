@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::response::Response;
 
+use super::Front;
 use super::error::{Failure, Kind};
 use super::path::Place;
 use super::tables::{Encoding, SnapshotMode};
-use super::Front;
 use crate::commit::Committed;
 use crate::state::{CatalogState, InvalidName, Namespace, NamespaceEntry, TableEntry, TableIdent};
 
@@ -29,9 +29,7 @@ pub(crate) fn table(place: &Place) -> Result<TableIdent, Failure> {
 pub(crate) fn existing_warehouse(state: &CatalogState, warehouse: &str) -> Result<(), Failure> {
     match state.warehouse(warehouse) {
         Some(_) => Ok(()),
-        None => {
-            Err(Failure::new(Kind::NoSuchWarehouse, format!("warehouse '{warehouse}' does not exist")))
-        }
+        None => Err(Failure::new(Kind::NoSuchWarehouse, format!("warehouse '{warehouse}' does not exist"))),
     }
 }
 

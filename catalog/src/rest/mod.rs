@@ -19,6 +19,8 @@ mod openapi;
 mod page;
 mod path;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod transactions;
 mod views;
 mod warehouses;
@@ -30,8 +32,8 @@ use axum::routing::{any, get, post};
 use tarn_openapi::access::Authorize;
 use tower::ServiceBuilder;
 
-pub use self::openapi::openapi;
 use self::error::{Failure, Kind};
+pub use self::openapi::openapi;
 use self::tables::TableAnswers;
 use crate::Catalog;
 
@@ -79,8 +81,7 @@ pub fn router(front: RestFront) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(front);
     // Before routing, because a route's parameters are decoded there.
-    Router::new()
-        .fallback_service(ServiceBuilder::new().map_request(path::plus_to_space).service(routes))
+    Router::new().fallback_service(ServiceBuilder::new().map_request(path::plus_to_space).service(routes))
 }
 
 fn catalog_routes(base: &str) -> Router<Arc<Front>> {

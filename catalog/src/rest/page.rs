@@ -28,7 +28,10 @@ pub(crate) struct PageQuery {
 pub(crate) enum Window {
     All,
     /// Items greater than `after`, at most `limit`.
-    Page { after: Option<String>, limit: usize },
+    Page {
+        after: Option<String>,
+        limit: usize,
+    },
 }
 
 impl PageQuery {

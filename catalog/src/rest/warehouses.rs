@@ -44,7 +44,7 @@ pub(crate) async fn create(
     }
     check_warehouse_name(&name)?;
     if front.catalog.snapshot().warehouse(&name).is_some() {
-        return Err(Failure::new(Kind::AlreadyExists, format!("warehouse {name} exists")));
+        return Err(Failure::new(Kind::AlreadyExists, format!("warehouse '{name}' already exists")));
     }
     let upgrade = request.upgrade_existing.unwrap_or(false);
     match front.catalog.warehouses().create(&name).await {
@@ -52,7 +52,10 @@ pub(crate) async fn create(
         Err(WarehouseError::Exists) if upgrade => {}
         Err(error) => return Err(error.into()),
     }
-    front.catalog.commit(Request::CreateWarehouse { name: name.as_str().into(), properties: BTreeMap::new() }).await?;
+    front
+        .catalog
+        .commit(Request::CreateWarehouse { name: name.as_str().into(), properties: BTreeMap::new() })
+        .await?;
     Ok(Answer(WarehouseResponse { bucket: name.clone(), name }))
 }
 

@@ -71,7 +71,12 @@ impl TableAnswers {
     }
 
     /// The answer from memory, if it is there.
-    pub(crate) fn kept(&self, location: &Arc<str>, mode: SnapshotMode, encoding: Encoding) -> Option<Response> {
+    pub(crate) fn kept(
+        &self,
+        location: &Arc<str>,
+        mode: SnapshotMode,
+        encoding: Encoding,
+    ) -> Option<Response> {
         let bytes = self.cache.get(&(location.clone(), mode, encoding)).or_else(|| {
             // Too short to be worth gzip: only the plain form is kept.
             let plain = self.cache.get(&(location.clone(), mode, Encoding::Plain))?;
@@ -95,7 +100,8 @@ impl TableAnswers {
                 SnapshotMode::Refs => metadata.to_json_refs(),
             };
             let plain = body(Some(&named), &json, &config);
-            let gzip = (encoding == Encoding::Gzip && plain.len() >= GZIP_BYTES_MIN).then(|| compress(&plain));
+            let gzip =
+                (encoding == Encoding::Gzip && plain.len() >= GZIP_BYTES_MIN).then(|| compress(&plain));
             (plain, gzip)
         })
         .await;

@@ -51,7 +51,9 @@ pub(crate) async fn load(
     let mode = match query.snapshots.as_deref() {
         None | Some("" | "all") => SnapshotMode::All,
         Some("refs") => SnapshotMode::Refs,
-        Some(other) => return Err(Failure::bad_request(format!("snapshots={other} is neither all nor refs"))),
+        Some(other) => {
+            return Err(Failure::bad_request(format!("snapshots={other} is neither all nor refs")));
+        }
     };
     let state = front.catalog.snapshot();
     let location = idents::existing_table(&state, &place)?.metadata_location.clone();
