@@ -1,0 +1,147 @@
+//! An index in a fjall database on the drive itself.
+//!
+//! Rows, live bytes and checkpoint share one keyspace, so that whatever part of it a power loss keeps is the
+//! state after some batch (X1). Nothing is synced here: what is lost is replayed from the log.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::path::Path;
+
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+
+use super::{Change, Changes, Checkpoint, Index, IndexError, Row};
+use crate::log::Space;
+
+/// Keys of the index's own notes begin with this; spaces begin at 1.
+const NOTES: u8 = 0;
+const CHECKPOINT_KEY: [u8; 2] = [NOTES, b'c'];
+const LIVE_PREFIX: [u8; 2] = [NOTES, b'l'];
+const MEMTABLE_BYTES: u64 = 8 << 20;
+const JOURNAL_BYTES: u64 = 64 << 20;
+
+/// An [`Index`] that outlives the process.
+pub(crate) struct FjallIndex {
+    database: Database,
+    rows: Keyspace,
+}
+
+impl std::fmt::Debug for FjallIndex {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("FjallIndex")
+    }
+}
+
+fn failed(error: &fjall::Error) -> IndexError {
+    IndexError(error.to_string())
+}
+
+fn row_key(space: Space, key: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1 + key.len());
+    out.push(space as u8);
+    out.extend_from_slice(key);
+    out
+}
+
+fn live_key(segment: u64) -> [u8; 10] {
+    let mut out = [0; 10];
+    out[..2].copy_from_slice(&LIVE_PREFIX);
+    out[2..].copy_from_slice(&segment.to_be_bytes());
+    out
+}
+
+impl FjallIndex {
+    /// Opens the index in `path` with a block cache of `cache_bytes`; one that cannot be opened is removed and
+    /// begun anew.
+    pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<Self, IndexError> {
+        match Self::try_open(path, cache_bytes) {
+            Ok(index) => Ok(index),
+            Err(error) => {
+                tracing::warn!(index.path = %path.display(), %error, "the index is damaged and will be rebuilt");
+                Self::create(path, cache_bytes)
+            }
+        }
+    }
+
+    /// Begins an empty index in `path`.
+    pub(crate) fn create(path: &Path, cache_bytes: u64) -> Result<Self, IndexError> {
+        if path.exists() {
+            std::fs::remove_dir_all(path).map_err(|error| IndexError(error.to_string()))?;
+        }
+        Self::try_open(path, cache_bytes)
+    }
+
+    fn try_open(path: &Path, cache_bytes: u64) -> Result<Self, IndexError> {
+        let open = || -> Result<Self, fjall::Error> {
+            let database = Database::builder(path)
+                .cache_size(cache_bytes)
+                .worker_threads(1)
+                .max_journaling_size(JOURNAL_BYTES)
+                .open()?;
+            let rows = database
+                .keyspace("rows", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
+            Ok(Self { database, rows })
+        };
+        let index = open().map_err(|error| failed(&error))?;
+        index.checkpoint()?;
+        Ok(index)
+    }
+}
+
+impl Index for FjallIndex {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Row>, IndexError> {
+        let found = self.rows.get(row_key(space, key)).map_err(|error| failed(&error))?;
+        found.map(|bytes| Row::decode(&bytes)).transpose()
+    }
+
+    fn scan(&self, space: Space, after: Bound<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Row)>, IndexError> {
+        let from = match after {
+            Bound::Included(key) => Bound::Included(row_key(space, key)),
+            Bound::Excluded(key) => Bound::Excluded(row_key(space, key)),
+            Bound::Unbounded => Bound::Included(row_key(space, b"")),
+        };
+        let until = Bound::Excluded(vec![space as u8 + 1]);
+        let mut rows = Vec::with_capacity(limit.min(1024));
+        for guard in self.rows.range::<Vec<u8>, _>((from, until)).take(limit) {
+            let (key, value) = guard.into_inner().map_err(|error| failed(&error))?;
+            rows.push((Bytes::copy_from_slice(&key[1..]), Row::decode(&value)?));
+        }
+        Ok(rows)
+    }
+
+    fn apply(&self, changes: Changes) -> Result<(), IndexError> {
+        let mut batch = self.database.batch();
+        for change in changes.rows {
+            match change {
+                Change::Put(space, key, row) => batch.insert(&self.rows, row_key(space, &key), row.encode()),
+                Change::Delete(space, key) => batch.remove(&self.rows, row_key(space, &key)),
+            }
+        }
+        for (segment, live) in changes.live {
+            match live {
+                Some(bytes) => batch.insert(&self.rows, live_key(segment), bytes.to_le_bytes()),
+                None => batch.remove(&self.rows, live_key(segment)),
+            }
+        }
+        if let Some(checkpoint) = changes.checkpoint {
+            batch.insert(&self.rows, CHECKPOINT_KEY, checkpoint.encode());
+        }
+        batch.commit().map_err(|error| failed(&error))
+    }
+
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, IndexError> {
+        let found = self.rows.get(CHECKPOINT_KEY).map_err(|error| failed(&error))?;
+        found.map(|bytes| Checkpoint::decode(&bytes)).transpose()
+    }
+
+    fn live(&self) -> Result<BTreeMap<u64, u64>, IndexError> {
+        let mut live = BTreeMap::new();
+        for guard in self.rows.prefix(LIVE_PREFIX) {
+            let (key, value) = guard.into_inner().map_err(|error| failed(&error))?;
+            let number =
+                |bytes: &[u8]| bytes.try_into().map_err(|_| IndexError("a note cannot be read".into()));
+            live.insert(u64::from_be_bytes(number(&key[2..])?), u64::from_le_bytes(number(&value)?));
+        }
+        Ok(live)
+    }
+}

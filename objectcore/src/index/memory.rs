@@ -1,0 +1,69 @@
+//! An index in memory, for drives without a directory.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock};
+
+use bytes::Bytes;
+
+use super::{Change, Changes, Checkpoint, Index, IndexError, Row};
+use crate::log::Space;
+
+#[derive(Debug, Default)]
+struct State {
+    rows: BTreeMap<(Space, Bytes), Row>,
+    live: BTreeMap<u64, u64>,
+    checkpoint: Option<Checkpoint>,
+}
+
+/// An [`Index`] that is gone with the process.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryIndex {
+    state: RwLock<State>,
+}
+
+impl Index for MemoryIndex {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Row>, IndexError> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(state.rows.get(&(space, Bytes::copy_from_slice(key))).cloned())
+    }
+
+    fn scan(&self, space: Space, after: Bound<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Row)>, IndexError> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let from = match after {
+            Bound::Included(key) => Bound::Included((space, Bytes::copy_from_slice(key))),
+            Bound::Excluded(key) => Bound::Excluded((space, Bytes::copy_from_slice(key))),
+            Bound::Unbounded => Bound::Included((space, Bytes::new())),
+        };
+        let rows = state.rows.range((from, Bound::Unbounded)).take_while(|((other, _), _)| *other == space);
+        Ok(rows.take(limit).map(|((_, key), row)| (key.clone(), row.clone())).collect())
+    }
+
+    fn apply(&self, changes: Changes) -> Result<(), IndexError> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        for change in changes.rows {
+            match change {
+                Change::Put(space, key, row) => state.rows.insert((space, key), row),
+                Change::Delete(space, key) => state.rows.remove(&(space, key)),
+            };
+        }
+        for (segment, live) in changes.live {
+            match live {
+                Some(bytes) => state.live.insert(segment, bytes),
+                None => state.live.remove(&segment),
+            };
+        }
+        if changes.checkpoint.is_some() {
+            state.checkpoint = changes.checkpoint;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, IndexError> {
+        Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).checkpoint.clone())
+    }
+
+    fn live(&self) -> Result<BTreeMap<u64, u64>, IndexError> {
+        Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).live.clone())
+    }
+}

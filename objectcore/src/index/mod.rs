@@ -1,0 +1,160 @@
+//! The index of one drive's log: key -> where the current entry lies, and its value. It is a cache.
+//!
+//! - X1: a batch's rows and the checkpoint behind it change together, so replay from the checkpoint is right.
+//! - X2: an index holds only what every member has durably; it is rebuilt from the log when in doubt.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+use crate::log::epoch::EpochBody;
+use crate::log::record::{Cursor, Inline, Invalid};
+use crate::log::writer::Location;
+use crate::log::{Seq, Space};
+
+mod fjall;
+mod memory;
+
+pub(crate) use fjall::FjallIndex;
+pub(crate) use memory::MemoryIndex;
+
+/// What the index knows of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) seq: Seq,
+    pub(crate) location: Location,
+    /// Where in the record the shard begins, and its length.
+    pub(crate) inline: Inline<(u32, u32)>,
+    pub(crate) value: Bytes,
+}
+
+/// Up to where the index follows the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    /// The log it belongs to.
+    pub(crate) stamp: u64,
+    pub(crate) segment: u64,
+    pub(crate) offset: u64,
+    /// The last seq, batch and the batch's epoch that were applied.
+    pub(crate) seq: Seq,
+    pub(crate) batch: u64,
+    pub(crate) batch_epoch: u64,
+    /// Entries of the log were damaged: the drive does not hold everything.
+    pub(crate) holes: bool,
+    pub(crate) epoch: Option<EpochBody>,
+    /// The segments there are, ascending.
+    pub(crate) segments: Vec<u64>,
+}
+
+/// A change of one row.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    Put(Space, Bytes, Row),
+    Delete(Space, Bytes),
+}
+
+/// What changes together (X1).
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) rows: Vec<Change>,
+    /// Bytes of current entries, by segment; `None` forgets the segment.
+    pub(crate) live: Vec<(u64, Option<u64>)>,
+    pub(crate) checkpoint: Option<Checkpoint>,
+}
+
+/// The index cannot be used; it is to be rebuilt.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the index failed: {0}")]
+pub(crate) struct IndexError(pub(crate) String);
+
+/// An ordered map from space and key to [`Row`].
+pub(crate) trait Index: std::fmt::Debug + Send + Sync {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Row>, IndexError>;
+    /// Up to `limit` rows of a space from `after` on, in the order of the keys' bytes.
+    fn scan(&self, space: Space, after: Bound<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Row)>, IndexError>;
+    fn apply(&self, changes: Changes) -> Result<(), IndexError>;
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, IndexError>;
+    fn live(&self) -> Result<BTreeMap<u64, u64>, IndexError>;
+}
+
+const ROW_VERSION: u8 = 1;
+const CHECKPOINT_VERSION: u8 = 1;
+
+impl Row {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(40 + self.value.len());
+        let (tag, at, len) = match self.inline {
+            Inline::None => (0, 0, 0),
+            Inline::Present((at, len)) => (1, at, len),
+            Inline::Lost => (2, 0, 0),
+        };
+        out.extend_from_slice(&[ROW_VERSION, tag]);
+        out.extend_from_slice(&self.seq.0.to_le_bytes());
+        out.extend_from_slice(&self.location.segment.to_le_bytes());
+        out.extend_from_slice(&self.location.offset.to_le_bytes());
+        out.extend_from_slice(&self.location.len.to_le_bytes());
+        out.extend_from_slice(&at.to_le_bytes());
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&self.value);
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, IndexError> {
+        let read = || -> Result<Self, Invalid> {
+            let mut from = Cursor::new(bytes);
+            if from.u8()? != ROW_VERSION {
+                return Err(Invalid::Damaged);
+            }
+            let tag = from.u8()?;
+            let seq = Seq(from.u64()?);
+            let location = Location { segment: from.u64()?, offset: from.u64()?, len: from.u32()? };
+            let (at, len) = (from.u32()?, from.u32()?);
+            let inline = match tag {
+                0 => Inline::None,
+                1 => Inline::Present((at, len)),
+                2 => Inline::Lost,
+                _ => return Err(Invalid::Damaged),
+            };
+            Ok(Self { seq, location, inline, value: Bytes::copy_from_slice(from.rest()) })
+        };
+        read().map_err(|_| IndexError("a row cannot be read".into()))
+    }
+}
+
+impl Checkpoint {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = vec![CHECKPOINT_VERSION, u8::from(self.holes)];
+        for number in [self.stamp, self.segment, self.offset, self.seq.0, self.batch, self.batch_epoch] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&(self.segments.len() as u32).to_le_bytes());
+        for segment in &self.segments {
+            out.extend_from_slice(&segment.to_le_bytes());
+        }
+        if let Some(epoch) = &self.epoch {
+            epoch.encode(&mut out);
+        }
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, IndexError> {
+        let read = || -> Result<Self, Invalid> {
+            let mut from = Cursor::new(bytes);
+            if from.u8()? != CHECKPOINT_VERSION {
+                return Err(Invalid::Damaged);
+            }
+            let holes = from.u8()? != 0;
+            let (stamp, segment, offset) = (from.u64()?, from.u64()?, from.u64()?);
+            let (seq, batch, batch_epoch) = (Seq(from.u64()?), from.u64()?, from.u64()?);
+            let count = from.u32()?;
+            let mut segments = Vec::new();
+            for _ in 0..count {
+                segments.push(from.u64()?);
+            }
+            let epoch = if from.rest().is_empty() { None } else { Some(EpochBody::decode(&mut from)?) };
+            Ok(Self { stamp, segment, offset, seq, batch, batch_epoch, holes, epoch, segments })
+        };
+        read().map_err(|_| IndexError("the checkpoint cannot be read".into()))
+    }
+}

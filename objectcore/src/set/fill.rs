@@ -1,0 +1,145 @@
+//! Bringing a drive that lacks entries back: which drives, and when they are whole again.
+//!
+//! The caller writes what is missing with [`ErasureSet::refill`]; here it is decided that nothing is missing.
+//! A filling drive takes every new batch, so a key found equal on both sides stays equal.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::committer::{CopyIf, CopyRequest, Message, lookup};
+use super::worker::LocalCopy;
+use super::{CommitError, ErasureSet, Inline, Op, Seq, SlotState, Space};
+use crate::types::StorageError;
+
+/// Keys compared at a time.
+const PAGE_ROWS: usize = 1000;
+
+/// Why a drive does not count as filled.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FillError {
+    /// The drive lacks this key's entry; write it and try again.
+    #[error("the drive still lacks entries")]
+    Lacking { space: Space, key: Bytes },
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+impl From<StorageError> for FillError {
+    fn from(error: StorageError) -> Self {
+        Self::Commit(error.into())
+    }
+}
+
+/// What two pages of rows say.
+struct Compared {
+    lacking: Vec<(Space, Bytes)>,
+    extra: Vec<(Bytes, Seq)>,
+    next: Option<Bytes>,
+}
+
+impl ErasureSet {
+    /// The slots whose drives lack entries.
+    pub(crate) fn fill_needed(&self) -> Vec<usize> {
+        self.slots()
+            .iter()
+            .filter(|slot| slot.state() == SlotState::Filling)
+            .map(super::Slot::number)
+            .collect()
+    }
+
+    /// Checks that the drive holds every entry, drops what it holds beyond, and records it as complete. Call it
+    /// when all entries were refilled; `Lacking` names the first that is not there.
+    pub(crate) async fn finish_fill(&self, slot: usize) -> Result<(), FillError> {
+        for space in Space::ALL {
+            let mut after = Bound::Unbounded;
+            loop {
+                let compared = self.compare(slot, space, &after)?;
+                for (space, key) in compared.lacking {
+                    self.recheck(slot, space, key)?;
+                }
+                self.drop_extra(slot, space, compared.extra).await?;
+                match compared.next {
+                    Some(key) => after = Bound::Excluded(key),
+                    None => break,
+                }
+            }
+        }
+        let (answer, outcome) = oneshot::channel();
+        self.send(Message::Filled { slot, answer }).await?;
+        outcome.await.unwrap_or(Err(StorageError::Unknown.into()))?;
+        tracing::info!(set = self.number(), slot, "the drive is filled");
+        Ok(())
+    }
+
+    /// Compares the next rows of the set and of the drive.
+    fn compare(&self, slot: usize, space: Space, after: &Bound<Bytes>) -> Result<Compared, StorageError> {
+        let from = after.as_ref().map(|key| &key[..]);
+        let wanted = lookup(self.slots(), self.geometry(), |slot| {
+            slot.index().map(|index| index.scan(space, from, PAGE_ROWS))
+        })?;
+        let place = &self.slots()[slot];
+        let index = place.index().ok_or(StorageError::TooFewDrives { healthy: 0, needed: 1 })?;
+        let own = index.scan(space, from, PAGE_ROWS).map_err(|error| {
+            place.fail(&error.to_string());
+            StorageError::Io {
+                context: "an index cannot be read".into(),
+                source: std::io::Error::other(error),
+            }
+        })?;
+        // Both pages reach up to here.
+        let full = |rows: &[(Bytes, _)]| (rows.len() == PAGE_ROWS).then(|| rows[PAGE_ROWS - 1].0.clone());
+        let until = [full(&wanted), full(&own)].into_iter().flatten().min();
+        let inside = |key: &Bytes| until.as_ref().is_none_or(|until| key <= until);
+        let mut compared = Compared { lacking: Vec::new(), extra: Vec::new(), next: until.clone() };
+        let mut own = own.into_iter().filter(|(key, _)| inside(key)).peekable();
+        for (key, row) in wanted.iter().filter(|(key, _)| inside(key)) {
+            while let Some((extra, row)) = own.next_if(|(other, _)| other < key) {
+                compared.extra.push((extra, row.seq));
+            }
+            let same = own.next_if(|(other, _)| other == key).is_some_and(|(_, other)| other.seq == row.seq);
+            if !same {
+                compared.lacking.push((space, key.clone()));
+            }
+        }
+        compared.extra.extend(own.map(|(key, row)| (key, row.seq)));
+        Ok(compared)
+    }
+
+    /// The pages were read one after the other: what differs may only have changed in between. The drive's row
+    /// is read first; a batch reaches the indexes of all members before it is answered, in any order, so a row
+    /// that stays behind is lacking only if it is behind an entry seen before.
+    fn recheck(&self, slot: usize, space: Space, key: Bytes) -> Result<(), FillError> {
+        let Some(wanted) = self.get(space, &key)? else { return Ok(()) };
+        let index = self.slots()[slot].index().ok_or(StorageError::TooFewDrives { healthy: 0, needed: 1 })?;
+        let own = index.get(space, &key).map_err(|error| StorageError::Io {
+            context: "an index cannot be read".into(),
+            source: std::io::Error::other(error),
+        })?;
+        let newer = |seq: Seq| seq >= wanted.seq;
+        if own.is_some_and(|row| newer(row.seq)) {
+            return Ok(());
+        }
+        match self.get(space, &key)? {
+            Some(entry) if entry.seq == wanted.seq => Err(FillError::Lacking { space, key }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn drop_extra(
+        &self,
+        slot: usize,
+        space: Space,
+        extra: Vec<(Bytes, Seq)>,
+    ) -> Result<(), CommitError> {
+        if extra.is_empty() {
+            return Ok(());
+        }
+        let copies = extra.into_iter().map(|(key, seq)| {
+            let copy = LocalCopy { seq, op: Op::Delete { space, key }, inline: Inline::None };
+            CopyRequest { slot, when: CopyIf::Gone(seq), copy }
+        });
+        self.copy(copies.collect()).await
+    }
+}

@@ -1,0 +1,334 @@
+//! An erasure set: a replicated log of keys and values over its drives, with one shard of each object per drive.
+//!
+//! ```text
+//! commit -> committer (one thread) -> worker per drive: append, sync -> index -> answer
+//! ```
+//!
+//! - S1: what was acknowledged survives a crash and the loss of up to `parity` of its drives.
+//! - S2: a draft takes effect whole or not at all, also across crashes.
+//! - S3: a read sees every draft acknowledged before it began.
+//!
+//! What values mean is decided in `object/`; this module knows keys, values and shard bytes only.
+
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::geometry::Geometry;
+use crate::log::record::Inline;
+use crate::log::writer;
+use crate::types::StorageError;
+
+mod apply;
+mod committer;
+mod fill;
+pub(crate) mod format;
+pub(crate) mod layout;
+mod open;
+mod recover;
+mod scan;
+mod slot;
+mod types;
+mod worker;
+
+pub(crate) use crate::log::{Op, Seq, Space};
+pub(crate) use layout::{set_of, set_size};
+pub(crate) use open::{OpenedSets, open_sets};
+pub(crate) use slot::Slot;
+pub(crate) use types::{CommitError, Committed, Draft, Entry, Expect, Repair};
+
+pub use layout::InvalidLayout;
+pub use open::OpenError;
+pub use slot::SlotState;
+pub use types::SetSettings;
+
+use committer::{CopyIf, CopyRequest, Figures, Message, draft_bytes, entry_of, lookup};
+use worker::LocalCopy;
+
+/// The most repair requests that wait; more are dropped and counted.
+const REPAIRS_WAITING_MAX: usize = 16_384;
+
+struct Shared {
+    number: usize,
+    geometry: Geometry,
+    settings: SetSettings,
+    slots: Vec<Slot>,
+    figures: Arc<Figures>,
+    /// `None` once the set is closed.
+    inbox: Mutex<Option<Sender<Message>>>,
+    threads: Mutex<Option<JoinHandle<()>>>,
+    closing: AtomicBool,
+    repairs: mpsc::Sender<Repair>,
+    repairs_taken: Mutex<Option<mpsc::Receiver<Repair>>>,
+}
+
+/// A set of drives. Clones are the same set.
+#[derive(Clone)]
+pub(crate) struct ErasureSet(Arc<Shared>);
+
+/// How a drive of the set stands.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct SlotStatus {
+    /// The place in the set.
+    pub slot: usize,
+    /// The drive's path, or "missing".
+    pub path: String,
+    /// The drive's id.
+    pub drive: uuid::Uuid,
+    /// What it is doing.
+    pub state: SlotState,
+    /// Why it is out.
+    pub reason: Option<String>,
+    /// Bytes free on it.
+    pub free_bytes: Option<u64>,
+    /// Bytes it has.
+    pub total_bytes: Option<u64>,
+    /// The segment its log writes.
+    pub log_segment: u64,
+    /// The offset there.
+    pub log_offset: u64,
+    /// How many segments its log has.
+    pub log_segments: u64,
+}
+
+/// How a set stands.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct SetStatus {
+    /// The set's number.
+    pub set: usize,
+    /// Its data and parity shards.
+    pub geometry: Geometry,
+    /// The epoch of its membership.
+    pub epoch: u64,
+    /// The last committed seq.
+    pub seq: u64,
+    /// The last committed batch.
+    pub batch: u64,
+    /// Its drives.
+    pub slots: Vec<SlotStatus>,
+}
+
+impl std::fmt::Debug for ErasureSet {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "ErasureSet({})", self.0.number)
+    }
+}
+
+fn busy() -> CommitError {
+    metrics::counter!("tarn_commit_refused_busy_total").increment(1);
+    StorageError::Busy.into()
+}
+
+impl ErasureSet {
+    /// The set's number.
+    pub(crate) fn number(&self) -> usize {
+        self.0.number
+    }
+
+    pub(crate) fn geometry(&self) -> Geometry {
+        self.0.geometry
+    }
+
+    /// The set's drives, by slot.
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.0.slots
+    }
+
+    /// Commits a draft: durable on every member and applied when this answers (S1, S2, S3). The outcome does
+    /// not depend on the caller waiting for it.
+    pub(crate) async fn commit(&self, draft: Draft) -> Result<Committed, CommitError> {
+        assert!(!draft.ops.is_empty(), "a draft has an operation");
+        let shards = draft.inline.as_ref().map_or(self.0.slots.len(), Vec::len);
+        assert!(shards == self.0.slots.len(), "a draft has a shard for each slot");
+        let bytes = draft_bytes(&draft);
+        assert!(bytes <= crate::log::record::RECORD_BYTES_MAX, "a draft of {bytes} bytes is over the limit");
+        let figures = &self.0.figures;
+        if figures.waiting_drafts.fetch_add(1, Ordering::Relaxed) >= self.0.settings.waiting_drafts {
+            figures.waiting_drafts.fetch_sub(1, Ordering::Relaxed);
+            return Err(busy());
+        }
+        if figures.waiting_bytes.fetch_add(bytes, Ordering::Relaxed) > self.0.settings.waiting_bytes {
+            figures.waiting_drafts.fetch_sub(1, Ordering::Relaxed);
+            figures.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(busy());
+        }
+        let (answer, outcome) = oneshot::channel();
+        self.send(Message::Draft { draft, bytes, answer }).await?;
+        outcome.await.unwrap_or(Err(StorageError::Unknown.into()))
+    }
+
+    async fn send(&self, message: Message) -> Result<(), StorageError> {
+        let inbox = self.0.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        inbox.as_ref().and_then(|inbox| inbox.send(message).ok()).ok_or(StorageError::Closing)
+    }
+
+    /// The current entry of a key (S3).
+    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Entry>, StorageError> {
+        let row =
+            lookup(&self.0.slots, self.0.geometry, |slot| slot.index().map(|index| index.get(space, key)))?;
+        Ok(row.as_ref().map(entry_of))
+    }
+
+    /// Up to `limit` entries of a space from `after` on, in the order of the keys' bytes.
+    pub(crate) fn scan(
+        &self,
+        space: Space,
+        after: Bound<Bytes>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Entry)>, StorageError> {
+        let after = after.as_ref().map(|key| &key[..]);
+        let rows = lookup(&self.0.slots, self.0.geometry, |slot| {
+            slot.index().map(|index| index.scan(space, after, limit))
+        })?;
+        Ok(rows.into_iter().map(|(key, row)| (key, entry_of(&row))).collect())
+    }
+
+    /// The shard bytes of an entry on one drive. `None` if the drive lacks them or they are damaged; a repair
+    /// is then requested.
+    pub(crate) fn read_inline(
+        &self,
+        slot: usize,
+        space: Space,
+        key: &[u8],
+        seq: Seq,
+    ) -> Result<Option<Bytes>, StorageError> {
+        let place = &self.0.slots[slot];
+        let (Ok(drive), Some(index)) = (place.drive(), place.index()) else { return Ok(None) };
+        // Compaction may move the record between the look into the index and the read: look again once.
+        let mut before = None;
+        for _ in 0..3 {
+            let row = index.get(space, key).map_err(|error| {
+                place.fail(&error.to_string());
+                StorageError::Io {
+                    context: "an index cannot be read".into(),
+                    source: std::io::Error::other(error),
+                }
+            })?;
+            let Some(row) = row.filter(|row| row.seq == seq) else { break };
+            if !matches!(row.inline, Inline::Present(_)) || before == Some(row.location) {
+                break;
+            }
+            let read = writer::read_inline(&**drive, place.stamp(), row.location, (seq, space, key));
+            if let Ok(Some(shard)) = read {
+                return Ok(Some(shard));
+            }
+            before = Some(row.location);
+        }
+        self.request_repair(Repair { slot, space, key: Bytes::copy_from_slice(key), seq });
+        Ok(None)
+    }
+
+    /// Whether a drive holds this entry, with its shard bytes where the entry has some. Nothing is verified.
+    pub(crate) fn holds(
+        &self,
+        slot: usize,
+        space: Space,
+        key: &[u8],
+        entry: &Entry,
+    ) -> Result<bool, StorageError> {
+        let Some(index) = self.0.slots[slot].index() else { return Ok(false) };
+        let row = index.get(space, key).map_err(|error| {
+            self.0.slots[slot].fail(&error.to_string());
+            StorageError::Io {
+                context: "an index cannot be read".into(),
+                source: std::io::Error::other(error),
+            }
+        })?;
+        Ok(row.is_some_and(|row| row.seq == entry.seq && row.inline != Inline::Lost))
+    }
+
+    /// Asks for a shard to be written again. Dropped, and counted, when too many wait.
+    pub(crate) fn request_repair(&self, repair: Repair) {
+        if self.0.repairs.try_send(repair).is_err() {
+            metrics::counter!("tarn_repairs_dropped_total").increment(1);
+        }
+    }
+
+    /// The stream of repair requests; once.
+    pub(crate) fn take_repairs(&self) -> Option<mpsc::Receiver<Repair>> {
+        self.0.repairs_taken.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Writes an entry again on one drive. Nothing happens if the entry is no longer current. Without `inline`
+    /// an entry that has shard bytes is written as lacking them on this drive.
+    pub(crate) async fn refill(
+        &self,
+        slot: usize,
+        space: Space,
+        key: &[u8],
+        entry: &Entry,
+        inline: Option<Bytes>,
+    ) -> Result<(), CommitError> {
+        let key = Bytes::copy_from_slice(key);
+        let inline = match inline {
+            Some(bytes) => Inline::Present(bytes),
+            None if entry.inline => Inline::Lost,
+            None => Inline::None,
+        };
+        let op = Op::Put { space, key, value: entry.value.clone() };
+        let copy = LocalCopy { seq: entry.seq, op, inline };
+        self.copy(vec![CopyRequest { slot, when: CopyIf::Current(entry.seq), copy }]).await
+    }
+
+    /// Writes copies on single drives, those that still count.
+    async fn copy(&self, copies: Vec<CopyRequest>) -> Result<(), CommitError> {
+        let each = |request: &CopyRequest| {
+            let inline = match &request.copy.inline {
+                Inline::Present(bytes) => bytes.len(),
+                Inline::None | Inline::Lost => 0,
+            };
+            crate::log::record::entry_bytes([&request.copy.op], inline)
+        };
+        let bytes = copies.iter().map(each).sum();
+        self.0.figures.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let (answer, outcome) = oneshot::channel();
+        self.send(Message::Copies { copies, bytes, answer }).await?;
+        outcome.await.unwrap_or(Err(StorageError::Unknown.into()))
+    }
+
+    /// How the set stands.
+    pub(crate) fn status(&self) -> SetStatus {
+        let figures = &self.0.figures;
+        let slots = self.0.slots.iter().map(|slot| {
+            let space = slot.space().ok();
+            SlotStatus {
+                slot: slot.number(),
+                path: slot.label().to_owned(),
+                drive: uuid::Uuid::from_u128(slot.drive_id()),
+                state: slot.state(),
+                reason: slot.reason(),
+                free_bytes: space.map(|space| space.free_bytes),
+                total_bytes: space.map(|space| space.total_bytes),
+                log_segment: slot.figures().segment.load(Ordering::Relaxed),
+                log_offset: slot.figures().offset.load(Ordering::Relaxed),
+                log_segments: slot.figures().segments.load(Ordering::Relaxed),
+            }
+        });
+        SetStatus {
+            set: self.0.number,
+            geometry: self.0.geometry,
+            epoch: figures.epoch.load(Ordering::Relaxed),
+            seq: figures.seq.load(Ordering::Relaxed),
+            batch: figures.batch.load(Ordering::Relaxed),
+            slots: slots.collect(),
+        }
+    }
+
+    /// Ends the set's threads after what waits is answered. Blocks.
+    pub(crate) fn close(&self) {
+        self.0.closing.store(true, Ordering::Release);
+        drop(self.0.inbox.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let threads = self.0.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if threads.is_some_and(|threads| threads.join().is_err()) {
+            tracing::error!(set = self.0.number, "the committer panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,700 @@
+//! Recovery of a set: what its drives agree on, decided once and made durable under a new epoch.
+//!
+//! - V1: the highest epoch counts, unless a drive it names a member is here and never heard of it: then nothing
+//!   was written under it (E1).
+//! - V2: of the last batch the longest prefix is kept whose records the drives can still serve: from `data`
+//!   drives where shards travel in the log, from one where not. What was acknowledged is on every member, so it
+//!   is in the prefix unless more drives are gone or damaged than the parity covers.
+//! - V3: the rest is dropped only where a torn log proves it was never acknowledged.
+//! - V4: drives that lack what others keep are filling; they count for new writes only.
+//! - V5: nothing is served before the epoch is durable on every drive that is here.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+
+use uuid::Uuid;
+
+use crate::drive::Drive;
+use crate::log::Seq;
+use crate::log::epoch::{EpochBody, Member, Standing};
+use crate::log::reader::WalkError;
+use crate::log::record::{EntryBody, Inline};
+use crate::log::writer::{Identity, LogTail, LogWriter, NewRecord};
+
+use super::committer::{Committer, Figures, WorkerHandle};
+use super::open::OpenError;
+use super::scan::{ScanError, Scanned, TailRecord, apply_records, scan};
+use super::slot::{Slot, SlotParts, SlotState};
+use super::types::SetSettings;
+use super::worker::{Report, Worker};
+use super::{ErasureSet, REPAIRS_WAITING_MAX, Shared};
+use crate::geometry::Geometry;
+
+/// A drive in its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Seat {
+    pub(crate) slot: usize,
+    pub(crate) drive: Arc<dyn Drive>,
+    pub(crate) drive_id: Uuid,
+}
+
+/// Seqs jump by this at each recovery, so that no seq is used twice whatever an absent drive holds.
+const SEQ_JUMP: u64 = 1 << 20;
+
+struct Present {
+    seat: Seat,
+    identity: Identity,
+    scanned: Scanned,
+}
+
+/// What was decided for a drive.
+struct Verdict {
+    standing: Standing,
+    /// The records of its tail that count, and how many of the batch's are to be appended.
+    keep: usize,
+    missing: Vec<EntryBody>,
+    why: &'static str,
+}
+
+struct Decision {
+    /// The last seq that counts.
+    cut: Seq,
+    batch: u64,
+    /// The batch in doubt: number, epoch, first seq, entries that are kept.
+    doubt: Option<Doubt>,
+}
+
+struct Doubt {
+    number: u64,
+    first_seq: Seq,
+    kept: Vec<EntryBody>,
+}
+
+/// Opens a set on the drives that are here. One that fails meanwhile is treated as missing.
+pub(crate) fn open_set(
+    settings: &SetSettings,
+    deployment: Uuid,
+    set: u16,
+    geometry: Geometry,
+    mut seats: Vec<Seat>,
+) -> Result<ErasureSet, OpenError> {
+    let mut reasons: BTreeMap<usize, String> = BTreeMap::new();
+    loop {
+        let recovery = Recovery { settings, deployment, set, geometry, reasons: &reasons };
+        match recovery.attempt(&seats) {
+            Ok(opened) => return Ok(opened),
+            Err(Stop::Open(error)) => return Err(error),
+            Err(Stop::Drive { slot, reason }) => {
+                tracing::error!(set, slot, reason, "the drive cannot be used");
+                seats.retain(|seat| seat.slot != slot);
+                reasons.insert(slot, reason);
+            }
+        }
+    }
+}
+
+enum Stop {
+    Open(OpenError),
+    Drive { slot: usize, reason: String },
+}
+
+impl From<OpenError> for Stop {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+struct Recovery<'a> {
+    settings: &'a SetSettings,
+    deployment: Uuid,
+    set: u16,
+    geometry: Geometry,
+    reasons: &'a BTreeMap<usize, String>,
+}
+
+impl Recovery<'_> {
+    fn attempt(&self, seats: &[Seat]) -> Result<ErasureSet, Stop> {
+        self.check_count(seats.len())?;
+        let mut present = self.scan_all(seats)?;
+        let epoch = accepted_epoch(&present);
+        let (decision, verdicts) = match &epoch {
+            Some(epoch) => self.decide(epoch, &present)?,
+            None => self.first_time(&present)?,
+        };
+        let next = self.next_epoch(epoch.as_ref(), &present, &decision, &verdicts);
+        let complete = verdicts.iter().filter(|verdict| verdict.standing == Standing::Complete).count();
+        if complete < self.geometry.data() {
+            return Err(self.too_few(complete, &verdicts).into());
+        }
+        let mut logs = Vec::new();
+        for (one, verdict) in present.iter_mut().zip(&verdicts) {
+            let slot = one.seat.slot;
+            let failed = |error: std::io::Error| Stop::Drive { slot, reason: error.to_string() };
+            logs.push(self.rewrite_end(one, verdict, &decision, &next).map_err(failed)?);
+        }
+        // V5: the epoch is durable everywhere; now the indexes may follow.
+        for ((one, verdict), (log, appended)) in present.iter_mut().zip(&verdicts).zip(&logs) {
+            let slot = one.seat.slot;
+            let failed = |error: crate::index::IndexError| Stop::Drive { slot, reason: error.to_string() };
+            follow(one, verdict, &decision, &next, log, appended).map_err(failed)?;
+        }
+        let standings = verdicts.iter().map(|verdict| (verdict.standing, verdict.why)).collect::<Vec<_>>();
+        for (one, (standing, why)) in present.iter().zip(&standings) {
+            if *standing == Standing::Filling {
+                tracing::warn!(
+                    drive.path = one.seat.drive.label(),
+                    why,
+                    "the drive lacks entries and will be filled"
+                );
+            }
+        }
+        let logs = logs.into_iter().map(|(log, _)| log).collect();
+        Ok(self.start(present, standings, logs, next, &decision))
+    }
+
+    fn check_count(&self, found: usize) -> Result<(), OpenError> {
+        let needed = self.geometry.data();
+        if found >= needed {
+            return Ok(());
+        }
+        let why = self.reasons.values().cloned().collect::<Vec<_>>().join("; ");
+        let why = if why.is_empty() { "the others are missing".into() } else { why };
+        Err(OpenError::TooFewDrives { set: usize::from(self.set), found, needed, why })
+    }
+
+    fn too_few(&self, found: usize, verdicts: &[Verdict]) -> OpenError {
+        let why = verdicts
+            .iter()
+            .filter(|verdict| verdict.standing != Standing::Complete)
+            .map(|verdict| verdict.why);
+        let why = why.map(str::to_owned).chain(self.reasons.values().cloned()).collect::<Vec<_>>().join("; ");
+        let why = if why.is_empty() { "the others are missing".into() } else { why };
+        OpenError::TooFewDrives { set: usize::from(self.set), found, needed: self.geometry.data(), why }
+    }
+
+    fn scan_all(&self, seats: &[Seat]) -> Result<Vec<Present>, Stop> {
+        let cache = self.settings.index_cache_bytes / self.geometry.total() as u64;
+        let identities: Vec<Identity> = seats.iter().map(|seat| self.identity(seat)).collect();
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = seats
+                .iter()
+                .zip(&identities)
+                .map(|(seat, identity)| scope.spawn(move || scan(&seat.drive, identity, cache)))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("a scan does not panic")).collect()
+        });
+        let mut present = Vec::new();
+        for ((seat, identity), result) in seats.iter().zip(identities).zip(results) {
+            match result {
+                Ok(scanned) => present.push(Present { seat: seat.clone(), identity, scanned }),
+                Err(ScanError::Walk(error @ WalkError::Newer { .. })) => {
+                    let path = seat.drive.label().into();
+                    return Err(OpenError::Newer { path, what: error.to_string() }.into());
+                }
+                Err(
+                    error @ (ScanError::Walk(WalkError::Io(_)) | ScanError::Index(_) | ScanError::NoRecords),
+                ) => {
+                    return Err(Stop::Drive { slot: seat.slot, reason: chain(&error) });
+                }
+            }
+        }
+        Ok(present)
+    }
+
+    fn identity(&self, seat: &Seat) -> Identity {
+        Identity {
+            deployment: self.deployment.as_u128(),
+            drive: seat.drive_id.as_u128(),
+            set: self.set,
+            slot: seat.slot as u16,
+        }
+    }
+
+    /// No epoch counts: the set was never used. That can only be believed when every drive is here.
+    fn first_time(&self, present: &[Present]) -> Result<(Decision, Vec<Verdict>), OpenError> {
+        if present.len() < self.geometry.total() {
+            let needed = self.geometry.total();
+            let why = "a new set begins with all of its drives".into();
+            return Err(OpenError::TooFewDrives {
+                set: usize::from(self.set),
+                found: present.len(),
+                needed,
+                why,
+            });
+        }
+        let used =
+            present.iter().find(|one| one.scanned.holes || one.scanned.applier.checkpoint.seq > Seq(0));
+        if let Some(one) = used {
+            let what = format!("drive {} holds records but no epoch", one.seat.drive.label());
+            return Err(OpenError::Damaged { set: usize::from(self.set), what });
+        }
+        let verdict = || Verdict { standing: Standing::Complete, keep: 0, missing: Vec::new(), why: "" };
+        let decision = Decision { cut: Seq(0), batch: 0, doubt: None };
+        Ok((decision, present.iter().map(|_| verdict()).collect()))
+    }
+
+    fn decide(&self, epoch: &EpochBody, present: &[Present]) -> Result<(Decision, Vec<Verdict>), OpenError> {
+        let decision = self.decide_batch(epoch, present)?;
+        let verdicts = present.iter().map(|one| judge(epoch, one, &decision)).collect::<Result<_, _>>()?;
+        Ok((decision, verdicts))
+    }
+
+    /// What counts of the last batch under `epoch` (V2, V3).
+    fn decide_batch(&self, epoch: &EpochBody, present: &[Present]) -> Result<Decision, OpenError> {
+        let within = |one: &&Present| one.scanned.epoch.as_ref().is_some_and(|own| own.id == epoch.id);
+        let last =
+            present.iter().filter(within).map(|one| one.scanned.last_batch).max().unwrap_or(epoch.batch);
+        let last = last.max(epoch.batch);
+        let applied = |one: &Present| one.scanned.tail.is_none() && one.scanned.last_batch == last;
+        // A drive that applied the batch saw proof that it is on every member.
+        let settled = present.iter().filter(within).find(|one| applied(one) || one.scanned.settled >= last);
+        let tails: Vec<&Present> = present
+            .iter()
+            .filter(within)
+            .filter(|one| one.scanned.tail.as_ref().is_some_and(|tail| tail.number == last))
+            .collect();
+        let base = present
+            .iter()
+            .filter(within)
+            .filter(|one| !one.scanned.holes)
+            .map(|one| one.scanned.applier.checkpoint.seq)
+            .max()
+            .unwrap_or(epoch.resume_after)
+            .max(epoch.resume_after);
+        let first = tails.iter().filter_map(|one| one.scanned.tail.as_ref()).map(|tail| tail.first_seq).min();
+        let Some(first_seq) = first else {
+            return Ok(Decision { cut: base, batch: last, doubt: None });
+        };
+        let mut copies: BTreeMap<Seq, (usize, EntryBody)> = BTreeMap::new();
+        for tail in tails.iter().filter_map(|one| one.scanned.tail.as_ref()) {
+            for record in &tail.records {
+                let counts = usize::from(!matches!(record.body.inline, Inline::Lost));
+                let entry = copies.entry(record.seq).or_insert_with(|| (0, lost(&record.body)));
+                entry.0 += counts;
+            }
+        }
+        let mut kept = Vec::new();
+        while let Some((count, body)) = copies.get(&Seq(first_seq.0 + kept.len() as u64)) {
+            let needed = if body.inline == Inline::None { 1 } else { self.geometry.data() };
+            if settled.is_none() && *count < needed {
+                break;
+            }
+            kept.push(body.clone());
+        }
+        let entries = tails.iter().filter_map(|one| one.scanned.tail.as_ref()?.entries).max();
+        let whole = entries.is_some_and(|entries| entries as usize == kept.len());
+        let cut = if kept.is_empty() { base } else { Seq(first_seq.0 + kept.len() as u64 - 1) };
+        if !whole && settled.is_none_or(|one| !applied(one)) {
+            self.check_torn(epoch, present, cut, last, settled.is_some())?;
+        }
+        // One that applied the batch whole knows best how far it reaches.
+        let cut = if settled.is_some_and(applied) { base.max(cut) } else { cut };
+        Ok(Decision { cut, batch: last, doubt: Some(Doubt { number: last, first_seq, kept }) })
+    }
+
+    /// V3: what is dropped must be missing on a member whose log simply ends there.
+    fn check_torn(
+        &self,
+        epoch: &EpochBody,
+        present: &[Present],
+        cut: Seq,
+        batch: u64,
+        settled: bool,
+    ) -> Result<(), OpenError> {
+        let torn = present.iter().any(|one| {
+            let own = one.scanned.epoch.as_ref().is_some_and(|own| own.id == epoch.id)
+                || one.scanned.pending.iter().any(|own| own.id == epoch.id);
+            let ends = match &one.scanned.tail {
+                Some(tail) if tail.number == batch => {
+                    !tail.holes && tail.records.last().is_none_or(|record| record.seq <= cut)
+                }
+                Some(_) | None => !one.scanned.holes && one.scanned.last_batch < batch,
+            };
+            own && ends && is_member(epoch, one)
+        });
+        if torn && !settled {
+            return Ok(());
+        }
+        let what = format!("records of batch {batch} behind seq {} are damaged on too many drives", cut.0);
+        Err(OpenError::Damaged { set: usize::from(self.set), what })
+    }
+
+    fn next_epoch(
+        &self,
+        epoch: Option<&EpochBody>,
+        present: &[Present],
+        decision: &Decision,
+        verdicts: &[Verdict],
+    ) -> EpochBody {
+        let heard = present.iter().flat_map(|one| one.scanned.epoch.iter().chain(&one.scanned.pending));
+        let number = 1 + heard.map(|epoch| epoch.number).max().unwrap_or(0);
+        let members = (0..self.geometry.total()).map(|slot| {
+            let here = present.iter().zip(verdicts).find(|(one, _)| one.seat.slot == slot);
+            let before = epoch.and_then(|epoch| epoch.members.get(slot)).copied();
+            match (here, before) {
+                (Some((one, verdict)), _) => Member {
+                    drive: one.seat.drive_id.as_u128(),
+                    standing: verdict.standing,
+                    since: 0,
+                    valid_through: Seq(0),
+                },
+                (None, Some(before)) if before.standing == Standing::Out => before,
+                (None, Some(before)) => {
+                    Member { standing: Standing::Out, since: number, valid_through: decision.cut, ..before }
+                }
+                (None, None) => {
+                    Member { drive: 0, standing: Standing::Out, since: number, valid_through: Seq(0) }
+                }
+            }
+        });
+        EpochBody {
+            number,
+            id: Uuid::new_v4().as_u128(),
+            resume_after: decision.cut,
+            batch: decision.batch,
+            members: members.collect(),
+        }
+    }
+
+    /// Cuts what does not count off a drive's log, appends what it lacks and the new epoch; durable (V5).
+    fn rewrite_end(
+        &self,
+        one: &mut Present,
+        verdict: &Verdict,
+        decision: &Decision,
+        next: &EpochBody,
+    ) -> std::io::Result<(LogWriter, Vec<TailRecord>)> {
+        let scanned = &one.scanned;
+        let drive = &one.seat.drive;
+        for segment in &scanned.leftovers {
+            drive.remove_segment(*segment)?;
+        }
+        let end = keep_end(scanned, verdict.keep);
+        // Segments behind the cut hold epochs that do not count and nothing else.
+        let segments: Vec<u64> =
+            scanned.segments.iter().copied().filter(|segment| *segment <= end.0).collect();
+        if let Some(last) = segments.last() {
+            let len = drive.segment_len(*last)?;
+            if len > end.1 {
+                drive.truncate(*last, end.1)?;
+            }
+        }
+        for segment in scanned.segments.iter().rev().filter(|segment| **segment > end.0) {
+            drive.remove_segment(*segment)?;
+        }
+        let tail = LogTail { segments, highest: scanned.highest_file, offset: end.1 };
+        let mut log = LogWriter::new(drive.clone(), one.identity, tail, self.settings.segment_bytes);
+        if log.segments().is_empty() {
+            log.roll(next, 0)?;
+            return Ok((log, Vec::new()));
+        }
+        let mut appended = Vec::new();
+        if let (Some(doubt), false) = (&decision.doubt, verdict.missing.is_empty()) {
+            let under = scanned.epoch.as_ref().map_or(0, |epoch| epoch.number);
+            let first = doubt.kept.len() - verdict.missing.len();
+            if scanned.tail.is_none() || verdict.keep == 0 {
+                let start = NewRecord::BatchStart {
+                    batch: doubt.number,
+                    first_seq: doubt.first_seq,
+                    settled: scanned.settled,
+                    entries: doubt.kept.len() as u32,
+                };
+                log.frame(under, &start);
+            }
+            for (number, body) in (first..).zip(&verdict.missing) {
+                let seq = Seq(doubt.first_seq.0 + number as u64);
+                let inline = match body.inline {
+                    Inline::None => Inline::None,
+                    Inline::Present(_) | Inline::Lost => Inline::Lost,
+                };
+                let new = NewRecord::Entry { batch: doubt.number, seq, ops: &body.ops, inline };
+                let (location, _) = log.frame(under, &new);
+                appended.push(TailRecord { seq, location, body: body.clone() });
+            }
+        }
+        log.frame(next.number, &NewRecord::Epoch(next));
+        log.append()?;
+        log.sync()?;
+        Ok((log, appended))
+    }
+
+    fn start(
+        &self,
+        present: Vec<Present>,
+        standings: Vec<(Standing, &'static str)>,
+        logs: Vec<LogWriter>,
+        epoch: EpochBody,
+        decision: &Decision,
+    ) -> ErasureSet {
+        let figures = Arc::new(Figures::default());
+        figures.epoch.store(epoch.number, Ordering::Relaxed);
+        figures.seq.store(decision.cut.0, Ordering::Relaxed);
+        figures.batch.store(decision.batch, Ordering::Relaxed);
+        let highest = present.iter().map(|one| one.scanned.applier.checkpoint.seq.0).max().unwrap_or(0);
+        let highest = highest.max(decision.cut.0).max(epoch.resume_after.0);
+        let shared_epoch = Arc::new(epoch.clone());
+        let (reply_to, replies) = mpsc::channel();
+        let mut slots: Vec<Option<Slot>> = (0..self.geometry.total()).map(|_| None).collect();
+        let mut workers: Vec<Option<WorkerHandle>> = (0..self.geometry.total()).map(|_| None).collect();
+        let mut threads = Vec::new();
+        for ((one, (standing, _)), log) in present.into_iter().zip(standings).zip(logs) {
+            let number = one.seat.slot;
+            let slot = Slot::new(SlotParts {
+                number,
+                drive_id: one.seat.drive_id.as_u128(),
+                drive: Some(one.seat.drive.clone()),
+                stamp: one.identity.stamp(),
+                index: Some(one.scanned.applier.index.clone()),
+                state: if standing == Standing::Complete { SlotState::Online } else { SlotState::Filling },
+                reason: None,
+                reserve_bytes: self.settings.reserve_bytes,
+            });
+            let report = Report {
+                room_bytes: log.room(),
+                free_bytes: one.seat.drive.space().map_or(0, |space| space.free_bytes),
+            };
+            let worker = Worker {
+                slot: slot.clone(),
+                drive: one.seat.drive,
+                log,
+                applier: one.scanned.applier,
+                epoch: shared_epoch.clone(),
+                written: None,
+            };
+            let (jobs, inbox) = mpsc::channel();
+            let reply_to = reply_to.clone();
+            let name = format!("drive-{}-{number}", self.set);
+            let thread = std::thread::Builder::new().name(name).spawn(move || worker.run(&inbox, &reply_to));
+            threads.push(thread.expect("a thread starts"));
+            slots[number] = Some(slot);
+            workers[number] = Some(WorkerHandle { jobs, report });
+        }
+        let slots: Vec<Slot> = slots
+            .into_iter()
+            .enumerate()
+            .map(|(number, slot)| slot.unwrap_or_else(|| self.missing_slot(number, &epoch)))
+            .collect();
+        let out = slots.iter().filter(|slot| slot.state() == SlotState::Out).count();
+        metrics::gauge!("tarn_drives_out_count").set(out as f64);
+        let committer = Committer {
+            settings: self.settings.clone(),
+            geometry: self.geometry,
+            slots: slots.clone(),
+            workers,
+            replies,
+            ticket: 0,
+            durable_seq: decision.cut.0,
+            next_seq: highest + SEQ_JUMP,
+            batch: decision.batch,
+            epoch,
+            figures: figures.clone(),
+            halted: false,
+        };
+        let (sender, inbox) = mpsc::channel();
+        let run = move || {
+            committer.run(&inbox);
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a drive's thread panicked");
+                }
+            }
+        };
+        let name = format!("committer-{}", self.set);
+        let thread = std::thread::Builder::new().name(name).spawn(run).expect("a thread starts");
+        let (repairs, taken) = tokio::sync::mpsc::channel(REPAIRS_WAITING_MAX);
+        ErasureSet(Arc::new(Shared {
+            number: usize::from(self.set),
+            geometry: self.geometry,
+            settings: self.settings.clone(),
+            slots,
+            figures,
+            inbox: Mutex::new(Some(sender)),
+            threads: Mutex::new(Some(thread)),
+            closing: AtomicBool::new(false),
+            repairs,
+            repairs_taken: Mutex::new(Some(taken)),
+        }))
+    }
+
+    fn missing_slot(&self, number: usize, epoch: &EpochBody) -> Slot {
+        let reason = self.reasons.get(&number).cloned().unwrap_or_else(|| "the drive is missing".into());
+        Slot::new(SlotParts {
+            number,
+            drive_id: epoch.members[number].drive,
+            drive: None,
+            stamp: 0,
+            index: None,
+            state: SlotState::Out,
+            reason: Some(reason),
+            reserve_bytes: self.settings.reserve_bytes,
+        })
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn knows(one: &Present, epoch: &EpochBody) -> bool {
+    one.scanned.epoch.iter().chain(&one.scanned.pending).any(|own| own.id == epoch.id)
+}
+
+fn is_member(epoch: &EpochBody, one: &Present) -> bool {
+    epoch
+        .members
+        .get(one.seat.slot)
+        .is_some_and(|member| member.drive == one.seat.drive_id.as_u128() && member.standing != Standing::Out)
+}
+
+/// The epoch that counts (V1).
+fn accepted_epoch(present: &[Present]) -> Option<EpochBody> {
+    let proven = present.iter().filter_map(|one| one.scanned.epoch.as_ref()).max_by_key(|epoch| epoch.number);
+    let floor = proven.map_or(0, |epoch| epoch.number);
+    let refuted = |epoch: &EpochBody| {
+        present.iter().any(|one| is_member(epoch, one) && !one.scanned.holes && !knows(one, epoch))
+    };
+    present
+        .iter()
+        .flat_map(|one| &one.scanned.pending)
+        .filter(|epoch| epoch.number > floor && !refuted(epoch))
+        .max_by_key(|epoch| (epoch.number, epoch.resume_after, epoch.id))
+        .or(proven)
+        .cloned()
+}
+
+/// The body without this drive's shard.
+fn lost(body: &EntryBody) -> EntryBody {
+    let inline = match &body.inline {
+        Inline::None => Inline::None,
+        Inline::Present(_) | Inline::Lost => Inline::Lost,
+    };
+    EntryBody { ops: body.ops.clone(), inline }
+}
+
+/// How a drive stands under the epoch, and what of its log counts (V4).
+fn judge(epoch: &EpochBody, one: &Present, decision: &Decision) -> Result<Verdict, OpenError> {
+    let scanned = &one.scanned;
+    let keep_through = |cut: Seq| {
+        let kept = |tail: &super::scan::Tail| tail.records.iter().filter(|record| record.seq <= cut).count();
+        scanned.tail.as_ref().map_or(0, kept)
+    };
+    let filling = |keep: usize, why: &'static str| Verdict {
+        standing: Standing::Filling,
+        keep,
+        missing: Vec::new(),
+        why,
+    };
+    let member =
+        epoch.members.get(one.seat.slot).filter(|member| member.drive == one.seat.drive_id.as_u128());
+    let applied = scanned.applier.checkpoint.seq;
+    if !knows(one, epoch) {
+        let Some(member) = member else { return Ok(filling(keep_through(Seq(0)), "it is new in its place")) };
+        let cut = if member.standing == Standing::Out { member.valid_through } else { epoch.resume_after };
+        let own = scanned.epoch.as_ref().map_or(0, |own| own.number);
+        let served_alone =
+            member.standing == Standing::Out && own >= member.since && has_written(scanned, cut);
+        if applied > cut || served_alone {
+            return Err(OpenError::Diverged { path: one.seat.drive.label().into() });
+        }
+        return Ok(filling(keep_through(cut), "it was out while the others went on"));
+    }
+    let complete = member.is_some_and(|member| member.standing == Standing::Complete);
+    if scanned.epoch.as_ref().is_none_or(|own| own.id != epoch.id) {
+        // The epoch is behind its tail, which it cuts.
+        let keep = keep_through(epoch.resume_after);
+        let reached = scanned
+            .tail
+            .as_ref()
+            .and_then(|tail| tail.records[..keep].last())
+            .map_or(applied, |last| last.seq);
+        let tail_holes = scanned.tail.as_ref().is_some_and(|tail| tail.holes);
+        if scanned.holes || tail_holes || reached != epoch.resume_after {
+            return Ok(filling(keep, "its log is damaged"));
+        }
+        return Ok(within(scanned, epoch.batch, keep, complete, decision));
+    }
+    if scanned.holes {
+        return Ok(filling(keep_through(decision.cut), "its log is damaged"));
+    }
+    Ok(within(scanned, scanned.last_batch, keep_through(decision.cut), complete, decision))
+}
+
+/// A drive of the epoch whose log is whole up to `last_batch` or into it.
+fn within(scanned: &Scanned, last_batch: u64, keep: usize, complete: bool, decision: &Decision) -> Verdict {
+    let standing = if complete { Standing::Complete } else { Standing::Filling };
+    let why = if complete { "" } else { "it was being filled" };
+    let behind = Verdict { standing: Standing::Filling, keep, missing: Vec::new(), why: "it missed a batch" };
+    let Some(doubt) = &decision.doubt else {
+        return if last_batch == decision.batch {
+            Verdict { standing, keep, missing: Vec::new(), why }
+        } else {
+            behind
+        };
+    };
+    let tail = scanned.tail.as_ref().filter(|tail| tail.number == last_batch);
+    if last_batch == doubt.number {
+        // Without a tail the batch was applied whole.
+        let missing =
+            if tail.is_some() { doubt.kept[keep.min(doubt.kept.len())..].to_vec() } else { Vec::new() };
+        return Verdict { standing, keep, missing, why };
+    }
+    let whole_before = last_batch + 1 == doubt.number && tail.is_none_or(super::scan::Tail::is_whole);
+    if whole_before { Verdict { standing, keep, missing: doubt.kept.clone(), why } } else { behind }
+}
+
+fn has_written(scanned: &Scanned, cut: Seq) -> bool {
+    scanned.tail.as_ref().is_some_and(|tail| tail.records.iter().any(|record| record.seq > cut))
+}
+
+/// Where the log ends when `keep` records of its tail count.
+fn keep_end(scanned: &Scanned, keep: usize) -> (u64, u64) {
+    let Some(tail) = &scanned.tail else { return scanned.end };
+    if keep == tail.records.len() {
+        return scanned.end;
+    }
+    if keep == 0 {
+        return tail.start;
+    }
+    let last = tail.records[keep - 1].location;
+    (last.segment, last.offset + u64::from(last.len))
+}
+
+/// Brings the index behind the new end of the log.
+fn follow(
+    one: &mut Present,
+    verdict: &Verdict,
+    decision: &Decision,
+    next: &EpochBody,
+    log: &LogWriter,
+    appended: &[TailRecord],
+) -> Result<(), crate::index::IndexError> {
+    let scanned = &mut one.scanned;
+    let mut records = Vec::new();
+    if let Some(tail) = &scanned.tail {
+        records.extend_from_slice(&tail.records[..verdict.keep]);
+        if verdict.keep == tail.records.len() {
+            records.extend_from_slice(&tail.copies);
+        }
+    }
+    records.extend_from_slice(appended);
+    let checkpoint = &mut scanned.applier.checkpoint;
+    (checkpoint.segment, checkpoint.offset) = log.position();
+    checkpoint.seq =
+        records.iter().map(|record| record.seq).max().unwrap_or(checkpoint.seq).max(checkpoint.seq);
+    if verdict.standing == Standing::Complete {
+        checkpoint.seq = decision.cut;
+        checkpoint.holes = false;
+    }
+    checkpoint.batch = decision.batch;
+    checkpoint.epoch = Some(next.clone());
+    checkpoint.segments = log.segments().to_vec();
+    apply_records(&mut scanned.applier, &records)
+}

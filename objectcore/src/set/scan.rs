@@ -1,0 +1,479 @@
+//! Reads one drive's log behind its index's checkpoint and applies what is surely committed.
+//!
+//! A batch begins only after the one before is durable on every member. So each batch but the last is
+//! committed; the last one (`tail`) is left to `recover.rs`, which sees all drives. The same holds for epochs
+//! that nothing was written under yet (`pending`).
+
+use std::sync::Arc;
+
+use crate::drive::Drive;
+use crate::index::{Checkpoint, FjallIndex, Index, IndexError, MemoryIndex};
+use crate::log::epoch::EpochBody;
+use crate::log::reader::{SegmentReader, Step, WalkError};
+use crate::log::record::{Body, EntryBody, Inline, Record};
+use crate::log::writer::{Identity, Location};
+use crate::log::{Op, Seq};
+
+use super::apply::{Applier, Effect};
+
+/// A record of the last batch.
+#[derive(Debug, Clone)]
+pub(crate) struct TailRecord {
+    pub(crate) seq: Seq,
+    pub(crate) location: Location,
+    pub(crate) body: EntryBody,
+}
+
+/// The last batch of a log.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    pub(crate) epoch: u64,
+    pub(crate) number: u64,
+    pub(crate) start: (u64, u64),
+    pub(crate) first_seq: Seq,
+    /// How many entries the batch has; not known if its first record is damaged.
+    pub(crate) entries: Option<u32>,
+    pub(crate) records: Vec<TailRecord>,
+    pub(crate) copies: Vec<TailRecord>,
+    /// Records are missing between those that are there.
+    pub(crate) holes: bool,
+}
+
+impl Tail {
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.holes && self.entries == Some(self.records.len() as u32)
+    }
+}
+
+/// What a drive's log says.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    pub(crate) applier: Applier,
+    /// The last epoch under which something was written.
+    pub(crate) epoch: Option<EpochBody>,
+    /// Epochs behind it, in the order of the log.
+    pub(crate) pending: Vec<EpochBody>,
+    pub(crate) tail: Option<Tail>,
+    /// The last batch that began.
+    pub(crate) last_batch: u64,
+    /// The last batch known to be on every member.
+    pub(crate) settled: u64,
+    /// Entries may be missing.
+    pub(crate) holes: bool,
+    /// The log's segments, ascending.
+    pub(crate) segments: Vec<u64>,
+    /// Segments that a record says are removed, and whose file is still there.
+    pub(crate) leftovers: Vec<u64>,
+    /// The highest number of any segment file.
+    pub(crate) highest_file: u64,
+    /// Where the intact records of the last segment end, and the length of its file.
+    pub(crate) end: (u64, u64),
+    pub(crate) file_len: u64,
+}
+
+/// Why a drive's log cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ScanError {
+    #[error(transparent)]
+    Walk(#[from] WalkError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error("its log holds no record of this drive")]
+    NoRecords,
+}
+
+impl From<std::io::Error> for ScanError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Walk(WalkError::Io(error))
+    }
+}
+
+/// Effects are applied in portions of this many records.
+const PORTION_RECORDS: usize = 4096;
+/// More than this in files without one record is not what a crash leaves.
+const TORN_START_BYTES_MAX: u64 = 1 << 20;
+
+/// Opens a drive's index and brings it up to the committed part of the log.
+pub(crate) fn scan(
+    drive: &Arc<dyn Drive>,
+    identity: &Identity,
+    cache_bytes: u64,
+) -> Result<Scanned, ScanError> {
+    let stamp = identity.stamp();
+    let listed = live_segments(&**drive, stamp)?;
+    // What a killed process left in the caches must not be counted before it is durable.
+    if let Some(last) = listed.segments.last() {
+        drive.sync(*last)?;
+    }
+    let index = open_index(&**drive, cache_bytes, Fresh::No)?;
+    let checkpoint = index.checkpoint()?.filter(|checkpoint| usable(&**drive, checkpoint, stamp, &listed));
+    let mut scan = match checkpoint {
+        Some(checkpoint) => Scan::new(Applier::new(index, checkpoint)?, listed),
+        None => {
+            drop(index);
+            let index = open_index(&**drive, cache_bytes, Fresh::Yes)?;
+            let blank = Checkpoint {
+                stamp,
+                segment: 0,
+                offset: 0,
+                seq: Seq(0),
+                batch: 0,
+                batch_epoch: 0,
+                holes: false,
+                epoch: None,
+                segments: Vec::new(),
+            };
+            Scan::new(Applier::new(index, blank)?, listed)
+        }
+    };
+    scan.walk(&**drive)?;
+    scan.finish(&**drive)
+}
+
+enum Fresh {
+    Yes,
+    No,
+}
+
+fn open_index(drive: &dyn Drive, cache_bytes: u64, fresh: Fresh) -> Result<Arc<dyn Index>, IndexError> {
+    match (drive.index_path(), fresh) {
+        (None, _) => Ok(Arc::new(MemoryIndex::default())),
+        (Some(path), Fresh::No) => Ok(Arc::new(FjallIndex::open(&path, cache_bytes)?)),
+        (Some(path), Fresh::Yes) => Ok(Arc::new(FjallIndex::create(&path, cache_bytes)?)),
+    }
+}
+
+/// Whether replay may begin at the checkpoint.
+fn usable(drive: &dyn Drive, checkpoint: &Checkpoint, stamp: u64, listed: &Listed) -> bool {
+    if checkpoint.stamp != stamp {
+        return false;
+    }
+    if checkpoint.segment == 0 {
+        return listed.segments.is_empty();
+    }
+    // A checkpoint behind the end means the log lost what the index has seen.
+    let len = drive.segment_len(checkpoint.segment).unwrap_or(0);
+    listed.segments.contains(&checkpoint.segment) && checkpoint.offset <= len
+}
+
+#[derive(Debug, Default)]
+struct Listed {
+    segments: Vec<u64>,
+    leftovers: Vec<u64>,
+    highest_file: u64,
+    holes: bool,
+}
+
+/// The segments that belong to the log: the list in the last segment that was begun, less what was removed
+/// since. A file that is not in the list is never replayed.
+fn live_segments(drive: &dyn Drive, stamp: u64) -> Result<Listed, ScanError> {
+    let files = drive.segments()?;
+    let mut listed = Listed { highest_file: files.last().copied().unwrap_or(0), ..Listed::default() };
+    let mut torn_bytes = 0;
+    for (number, &file) in files.iter().enumerate().rev() {
+        let mut reader = SegmentReader::new(drive, stamp, file, 0)?;
+        match reader.step()? {
+            Step::Record(Record { body: Body::SegmentStart(start), .. }) => {
+                listed.segments = start.segments;
+                listed.segments.push(file);
+            }
+            Step::Record(_) | Step::Damage { .. } => {
+                // Its list is gone. Every file counts, and something may be missing.
+                listed.holes = true;
+                listed.segments = files[..=number].to_vec();
+            }
+            // Created and never written: a crash.
+            Step::End | Step::Tear => {
+                torn_bytes += drive.segment_len(file)?;
+                continue;
+            }
+        }
+        loop {
+            match reader.step()? {
+                Step::Record(Record { body: Body::Removed { segment }, .. }) => {
+                    listed.segments.retain(|other| *other != segment);
+                    listed.leftovers.push(segment);
+                }
+                Step::Record(_) | Step::Damage { .. } => {}
+                Step::Tear | Step::End => break,
+            }
+        }
+        break;
+    }
+    if listed.segments.is_empty() && torn_bytes > TORN_START_BYTES_MAX {
+        return Err(ScanError::NoRecords);
+    }
+    let missing = listed.segments.iter().any(|segment| !files.contains(segment));
+    listed.holes |= missing;
+    listed.segments.retain(|segment| files.contains(segment));
+    listed.leftovers.retain(|segment| files.contains(segment));
+    Ok(listed)
+}
+
+struct Scan {
+    applier: Applier,
+    listed: Listed,
+    epoch: Option<EpochBody>,
+    pending: Vec<EpochBody>,
+    tail: Option<Tail>,
+    last_batch: u64,
+    settled: u64,
+    holes: bool,
+    ready: Vec<TailRecord>,
+    /// The last seq in `ready` or applied.
+    seq: Seq,
+    batch_epoch: u64,
+    end: (u64, u64),
+}
+
+impl Scan {
+    fn new(applier: Applier, listed: Listed) -> Self {
+        let at = &applier.checkpoint;
+        Self {
+            epoch: at.epoch.clone(),
+            last_batch: at.batch.max(at.epoch.as_ref().map_or(0, |epoch| epoch.batch)),
+            settled: at.batch,
+            holes: at.holes || listed.holes,
+            seq: at.seq,
+            batch_epoch: at.batch_epoch,
+            end: (at.segment, at.offset),
+            pending: Vec::new(),
+            tail: None,
+            ready: Vec::new(),
+            applier,
+            listed,
+        }
+    }
+
+    fn walk(&mut self, drive: &dyn Drive) -> Result<(), ScanError> {
+        let from = self.end;
+        let stamp = self.applier.checkpoint.stamp;
+        let segments: Vec<u64> = self.listed.segments.iter().copied().filter(|one| *one >= from.0).collect();
+        for segment in segments {
+            let offset = if segment == from.0 { from.1 } else { 0 };
+            let mut reader = SegmentReader::new(drive, stamp, segment, offset)?;
+            self.end = (segment, offset);
+            loop {
+                let at = reader.position();
+                match reader.step()? {
+                    Step::Record(record) => {
+                        self.record(record)?;
+                        self.end = (segment, reader.position());
+                    }
+                    Step::Damage { until } => {
+                        tracing::warn!(
+                            drive.path = drive.label(),
+                            segment,
+                            from = at,
+                            until,
+                            "the log is damaged"
+                        );
+                        self.damage();
+                    }
+                    Step::Tear if self.listed.segments.last() == Some(&segment) => break,
+                    Step::Tear => {
+                        tracing::warn!(drive.path = drive.label(), segment, from = at, "the log is damaged");
+                        self.damage();
+                        break;
+                    }
+                    Step::End => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn damage(&mut self) {
+        self.holes = true;
+        if let Some(tail) = &mut self.tail {
+            tail.holes = true;
+        }
+    }
+
+    fn record(&mut self, record: Record) -> Result<(), ScanError> {
+        let Record { header, body, len } = record;
+        let location = Location { segment: header.segment, offset: header.offset, len: len as u32 };
+        match body {
+            Body::SegmentStart(start) => {
+                let known = self.epoch.as_ref().is_some_and(|epoch| epoch.id == start.epoch.id)
+                    || self.pending.iter().any(|epoch| epoch.id == start.epoch.id);
+                if !known {
+                    self.pending.push(start.epoch);
+                }
+            }
+            Body::Epoch(epoch) => self.pending.push(epoch),
+            Body::BatchStart { settled, entries } => {
+                self.evidence(header.epoch)?;
+                self.commit_tail()?;
+                self.holes |= header.batch != self.last_batch + 1;
+                self.settled = self.settled.max(settled);
+                self.last_batch = header.batch;
+                self.tail = Some(Tail {
+                    epoch: header.epoch,
+                    number: header.batch,
+                    start: (header.segment, header.offset),
+                    first_seq: header.seq,
+                    entries: Some(entries),
+                    records: Vec::new(),
+                    copies: Vec::new(),
+                    holes: false,
+                });
+            }
+            Body::Entry(body) => {
+                self.entry(&header, TailRecord { seq: header.seq, location, body })?;
+            }
+            Body::Copy(body) => {
+                let copy = TailRecord { seq: header.seq, location, body };
+                match &mut self.tail {
+                    Some(tail) if tail.number == header.batch => tail.copies.push(copy),
+                    // A copy outside a batch is written only after the batch before is settled.
+                    Some(_) | None => {
+                        self.evidence(header.epoch)?;
+                        self.commit_tail()?;
+                        self.ready.push(copy);
+                    }
+                }
+            }
+            Body::Settled => {
+                self.evidence(header.epoch)?;
+                self.settled = self.settled.max(header.batch);
+                if self.tail.as_ref().is_some_and(|tail| tail.number <= header.batch) {
+                    self.commit_tail()?;
+                }
+            }
+            Body::Removed { .. } => {
+                self.evidence(header.epoch)?;
+                self.commit_tail()?;
+            }
+        }
+        if self.ready.len() >= PORTION_RECORDS {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, header: &crate::log::record::Header, record: TailRecord) -> Result<(), ScanError> {
+        if self.tail.as_ref().is_none_or(|tail| tail.number != header.batch) {
+            // The record that began this batch is damaged.
+            self.evidence(header.epoch)?;
+            self.commit_tail()?;
+            self.holes = true;
+            self.last_batch = header.batch;
+            self.tail = Some(Tail {
+                epoch: header.epoch,
+                number: header.batch,
+                start: (header.segment, header.offset),
+                first_seq: header.seq,
+                entries: None,
+                records: Vec::new(),
+                copies: Vec::new(),
+                holes: true,
+            });
+        }
+        if let Some(tail) = &mut self.tail {
+            let expected = tail.first_seq.0 + tail.records.len() as u64;
+            tail.holes |= header.seq.0 != expected;
+            tail.records.push(record);
+        }
+        Ok(())
+    }
+
+    /// Something was written under the epoch `number`, so it took effect, and its cut with it.
+    fn evidence(&mut self, number: u64) -> Result<(), ScanError> {
+        if self.epoch.as_ref().is_some_and(|epoch| epoch.number == number) {
+            return Ok(());
+        }
+        let Some(at) = self.pending.iter().position(|epoch| epoch.number == number) else {
+            self.holes = true;
+            return Ok(());
+        };
+        let epoch = self.pending.swap_remove(at);
+        self.pending.clear();
+        if let Some(mut tail) = self.tail.take() {
+            let whole = tail.records.len();
+            tail.records.retain(|record| record.seq <= epoch.resume_after);
+            if tail.records.len() < whole {
+                tail.copies.clear();
+            }
+            self.holes |= tail.holes;
+            self.accept(tail);
+        }
+        self.holes |= self.seq != epoch.resume_after;
+        self.last_batch = epoch.batch;
+        self.settled = self.settled.max(epoch.batch);
+        self.epoch = Some(epoch);
+        Ok(())
+    }
+
+    fn commit_tail(&mut self) -> Result<(), ScanError> {
+        if let Some(tail) = self.tail.take() {
+            self.holes |= !tail.is_whole();
+            self.settled = self.settled.max(tail.number);
+            self.accept(tail);
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, tail: Tail) {
+        if let Some(last) = tail.records.last() {
+            self.seq = last.seq;
+            self.batch_epoch = tail.epoch;
+        }
+        self.ready.extend(tail.records);
+        self.ready.extend(tail.copies);
+    }
+
+    /// Applies what is ready. The checkpoint moves up to the tail's start.
+    fn flush(&mut self) -> Result<(), ScanError> {
+        let ready = std::mem::take(&mut self.ready);
+        let checkpoint = &mut self.applier.checkpoint;
+        // With epochs or a batch undecided, the next scan must see them again.
+        if self.pending.is_empty() {
+            (checkpoint.segment, checkpoint.offset) = self.tail.as_ref().map_or(self.end, |tail| tail.start);
+            checkpoint.seq = self.seq;
+            checkpoint.batch =
+                self.tail.as_ref().map_or(self.last_batch, |_| self.last_batch.saturating_sub(1));
+            checkpoint.batch_epoch = self.batch_epoch;
+            checkpoint.epoch = self.epoch.clone();
+        }
+        checkpoint.holes = self.holes;
+        checkpoint.segments = self.listed.segments.clone();
+        apply_records(&mut self.applier, &ready)?;
+        Ok(())
+    }
+
+    fn finish(mut self, drive: &dyn Drive) -> Result<Scanned, ScanError> {
+        self.flush()?;
+        let file_len = if self.end.0 == 0 { 0 } else { drive.segment_len(self.end.0)? };
+        Ok(Scanned {
+            applier: self.applier,
+            epoch: self.epoch,
+            pending: self.pending,
+            tail: self.tail,
+            last_batch: self.last_batch,
+            settled: self.settled,
+            holes: self.holes,
+            segments: self.listed.segments,
+            leftovers: self.listed.leftovers,
+            highest_file: self.listed.highest_file,
+            end: self.end,
+            file_len,
+        })
+    }
+}
+
+/// Applies records as they lie in the log.
+pub(crate) fn apply_records(applier: &mut Applier, records: &[TailRecord]) -> Result<(), IndexError> {
+    let effects: Vec<Effect<'_>> = records.iter().map(effect).collect();
+    applier.apply(&effects)
+}
+
+fn effect(record: &TailRecord) -> Effect<'_> {
+    let ops: &[Op] = &record.body.ops;
+    let inline = match &record.body.inline {
+        Inline::None => Inline::None,
+        Inline::Present((at, bytes)) => Inline::Present((*at, bytes.len() as u32)),
+        Inline::Lost => Inline::Lost,
+    };
+    Effect { seq: record.seq, location: record.location, ops, inline }
+}

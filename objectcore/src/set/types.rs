@@ -1,0 +1,102 @@
+//! What goes into and comes out of an [`ErasureSet`](super::ErasureSet).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::log::{Op, Seq, Space};
+use crate::types::StorageError;
+
+/// What a key must hold for a draft to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expect {
+    Any,
+    Absent,
+    Present,
+    Seq(Seq),
+}
+
+/// A change of several keys that takes effect whole or not at all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Draft {
+    pub(crate) ops: Vec<Op>,
+    pub(crate) expect: Vec<(Space, Bytes, Expect)>,
+    /// Shard bytes of the first operation, one per slot.
+    pub(crate) inline: Option<Vec<Bytes>>,
+}
+
+/// A current entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) seq: Seq,
+    pub(crate) value: Bytes,
+    /// Whether the drives hold shard bytes of it in their logs.
+    pub(crate) inline: bool,
+}
+
+/// A draft that took effect.
+#[derive(Debug, Clone)]
+pub(crate) struct Committed {
+    pub(crate) seq: Seq,
+    /// For each operation the entry it replaced.
+    pub(crate) replaced: Vec<Option<Entry>>,
+}
+
+/// Why a draft did not take effect, or may not have.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommitError {
+    /// An expectation does not hold; nothing took effect.
+    #[error("the key does not hold what was expected")]
+    Changed { space: Space, key: Bytes, found: Option<Entry> },
+    /// As its variant says; all but `Unknown` mean that nothing took effect.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A drive lacks a shard that it should hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Repair {
+    pub(crate) slot: usize,
+    pub(crate) space: Space,
+    pub(crate) key: Bytes,
+    pub(crate) seq: Seq,
+}
+
+/// How a set works; the defaults are for production.
+#[derive(Debug, Clone)]
+pub struct SetSettings {
+    /// The size of a log segment in bytes.
+    pub segment_bytes: u64,
+    /// Writes are refused when a drive has less than this free.
+    pub reserve_bytes: u64,
+    /// The most bytes in one batch.
+    pub batch_bytes: usize,
+    /// The most drafts in one batch.
+    pub batch_drafts: usize,
+    /// The most drafts that wait.
+    pub waiting_drafts: usize,
+    /// The most bytes that wait.
+    pub waiting_bytes: usize,
+    /// A drive that answers nothing for this long is taken out.
+    pub drive_timeout: Duration,
+    /// A segment is compacted when at most this many percent of it are live.
+    pub compact_live_percent: u8,
+    /// Block cache of a set's indexes in bytes, shared by its drives.
+    pub index_cache_bytes: u64,
+}
+
+impl Default for SetSettings {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 << 20,
+            reserve_bytes: 1 << 30,
+            batch_bytes: 8 << 20,
+            batch_drafts: 1024,
+            waiting_drafts: 8192,
+            waiting_bytes: 256 << 20,
+            drive_timeout: Duration::from_secs(30),
+            compact_live_percent: 40,
+            index_cache_bytes: 16 << 20,
+        }
+    }
+}

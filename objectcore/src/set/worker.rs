@@ -1,0 +1,235 @@
+//! The thread of one drive: appends batches to its log, syncs, applies them to its index.
+//!
+//! - W1: one sync per batch; `Written` is answered only after it.
+//! - W2: a batch reaches the index only by `Job::Apply`, which is sent after every member answered.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::drive::Drive;
+use crate::index::IndexError;
+use crate::log::epoch::EpochBody;
+use crate::log::record::Inline;
+use crate::log::writer::{Location, LogWriter, NewRecord};
+use crate::log::{Op, Seq};
+
+use super::apply::{Applier, Effect};
+use super::slot::Slot;
+
+/// A draft with its seq.
+#[derive(Debug)]
+pub(crate) struct Numbered {
+    pub(crate) seq: Seq,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) inline: Option<Vec<Bytes>>,
+}
+
+/// An older entry that is written again on one drive.
+#[derive(Debug)]
+pub(crate) struct LocalCopy {
+    pub(crate) seq: Seq,
+    pub(crate) op: Op,
+    pub(crate) inline: Inline<Bytes>,
+}
+
+/// What all drives write together.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) epoch: u64,
+    /// 0 when there are only copies.
+    pub(crate) number: u64,
+    pub(crate) settled: u64,
+    pub(crate) entries: Vec<Numbered>,
+    /// By slot.
+    pub(crate) copies: Vec<Vec<LocalCopy>>,
+}
+
+/// What a drive is asked to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Make room for this many bytes. With `StorageFull` nothing changed.
+    Reserve {
+        bytes: u64,
+    },
+    Write(Arc<Batch>),
+    Apply,
+    Epoch(Arc<EpochBody>),
+    RemoveSegment(u64),
+    /// Not answered.
+    Settle {
+        batch: u64,
+    },
+}
+
+/// Why a drive could not do its job.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+/// How a drive stands after a job.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Report {
+    pub(crate) room_bytes: u64,
+    pub(crate) free_bytes: u64,
+}
+
+/// An answer; `ticket` is the job's.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) slot: usize,
+    pub(crate) ticket: u64,
+    pub(crate) result: Result<Report, Failure>,
+}
+
+/// A drive's log, index and epoch.
+pub(crate) struct Worker {
+    pub(crate) slot: Slot,
+    pub(crate) drive: Arc<dyn Drive>,
+    pub(crate) log: LogWriter,
+    pub(crate) applier: Applier,
+    pub(crate) epoch: Arc<EpochBody>,
+    /// Written and not applied.
+    pub(crate) written: Option<Written>,
+}
+
+/// A batch in the log, and where: each record's place and where in it the shard begins.
+pub(crate) struct Written {
+    batch: Arc<Batch>,
+    places: Vec<(Location, u32)>,
+}
+
+impl Worker {
+    /// Works until the committer hangs up.
+    pub(crate) fn run(mut self, jobs: &Receiver<(u64, Job)>, replies: &Sender<Reply>) {
+        while let Ok((ticket, job)) = jobs.recv() {
+            let silent = matches!(job, Job::Settle { .. });
+            let result = self.work(job);
+            if silent && result.is_ok() {
+                continue;
+            }
+            let reply = Reply { slot: self.slot.number(), ticket, result };
+            if replies.send(reply).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn work(&mut self, job: Job) -> Result<Report, Failure> {
+        match job {
+            Job::Reserve { bytes } => self.log.roll(&self.epoch, bytes)?,
+            Job::Write(batch) => self.write(batch)?,
+            Job::Apply => self.apply()?,
+            Job::Epoch(epoch) => {
+                self.log.frame(epoch.number, &NewRecord::Epoch(&epoch));
+                self.log.append()?;
+                self.log.sync()?;
+                self.epoch = epoch;
+            }
+            Job::RemoveSegment(segment) => self.remove_segment(segment)?,
+            Job::Settle { batch } => {
+                self.log.frame(self.epoch.number, &NewRecord::Settled { batch });
+                self.log.append()?;
+            }
+        }
+        self.report()
+    }
+
+    fn report(&self) -> Result<Report, Failure> {
+        let (segment, offset) = self.log.position();
+        let figures = self.slot.figures();
+        figures.segment.store(segment, Ordering::Relaxed);
+        figures.offset.store(offset, Ordering::Relaxed);
+        figures.segments.store(self.log.segments().len() as u64, Ordering::Relaxed);
+        Ok(Report { room_bytes: self.log.room(), free_bytes: self.drive.space()?.free_bytes })
+    }
+
+    fn write(&mut self, batch: Arc<Batch>) -> Result<(), Failure> {
+        let slot = self.slot.number();
+        let mut places = Vec::with_capacity(batch.entries.len() + batch.copies[slot].len());
+        if let Some(first) = batch.entries.first() {
+            let start = NewRecord::BatchStart {
+                batch: batch.number,
+                first_seq: first.seq,
+                settled: batch.settled,
+                entries: batch.entries.len() as u32,
+            };
+            self.log.frame(batch.epoch, &start);
+        }
+        for entry in &batch.entries {
+            let inline =
+                entry.inline.as_ref().map_or(Inline::None, |shards| Inline::Present(&shards[slot][..]));
+            let new = NewRecord::Entry { batch: batch.number, seq: entry.seq, ops: &entry.ops, inline };
+            places.push(self.log.frame(batch.epoch, &new));
+        }
+        for copy in &batch.copies[slot] {
+            let inline = match &copy.inline {
+                Inline::None => Inline::None,
+                Inline::Present(bytes) => Inline::Present(&bytes[..]),
+                Inline::Lost => Inline::Lost,
+            };
+            let new = NewRecord::Copy { batch: batch.number, seq: copy.seq, op: &copy.op, inline };
+            places.push(self.log.frame(batch.epoch, &new));
+        }
+        let before = self.log.position().1;
+        self.log.append()?;
+        metrics::counter!("tarn_drive_log_written_bytes").increment(self.log.position().1 - before);
+        let began = Instant::now();
+        self.log.sync()?;
+        metrics::histogram!("tarn_drive_sync_seconds").record(began.elapsed().as_secs_f64());
+        self.written = Some(Written { batch, places });
+        Ok(())
+    }
+
+    fn apply(&mut self) -> Result<(), Failure> {
+        let Some(Written { batch, places }) = self.written.take() else { return Ok(()) };
+        let slot = self.slot.number();
+        let mut effects = Vec::with_capacity(places.len());
+        let mut place = places.into_iter();
+        for (entry, (location, at)) in batch.entries.iter().zip(place.by_ref()) {
+            let inline = match &entry.inline {
+                Some(shards) => Inline::Present((at, shards[slot].len() as u32)),
+                None => Inline::None,
+            };
+            effects.push(Effect { seq: entry.seq, location, ops: &entry.ops, inline });
+        }
+        for (copy, (location, at)) in batch.copies[slot].iter().zip(place) {
+            let inline = match &copy.inline {
+                Inline::Present(bytes) => Inline::Present((at, bytes.len() as u32)),
+                Inline::None => Inline::None,
+                Inline::Lost => Inline::Lost,
+            };
+            effects.push(Effect { seq: copy.seq, location, ops: std::slice::from_ref(&copy.op), inline });
+        }
+        let checkpoint = &mut self.applier.checkpoint;
+        (checkpoint.segment, checkpoint.offset) = self.log.position();
+        if let Some(last) = batch.entries.last() {
+            checkpoint.seq = last.seq;
+            checkpoint.batch = batch.number;
+            checkpoint.batch_epoch = batch.epoch;
+        }
+        checkpoint.epoch = Some((*self.epoch).clone());
+        checkpoint.segments.clear();
+        checkpoint.segments.extend_from_slice(self.log.segments());
+        self.applier.apply(&effects)?;
+        Ok(())
+    }
+
+    fn remove_segment(&mut self, segment: u64) -> Result<(), Failure> {
+        self.log.frame(self.epoch.number, &NewRecord::Removed { segment });
+        self.log.append()?;
+        self.log.sync()?;
+        self.log.forget(segment);
+        self.applier.forget(segment)?;
+        self.drive.remove_segment(segment)?;
+        Ok(())
+    }
+}
