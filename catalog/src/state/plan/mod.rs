@@ -64,6 +64,13 @@ impl Loaded {
         self.tables.insert(ident, (metadata_location, metadata));
     }
 
+    /// The metadata of a table that has another name now.
+    pub fn rename(&mut self, from: &TableIdent, to: &TableIdent) {
+        if let Some(loaded) = self.tables.remove(from) {
+            self.tables.insert(to.clone(), loaded);
+        }
+    }
+
     /// The metadata of a table, if it is that of this file (L2).
     fn get(&self, ident: &TableIdent, metadata_location: &str) -> Result<&Arc<TableMetadata>, Conflict> {
         match self.tables.get(ident) {

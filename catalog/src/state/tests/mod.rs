@@ -1,3 +1,6 @@
 //! Tests of the state.
 
+mod checkpoint;
+mod machine;
+mod names;
 mod tables;
