@@ -5,7 +5,7 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use tokio::sync::{Mutex, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::commit::batch::{self, BodyError};
 use crate::commit::{Checkpoints, CommitError, Committed, Parts, Published, Queue, Sources, Writer};
@@ -28,6 +28,8 @@ struct Inner {
     files: Arc<MetadataFiles>,
     warehouses: Arc<dyn WarehouseStores>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Work that answers nobody. It stops with the catalog and goes on when it is opened again.
+    background: Mutex<JoinSet<()>>,
 }
 
 /// The catalog could not be opened.
@@ -74,7 +76,9 @@ impl Catalog {
         warehouses: Arc<dyn WarehouseStores>,
         settings: Settings,
     ) -> Result<Self, OpenError> {
-        Self::open_with(log_store, root, warehouses, settings, Box::new(System)).await
+        let catalog = Self::open_with(log_store, root, warehouses, settings, Box::new(System)).await?;
+        catalog.resume_purges().await;
+        Ok(catalog)
     }
 
     pub(crate) async fn open_with(
@@ -110,13 +114,23 @@ impl Catalog {
             settings,
         });
         let writer = Mutex::new(Some(tokio::spawn(writer.run(receiver))));
-        Ok(Self { inner: Arc::new(Inner { queue, published, files, warehouses, writer }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                queue,
+                published,
+                files,
+                warehouses,
+                writer,
+                background: Mutex::default(),
+            }),
+        })
     }
 
     /// Finishes what is under way and stops the writer. Reads go on; commits are refused.
     pub async fn close(&self) {
         let mut writer = self.inner.writer.lock().await;
         let Some(running) = writer.take() else { return };
+        self.inner.background.lock().await.shutdown().await;
         self.inner.queue.close().await;
         if let Err(error) = running.await {
             tracing::error!(%error, "the catalog's writer panicked");
@@ -149,6 +163,20 @@ impl Catalog {
     /// The table metadata in a file of a warehouse.
     pub async fn read_metadata(&self, location: &str) -> Result<Arc<TableMetadata>, LoadError> {
         self.inner.files.load(location).await
+    }
+
+    /// Runs `work` beside everything else, and forgets what has ended.
+    pub(crate) async fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut background = self.inner.background.lock().await;
+        while background.try_join_next().is_some() {}
+        background.spawn(work);
+    }
+
+    /// Waits for everything in the background.
+    #[cfg(test)]
+    pub(crate) async fn background_is_done(&self) {
+        let mut background = self.inner.background.lock().await;
+        while background.join_next().await.is_some() {}
     }
 
     pub(crate) fn warehouses(&self) -> &Arc<dyn WarehouseStores> {

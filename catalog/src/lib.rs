@@ -21,5 +21,6 @@ pub use catalog::{Catalog, LoadedTable, OpenError};
 pub use commit::{CommitError, Committed, CommittedTable, Silence};
 pub use files::{LoadError, WriteError};
 pub use log::{PutId, Seq};
+pub use purge::Purge;
 pub use settings::Settings;
 pub use warehouses::{WarehouseError, WarehouseStores};

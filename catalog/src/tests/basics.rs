@@ -1,4 +1,4 @@
-//! The catalog as a whole over stores in memory.
+//! Create, commit, restart, takeover, close.
 
 use crate::state::Conflict;
 use crate::testing::{catalog, create, ident, open, properties, set_property, settings};
