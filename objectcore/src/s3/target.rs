@@ -29,8 +29,8 @@ impl Target {
             Some(bucket) => (bucket, path),
             None => path.split_once('/').unwrap_or((path, "")),
         };
-        if bucket.is_empty() {
-            return if key.is_empty() { Ok(Self::Server) } else { Err(invalid_bucket(bucket)) };
+        if path.is_empty() && bucket.is_empty() {
+            return Ok(Self::Server);
         }
         let bucket = bucket_name(&decode(bucket)?)?;
         if key.is_empty() {
