@@ -1,174 +1,180 @@
 //! [`ObjectCore`]: buckets, objects and uploads over erasure sets of drives.
+//!
+//! Each verb has its own file: `bucket.rs`, `object/`, `multipart/`. Here is what they share.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bucket::{BucketState, Buckets};
+use crate::erasure::codec::Codec;
+use crate::erasure::layout::{Blob, BlobId, Coding};
+use crate::geometry::Geometry;
+use crate::heal::{Healer, Repairs};
 use crate::name::{BucketName, ObjectName};
-use crate::types::{
-    Attributes, Body, BucketError, BucketInfo, ChecksumAlgorithm, ChecksumKind, CompleteOptions,
-    CompletePart, CopyOptions, Deleted, ETag, GetRange, ListOptions, ListPage, ObjectBody, ObjectInfo,
-    PartInfo, PutIf, PutOptions, ReadError, StorageError, UploadError, UploadId, UploadInfo, WriteError,
-    Written,
-};
+use crate::object::pins::Pins;
+use crate::object::removal::{self, Removals};
+use crate::set::{ErasureSet, Slot, SlotState, Space};
+use crate::settings::Settings;
+use crate::types::{Millis, NoSuchBucket, StorageError};
 
 /// The object core. A clone is another handle to the same store.
 #[derive(Clone)]
 pub struct ObjectCore {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner;
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) sets: Arc<[Arc<Set>]>,
+    pub(crate) buckets: Buckets,
+    pub(crate) pins: Arc<Pins>,
+    pub(crate) removals: Arc<Removals>,
+    pub(crate) repairs: Arc<Repairs>,
+    /// Commits and background work; `close` waits for them.
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+/// One erasure set: its log and its codec.
+pub(crate) struct Set {
+    pub(crate) number: usize,
+    pub(crate) log: ErasureSet,
+    pub(crate) codec: Codec,
+}
+
+impl Set {
+    pub(crate) fn new(number: usize, log: ErasureSet) -> Self {
+        let codec = Codec::new(log.geometry());
+        Self { number, log, codec }
+    }
+
+    /// The blob of no bytes, which has no files.
+    pub(crate) fn empty_blob(&self) -> Blob {
+        Blob { id: BlobId::random(), size: 0, coding: Coding::new(self.log.geometry()) }
+    }
+
+    /// The slots whose drives can be written and read.
+    pub(crate) fn reachable(&self) -> impl Iterator<Item = &Slot> {
+        self.log.slots().iter().filter(|slot| slot.state() != SlotState::Out)
+    }
+
+    pub(crate) fn is_reachable(&self, slot: usize) -> bool {
+        self.log.slots()[slot].state() != SlotState::Out
+    }
+
+    /// Whether the slot's drive has all it should have.
+    pub(crate) fn is_online(&self, slot: usize) -> bool {
+        self.log.slots()[slot].state() == SlotState::Online
+    }
+
+    /// The fewest drives that must hold a blob before it counts as durable.
+    pub(crate) fn write_quorum(&self) -> usize {
+        let geometry = self.log.geometry();
+        geometry.data() + usize::from(geometry.parity() > 1)
+    }
+}
 
 impl ObjectCore {
     /// A core over `drives` simulated drives: everything is kept in memory. For tests.
     pub async fn in_memory(drives: usize) -> Self {
-        assert!((1..=16).contains(&drives), "one set has 1 to 16 drives");
-        Self { inner: Arc::new(Inner) }
+        let drives = u8::try_from(drives).expect("one set has 1 to 16 drives");
+        let geometry = Geometry::new(drives - drives / 2, drives / 2).expect("one set has 1 to 16 drives");
+        let set = Set::new(0, ErasureSet::stand_in(geometry));
+        Self::start(Settings::default(), vec![set]).expect("an empty set can be read")
+    }
+
+    fn start(settings: Settings, sets: Vec<Set>) -> Result<Self, StorageError> {
+        let sets: Arc<[Arc<Set>]> = sets.into_iter().map(Arc::new).collect();
+        let buckets = Buckets::load(&sets[0])?;
+        let inner = Inner {
+            settings,
+            sets,
+            buckets,
+            pins: Arc::default(),
+            removals: Arc::default(),
+            repairs: Arc::default(),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        };
+        let core = Self { inner: Arc::new(inner) };
+        let healer = Healer {
+            sets: Arc::clone(&core.inner.sets),
+            pins: Arc::clone(&core.inner.pins),
+            removals: Arc::clone(&core.inner.removals),
+            repairs: Arc::clone(&core.inner.repairs),
+        };
+        let (removals, pins) = (Arc::clone(&healer.removals), Arc::clone(&healer.pins));
+        core.in_background(removal::run(removals, pins, Arc::clone(&healer.sets)));
+        core.in_background(healer.run());
+        Ok(core)
     }
 
     /// Stops taking work and waits for what is under way.
-    pub async fn close(&self) {}
-
-    /// Creates a bucket.
-    pub async fn create_bucket(&self, name: &BucketName) -> Result<BucketInfo, BucketError> {
-        let _ = name;
-        Err(BucketError::Storage(self.closed()))
+    pub async fn close(&self) {
+        self.inner.closing.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
     }
 
-    /// Deletes an empty bucket.
-    pub async fn delete_bucket(&self, name: &BucketName) -> Result<(), BucketError> {
-        let _ = name;
-        Err(BucketError::Storage(self.closed()))
+    /// Runs `work` until it ends or the core closes.
+    pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let closing = self.inner.closing.clone();
+        self.inner.tasks.spawn(async move {
+            tokio::select! {
+                () = closing.cancelled() => {}
+                () = work => {}
+            }
+        });
     }
 
-    /// The bucket of that name, from memory.
-    pub fn bucket(&self, name: &BucketName) -> Option<BucketInfo> {
-        let _ = name;
-        None
+    /// Runs `work` to its end, even when the caller goes away: what follows a commit is never cut off.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        if self.inner.closing.is_cancelled() {
+            return Err(StorageError::Closing);
+        }
+        self.inner.tasks.spawn(work).await.map_err(|_| StorageError::Unknown)
     }
 
-    /// All buckets but the system's, sorted by name.
-    pub fn buckets(&self) -> Vec<BucketInfo> {
-        Vec::new()
-    }
-
-    /// Puts an object. It is durable when this returns.
-    pub async fn put(&self, at: &ObjectName, body: Body, options: PutOptions) -> Result<Written, WriteError> {
-        let _ = (at, body, options);
-        Err(WriteError::Storage(self.closed()))
-    }
-
-    /// What is known about an object.
-    pub async fn head(&self, at: &ObjectName) -> Result<ObjectInfo, ReadError> {
+    /// The set that keeps an object.
+    pub(crate) fn set_of(&self, at: &ObjectName) -> &Arc<Set> {
         let _ = at;
-        Err(ReadError::Storage(self.closed()))
+        &self.inner.sets[0]
     }
 
-    /// Reads an object, or a range of it.
-    pub async fn get(&self, at: &ObjectName, range: Option<GetRange>) -> Result<ObjectBody, ReadError> {
-        let _ = (at, range);
-        Err(ReadError::Storage(self.closed()))
-    }
-
-    /// Deletes an object. `Match` and `Exists` need the object; `Always` is content with none.
-    pub async fn delete(&self, at: &ObjectName, when: PutIf) -> Result<Deleted, WriteError> {
-        let _ = (at, when);
-        Err(WriteError::Storage(self.closed()))
-    }
-
-    /// One page of a bucket's keys.
-    pub async fn list(&self, bucket: &BucketName, options: &ListOptions) -> Result<ListPage, ReadError> {
-        let _ = (bucket, options);
-        Err(ReadError::Storage(self.closed()))
-    }
-
-    /// Copies an object, of the version `source_if` names where it is given (else
-    /// [`WriteError::Precondition`]). A source that is not there is [`WriteError::NoSuchSource`].
-    pub async fn copy(
+    /// Entries of all sets in the order of their keys: key and value. Blocking.
+    pub(crate) fn scan_all(
         &self,
-        from: &ObjectName,
-        source_if: Option<ETag>,
-        to: &ObjectName,
-        options: CopyOptions,
-    ) -> Result<Written, WriteError> {
-        let _ = (from, source_if, to, options);
-        Err(WriteError::Storage(self.closed()))
-    }
-
-    /// Begins a multipart upload.
-    pub async fn create_upload(
-        &self,
-        at: &ObjectName,
-        attributes: Attributes,
-        checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
-    ) -> Result<UploadId, UploadError> {
-        let _ = (at, attributes, checksum);
-        Err(UploadError::Write(WriteError::Storage(self.closed())))
-    }
-
-    /// Puts a part, replacing the part of that number.
-    pub async fn put_part(
-        &self,
-        at: &ObjectName,
-        upload: &UploadId,
-        number: u16,
-        body: Body,
-        options: PutOptions,
-    ) -> Result<PartInfo, UploadError> {
-        let _ = (at, upload, number, body, options);
-        Err(UploadError::Write(WriteError::Storage(self.closed())))
-    }
-
-    /// An upload in progress.
-    pub async fn upload(&self, at: &ObjectName, upload: &UploadId) -> Result<UploadInfo, UploadError> {
-        let _ = (at, upload);
-        Err(UploadError::Write(WriteError::Storage(self.closed())))
-    }
-
-    /// The parts of an upload after number `after`, and whether there are more.
-    pub async fn list_parts(
-        &self,
-        at: &ObjectName,
-        upload: &UploadId,
-        after: u16,
+        space: Space,
+        from: &Bound<Bytes>,
         limit: usize,
-    ) -> Result<(UploadInfo, Vec<PartInfo>, bool), UploadError> {
-        let _ = (at, upload, after, limit);
-        Err(UploadError::Write(WriteError::Storage(self.closed())))
+    ) -> Result<Vec<(Bytes, Bytes)>, StorageError> {
+        let mut entries = Vec::new();
+        for set in self.inner.sets.iter() {
+            let page = set.log.scan(space, from.clone(), limit)?;
+            entries.extend(page.into_iter().map(|(key, entry)| (key, entry.value)));
+        }
+        if self.inner.sets.len() > 1 {
+            entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+            entries.truncate(limit);
+        }
+        Ok(entries)
     }
 
-    /// The uploads of a bucket in the order of key and age, and whether there are more. `after`
-    /// with an empty id means after all uploads of that key.
-    pub async fn list_uploads(
-        &self,
-        bucket: &BucketName,
-        prefix: &str,
-        after: Option<(&str, &UploadId)>,
-        limit: usize,
-    ) -> Result<(Vec<UploadInfo>, bool), UploadError> {
-        let _ = (bucket, prefix, after, limit);
-        Err(UploadError::Write(WriteError::Storage(self.closed())))
+    /// The state of a bucket that exists.
+    pub(crate) fn live_bucket(&self, name: &BucketName) -> Result<Arc<BucketState>, NoSuchBucket> {
+        self.inner.buckets.get(name).ok_or(NoSuchBucket)
     }
+}
 
-    /// Makes the object of the named parts; the upload and all its parts are gone with it.
-    pub async fn complete_upload(
-        &self,
-        at: &ObjectName,
-        upload: &UploadId,
-        parts: &[CompletePart],
-        options: CompleteOptions,
-    ) -> Result<Written, UploadError> {
-        let _ = (at, upload, parts, options);
-        Err(UploadError::Write(WriteError::Storage(self.closed())))
-    }
-
-    /// Ends an upload without an object.
-    pub async fn abort_upload(&self, at: &ObjectName, upload: &UploadId) -> Result<(), UploadError> {
-        let _ = (at, upload);
-        Err(UploadError::Write(WriteError::Storage(self.closed())))
-    }
-
-    fn closed(&self) -> StorageError {
-        let _ = &self.inner;
-        StorageError::Closing
-    }
+/// The time of day.
+pub(crate) fn now() -> Millis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,17 +1,27 @@
 //! Tarn's object core: drives, drive log, erasure sets, objects, and their S3 front.
 
+mod bucket;
+mod checksum;
 mod core;
+mod core_store;
 pub mod drive;
-pub mod geometry;
-#[allow(dead_code)]
+mod erasure;
+mod heal;
 mod index;
-#[allow(dead_code)]
 mod log;
+mod multipart;
 pub mod name;
+mod object;
 pub mod s3;
-#[allow(dead_code, unused_imports)]
 mod set;
+mod settings;
+mod status;
+#[cfg(test)]
+mod testing;
 pub mod types;
 
 pub use crate::core::ObjectCore;
-pub use crate::set::{InvalidLayout, OpenError, SetSettings, SetStatus, SlotState, SlotStatus};
+pub use crate::core_store::CoreStore;
+pub use crate::set::{Geometry, InvalidLayout, OpenError, SetSettings, SetStatus, SlotState, SlotStatus};
+pub use crate::settings::Settings;
+pub use crate::status::{FillStatus, HealStatus, Status};

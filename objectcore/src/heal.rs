@@ -1,0 +1,296 @@
+//! Heal: shards that are missing or damaged are made again from the others.
+//!
+//! - H1: what is written is rebuilt from blocks whose hashes hold, so a repair never spreads damage.
+//! - H2: a repair writes shards of the entry that is current, while its version is pinned; so it never
+//!   brings back what was removed.
+//!
+//! What has too few intact shards is left as it is and logged: nothing is deleted here.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::bucket::unreadable;
+use crate::core::Set;
+use crate::erasure::header;
+use crate::erasure::layout::Blob;
+use crate::erasure::window::{ShardSet, TooFewShards, Window};
+use crate::object::pins::{Pin, Pins};
+use crate::object::removal::Removals;
+use crate::object::shards::{FileShards, InlineShards, ShardFiles};
+use crate::object::value::{self, Object, Stored};
+use crate::set::{CommitError, Entry, Space};
+use crate::types::StorageError;
+
+/// Repairs that wait; more are found again at the next read.
+const QUEUE_MAX: usize = 100_000;
+
+/// An entry to look after.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Ailing {
+    pub(crate) set: usize,
+    pub(crate) space: Space,
+    pub(crate) key: Bytes,
+}
+
+/// Entries with shards missing or damaged.
+#[derive(Default)]
+pub(crate) struct Repairs {
+    waiting: Mutex<Waiting>,
+    pushed: Notify,
+    settled: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    order: VecDeque<Ailing>,
+    known: HashSet<Ailing>,
+    under_way: usize,
+}
+
+impl Repairs {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a repair, once. Never waits.
+    pub(crate) fn push(&self, set: usize, space: Space, key: Bytes) {
+        let ailing = Ailing { set, space, key };
+        let mut waiting = self.lock();
+        if waiting.order.len() >= QUEUE_MAX {
+            metrics::counter!("tarn_repairs_forgotten_total").increment(1);
+            return;
+        }
+        if waiting.known.insert(ailing.clone()) {
+            waiting.order.push_back(ailing);
+            drop(waiting);
+            self.pushed.notify_one();
+        }
+    }
+
+    async fn next(&self) -> Ailing {
+        loop {
+            let next = {
+                let mut waiting = self.lock();
+                let next = waiting.order.pop_front();
+                if let Some(next) = &next {
+                    // From here on new damage to it is a new repair.
+                    waiting.known.remove(next);
+                    waiting.under_way += 1;
+                }
+                next
+            };
+            match next {
+                Some(next) => return next,
+                None => self.pushed.notified().await,
+            }
+        }
+    }
+
+    fn done(&self) {
+        self.lock().under_way -= 1;
+        self.settled.notify_waiters();
+    }
+
+    /// How many repairs wait or are under way.
+    pub(crate) fn pending(&self) -> usize {
+        let waiting = self.lock();
+        waiting.order.len() + waiting.under_way
+    }
+
+    /// Waits until no repair is pending.
+    #[cfg(test)]
+    pub(crate) async fn settle(&self) {
+        loop {
+            let settled = self.settled.notified();
+            if self.pending() == 0 {
+                return;
+            }
+            settled.await;
+        }
+    }
+}
+
+/// What repairs need of the core.
+#[derive(Clone)]
+pub(crate) struct Healer {
+    pub(crate) sets: Arc<[Arc<Set>]>,
+    pub(crate) pins: Arc<Pins>,
+    pub(crate) removals: Arc<Removals>,
+    pub(crate) repairs: Arc<Repairs>,
+}
+
+impl Healer {
+    /// Repairs what is pushed, until it is dropped.
+    pub(crate) async fn run(self) {
+        loop {
+            let ailing = self.repairs.next().await;
+            let set = &self.sets[ailing.set];
+            match self.repair(set, ailing.space, &ailing.key).await {
+                Ok(0) => {}
+                Ok(shards) => {
+                    metrics::counter!("tarn_shards_repaired_total").increment(shards as u64);
+                    tracing::info!(set.number = ailing.set, shards, "repaired an entry");
+                }
+                Err(error) => {
+                    metrics::counter!("tarn_repairs_failed_total").increment(1);
+                    tracing::warn!(set.number = ailing.set, %error, "could not repair an entry");
+                }
+            }
+            self.repairs.done();
+        }
+    }
+
+    /// Checks all shards of an entry and makes the bad ones again; returns how many.
+    pub(crate) async fn repair(
+        &self,
+        set: &Arc<Set>,
+        space: Space,
+        key: &Bytes,
+    ) -> Result<usize, StorageError> {
+        let Some(entry) = set.log.get(space, key)? else { return Ok(0) };
+        match Ills::of(space, &entry)? {
+            Ills::Nothing => Ok(0),
+            Ills::Inline(blob) => self.repair_inline(set, (space, key, &entry), &blob).await,
+            Ills::Files { version, blobs } => {
+                let Some(pin) = self.pin(set, (space, key, &entry), version)? else { return Ok(0) };
+                let set = Arc::clone(set);
+                let work = tokio::task::spawn_blocking(move || {
+                    let _pin: Pin = pin;
+                    blobs.iter().try_fold(0, |sum, blob| Ok(sum + repair_files(&set, blob)?))
+                });
+                work.await.map_err(|_| StorageError::Closing)?
+            }
+        }
+    }
+
+    /// Pins an entry's version; `None` when the entry is no longer current (H2).
+    pub(crate) fn pin(
+        &self,
+        set: &Set,
+        (space, key, entry): (Space, &Bytes, &Entry),
+        version: crate::erasure::layout::BlobId,
+    ) -> Result<Option<Pin>, StorageError> {
+        let pin = self.pins.pin(version, &self.removals);
+        let now = set.log.get(space, key)?;
+        Ok(now.is_some_and(|now| now.seq == entry.seq).then_some(pin))
+    }
+
+    async fn repair_inline(
+        &self,
+        set: &Arc<Set>,
+        (space, key, entry): (Space, &Bytes, &Entry),
+        blob: &Blob,
+    ) -> Result<usize, StorageError> {
+        let restored = {
+            let mut source = InlineShards::new(set, blob, (space, key, entry));
+            let mut window = Window::new(&set.codec, blob, 0, &mut source);
+            window.check_all();
+            let bad = window.bad();
+            window.restore(bad).map_err(too_few)?
+        };
+        let mut repaired = 0;
+        for (shard, bytes) in restored {
+            let slot = blob.slot(shard);
+            if !set.is_reachable(slot) {
+                continue;
+            }
+            match set.log.refill(slot, space, key, entry, Some(Bytes::from(bytes))).await {
+                Ok(()) => repaired += 1,
+                // Overwritten meanwhile: there is nothing to repair any more.
+                Err(CommitError::Changed { .. }) => return Ok(repaired),
+                Err(CommitError::Storage(error)) => return Err(error),
+            }
+        }
+        Ok(repaired)
+    }
+}
+
+/// What of an entry can ail: its shards.
+pub(crate) enum Ills {
+    Nothing,
+    Inline(Blob),
+    Files { version: crate::erasure::layout::BlobId, blobs: Vec<Blob> },
+}
+
+impl Ills {
+    pub(crate) fn of(space: Space, entry: &Entry) -> Result<Self, StorageError> {
+        Ok(match space {
+            Space::Object => {
+                let object = Object::decode(&entry.value).map_err(unreadable)?;
+                match object.tail.stored {
+                    Stored::Empty => Self::Nothing,
+                    Stored::Inline(blob) => Self::Inline(blob),
+                    Stored::Files(extents) => Self::Files {
+                        version: object.tail.version,
+                        blobs: extents.iter().map(|extent| extent.blob).collect(),
+                    },
+                }
+            }
+            Space::Part => {
+                let part: value::Part = value::decode(&entry.value).map_err(unreadable)?;
+                Self::Files { version: part.blob.id, blobs: vec![part.blob] }
+            }
+            Space::Bucket | Space::Upload | Space::System => Self::Nothing,
+        })
+    }
+}
+
+fn too_few(error: TooFewShards) -> StorageError {
+    StorageError::Damaged { intact: error.intact, needed: error.needed }
+}
+
+/// Blocking. Checks every shard file of a blob on drives that should have it and makes the bad ones
+/// again.
+fn repair_files(set: &Set, blob: &Blob) -> Result<usize, StorageError> {
+    let bad = check_files(set, blob);
+    let mut wanted = ShardSet::default();
+    (0..blob.coding.geometry.total())
+        .filter(|shard| bad.contains(*shard) && set.is_online(blob.slot(*shard)))
+        .for_each(|shard| wanted.insert(shard));
+    rebuild_files(set, blob, wanted)
+}
+
+/// Blocking. The shards of a blob with any missing or damaged block or header.
+pub(crate) fn check_files(set: &Set, blob: &Blob) -> ShardSet {
+    let mut files = ShardFiles::new(*blob);
+    let mut bad = ShardSet::default();
+    for stripe in 0..blob.stripes() {
+        let mut source = FileShards { set, files: &mut files };
+        let mut window = Window::new(&set.codec, blob, stripe, &mut source);
+        window.check_all();
+        bad.extend(window.bad());
+    }
+    bad.extend(files.bad_headers());
+    bad
+}
+
+/// Blocking. Writes the shard files `wanted` again, each durable under its name or not at all.
+pub(crate) fn rebuild_files(set: &Set, blob: &Blob, wanted: ShardSet) -> Result<usize, StorageError> {
+    if wanted.is_empty() || blob.size == 0 {
+        return Ok(0);
+    }
+    let io = |source| StorageError::Io { context: "a shard file cannot be written again".to_owned(), source };
+    let mut writers = Vec::new();
+    for shard in (0..blob.coding.geometry.total()).filter(|shard| wanted.contains(*shard)) {
+        let mut writer = set.log.slots()[blob.slot(shard)].create_shard(blob.id.number()).map_err(io)?;
+        writer.write(&header::encode(blob.id, &blob.coding, shard)).map_err(io)?;
+        writers.push(writer);
+    }
+    let mut files = ShardFiles::new(*blob);
+    for stripe in 0..blob.stripes() {
+        let mut source = FileShards { set, files: &mut files };
+        let mut window = Window::new(&set.codec, blob, stripe, &mut source);
+        let restored = window.restore(wanted).map_err(too_few)?;
+        for (writer, (_, bytes)) in writers.iter_mut().zip(restored) {
+            writer.write(&bytes).map_err(io)?;
+        }
+    }
+    let count = writers.len();
+    for writer in writers {
+        writer.finish().map_err(io)?;
+    }
+    Ok(count)
+}

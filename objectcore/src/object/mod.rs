@@ -1,0 +1,18 @@
+//! Objects: how they are kept, written, read, listed and removed.
+
+pub(crate) mod blob_writer;
+mod copy;
+mod delete;
+mod get;
+pub(crate) mod key;
+pub(crate) mod list;
+pub(crate) mod pins;
+pub(crate) mod publish;
+mod put;
+pub(crate) mod receive;
+pub(crate) mod removal;
+pub(crate) mod shards;
+pub(crate) mod value;
+
+#[cfg(test)]
+mod tests;

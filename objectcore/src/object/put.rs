@@ -1,0 +1,89 @@
+//! Put: take the body in, make it durable, commit.
+
+use std::sync::Arc;
+
+use super::key;
+use super::publish::Durable;
+use super::receive::{Content, Terms, receive};
+use super::value::{Head, Object, Tag, Tail};
+use crate::bucket::BucketState;
+use crate::core::{ObjectCore, Set, now};
+use crate::erasure::layout::BlobId;
+use crate::name::ObjectName;
+use crate::set::{Draft, Op, Space};
+use crate::types::{Attributes, Body, PutIf, PutOptions, StorageError, WriteError, Written};
+
+impl ObjectCore {
+    /// Puts an object. It is durable when this returns.
+    pub async fn put(&self, at: &ObjectName, body: Body, options: PutOptions) -> Result<Written, WriteError> {
+        let bucket = self.live_bucket(&at.bucket).map_err(|_| WriteError::NoSuchBucket)?;
+        let set = Arc::clone(self.set_of(at));
+        self.weigh_early(&set, at, &options.when)?;
+        let terms = Terms {
+            inline_bytes_max: Some(self.inner.settings.inline_bytes_max),
+            bytes_max: self.inner.settings.body_bytes_max,
+            size: options.size,
+            md5: options.content_md5,
+        };
+        let content = receive(&set, body, &terms).await?;
+        let (core, at) = (self.clone(), at.clone());
+        let PutOptions { when, attributes, .. } = options;
+        self.to_the_end(async move { core.publish(set, bucket, at, content, (when, attributes)).await })
+            .await?
+    }
+
+    /// Refuses before the body is taken in what would be refused after it. The commit decides.
+    fn weigh_early(&self, set: &Set, at: &ObjectName, when: &PutIf) -> Result<(), WriteError> {
+        let exists =
+            || -> Result<bool, StorageError> { Ok(set.log.get(Space::Object, &key::object(at))?.is_some()) };
+        match when {
+            PutIf::Always | PutIf::Match(_) => Ok(()),
+            PutIf::Absent if exists()? => Err(WriteError::Precondition { exists: true }),
+            PutIf::Exists if !exists()? => Err(WriteError::Precondition { exists: false }),
+            PutIf::Absent | PutIf::Exists => Ok(()),
+        }
+    }
+
+    async fn publish(
+        &self,
+        set: Arc<Set>,
+        bucket: Arc<BucketState>,
+        at: ObjectName,
+        content: Content,
+        (when, attributes): (PutIf, Attributes),
+    ) -> Result<Written, WriteError> {
+        let Durable { stored, inline, short } = Self::make_durable(content.kept, 0).await?;
+        let version = BlobId::random();
+        let object = Object {
+            head: Head {
+                size: content.size,
+                modified: now(),
+                tag: Tag::Md5(content.md5),
+                checksum: content.checksum,
+            },
+            tail: Tail { version, stored, attributes },
+        };
+        let key = key::object(&at);
+        let put = Op::Put { space: Space::Object, key: key.clone(), value: object.encode().into() };
+        let draft = Draft { ops: vec![put], expect: Vec::new(), inline };
+        match self.commit_object(&set, &bucket, (&key, &when), draft).await {
+            Ok(committed) => {
+                self.condemn_entry(&set, committed.replaced.first().and_then(Option::as_ref));
+                if short {
+                    self.inner.repairs.push(set.number, Space::Object, key);
+                }
+                Ok(object.head.written())
+            }
+            Err(refused) => {
+                self.condemn_refused(&set, version, &object.tail.stored, &refused);
+                Err(refused.into())
+            }
+        }
+    }
+}
+
+impl Head {
+    pub(crate) fn written(self) -> Written {
+        Written { etag: self.tag.text(), size: self.size, modified: self.modified, checksum: self.checksum }
+    }
+}

@@ -1,0 +1,108 @@
+//! Where the shards of a blob are: inside log records, or in shard files.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::core::Set;
+use crate::drive::ShardReader;
+use crate::erasure::header::{self, HEADER_BYTES};
+use crate::erasure::layout::Blob;
+use crate::erasure::window::{ShardSet, ShardSource};
+use crate::set::{Entry, Space};
+
+/// The shards that travelled inside the records of an entry.
+pub(crate) struct InlineShards<'a> {
+    set: &'a Set,
+    blob: &'a Blob,
+    entry: (Space, &'a [u8], &'a Entry),
+    read: Vec<Option<Option<Bytes>>>,
+}
+
+impl<'a> InlineShards<'a> {
+    pub(crate) fn new(set: &'a Set, blob: &'a Blob, entry: (Space, &'a [u8], &'a Entry)) -> Self {
+        Self { set, blob, entry, read: vec![None; blob.coding.geometry.total()] }
+    }
+}
+
+impl ShardSource for InlineShards<'_> {
+    fn read(&mut self, shard: usize, bytes: Range<u64>) -> Option<Bytes> {
+        let slot = self.blob.slot(shard);
+        let (space, key, entry) = self.entry;
+        let stored = self.read[slot].get_or_insert_with(|| {
+            if !self.set.is_online(slot) {
+                return None;
+            }
+            self.set.log.read_inline(slot, space, key, entry.seq).ok().flatten()
+        });
+        let stored = stored.as_ref()?;
+        let whole = stored.len() as u64 == self.blob.stored_bytes();
+        whole.then(|| stored.slice(bytes.start as usize..bytes.end as usize))
+    }
+}
+
+/// The shard files of a blob. They stay open, so a removed blob can still be read.
+pub(crate) struct ShardFiles {
+    blob: Blob,
+    files: Vec<File>,
+    /// Shards whose header is damaged.
+    bad_headers: ShardSet,
+}
+
+enum File {
+    Closed,
+    Missing,
+    Open(Box<dyn ShardReader>),
+}
+
+/// The shard files of a blob, and the set they are in.
+pub(crate) struct FileShards<'a> {
+    pub(crate) set: &'a Set,
+    pub(crate) files: &'a mut ShardFiles,
+}
+
+impl ShardFiles {
+    pub(crate) fn new(blob: Blob) -> Self {
+        let files = (0..blob.coding.geometry.total()).map(|_| File::Closed).collect();
+        Self { blob, files, bad_headers: ShardSet::default() }
+    }
+
+    pub(crate) fn blob(&self) -> &Blob {
+        &self.blob
+    }
+
+    pub(crate) fn bad_headers(&self) -> ShardSet {
+        self.bad_headers
+    }
+}
+
+impl ShardSource for FileShards<'_> {
+    /// Blocking. The first run of a file is read together with its header, which is checked then.
+    fn read(&mut self, shard: usize, bytes: Range<u64>) -> Option<Bytes> {
+        let blob = self.files.blob;
+        let slot = blob.slot(shard);
+        let file = &mut self.files.files[slot];
+        if let File::Closed = file {
+            *file = match self
+                .set
+                .is_online(slot)
+                .then(|| self.set.log.slots()[slot].open_shard(blob.id.number()))
+            {
+                Some(Ok(reader)) => File::Open(reader),
+                Some(Err(_)) | None => File::Missing,
+            };
+        }
+        let File::Open(reader) = file else { return None };
+        let before = if bytes.start == 0 { HEADER_BYTES as u64 } else { 0 };
+        let mut buffer = vec![0; (bytes.end - bytes.start + before) as usize];
+        reader.read_exact_at(bytes.start + HEADER_BYTES as u64 - before, &mut buffer).ok()?;
+        let read = Bytes::from(buffer);
+        if before == 0 {
+            return Some(read);
+        }
+        if read[..HEADER_BYTES] != header::encode(blob.id, &blob.coding, shard) {
+            self.files.bad_headers.insert(shard);
+        }
+        Some(read.slice(HEADER_BYTES..))
+    }
+}

@@ -1,0 +1,28 @@
+//! What can be set about the object core.
+
+/// The settings of an [`ObjectCore`](crate::ObjectCore).
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Objects up to this size travel inside the log; larger ones get shard files. In bytes.
+    pub inline_bytes_max: usize,
+    /// The largest body of one put or part, in bytes.
+    pub body_bytes_max: u64,
+    /// The largest object made of parts, in bytes.
+    pub object_bytes_max: u64,
+    /// The least a part other than the last must have, in bytes.
+    pub part_bytes_min: u64,
+    /// The most buckets.
+    pub buckets_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            inline_bytes_max: 128 << 10,
+            body_bytes_max: 5 << 30,
+            object_bytes_max: 5 << 40,
+            part_bytes_min: 5 << 20,
+            buckets_max: 10_000,
+        }
+    }
+}
