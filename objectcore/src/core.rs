@@ -2,22 +2,25 @@
 //!
 //! Each verb has its own file: `bucket.rs`, `object/`, `multipart/`. Here is what they share.
 
+use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::bucket::{BucketState, Buckets};
+use crate::drive::{Drive, SimDrive};
 use crate::erasure::codec::Codec;
 use crate::erasure::layout::{Blob, BlobId, Coding};
-use crate::geometry::Geometry;
-use crate::heal::{Healer, Repairs};
+use crate::heal::fill::Fills;
+use crate::heal::{self, Healer};
 use crate::name::{BucketName, ObjectName};
-use crate::object::pins::Pins;
 use crate::object::removal::{self, Removals};
-use crate::set::{ErasureSet, Slot, SlotState, Space};
+use crate::object::sweep;
+use crate::set::{ErasureSet, OpenError, Slot, SlotState, Space, open_sets, set_of};
 use crate::settings::Settings;
 use crate::types::{Millis, NoSuchBucket, StorageError};
 
@@ -29,11 +32,12 @@ pub struct ObjectCore {
 
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
+    pub(crate) deployment: Uuid,
     pub(crate) sets: Arc<[Arc<Set>]>,
     pub(crate) buckets: Buckets,
-    pub(crate) pins: Arc<Pins>,
     pub(crate) removals: Arc<Removals>,
-    pub(crate) repairs: Arc<Repairs>,
+    pub(crate) healer: Healer,
+    pub(crate) fills: Arc<Fills>,
     /// Commits and background work; `close` waits for them.
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -47,9 +51,9 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    pub(crate) fn new(number: usize, log: ErasureSet) -> Self {
+    fn new(log: ErasureSet) -> Self {
         let codec = Codec::new(log.geometry());
-        Self { number, log, codec }
+        Self { number: log.number(), log, codec }
     }
 
     /// The blob of no bytes, which has no files.
@@ -73,44 +77,68 @@ impl Set {
 
     /// The fewest drives that must hold a blob before it counts as durable.
     pub(crate) fn write_quorum(&self) -> usize {
-        let geometry = self.log.geometry();
-        geometry.data() + usize::from(geometry.parity() > 1)
+        self.log.geometry().writes_needed()
     }
 }
 
 impl ObjectCore {
-    /// A core over `drives` simulated drives: everything is kept in memory. For tests.
-    pub async fn in_memory(drives: usize) -> Self {
-        let drives = u8::try_from(drives).expect("one set has 1 to 16 drives");
-        let geometry = Geometry::new(drives - drives / 2, drives / 2).expect("one set has 1 to 16 drives");
-        let set = Set::new(0, ErasureSet::stand_in(geometry));
-        Self::start(Settings::default(), vec![set]).expect("an empty set can be read")
+    /// Opens the store on `drives`. Blank drives are formatted when all are blank, or take the places of
+    /// missing ones. What a drive lacks is made again in the background.
+    pub async fn open(settings: Settings, drives: Vec<Arc<dyn Drive>>) -> Result<Self, OpenError> {
+        let opening = tokio::task::spawn_blocking(move || {
+            let opened = open_sets(&settings.set, settings.parity, drives)?;
+            let sets: Arc<[Arc<Set>]> = opened.sets.into_iter().map(|log| Arc::new(Set::new(log))).collect();
+            let buckets = Buckets::load(&sets[0])
+                .map_err(|error| OpenError::Damaged { set: 0, what: error.to_string() })?;
+            let found: Vec<HashSet<BlobId>> = sets.iter().map(|set| sweep::candidates(set)).collect();
+            Ok::<_, OpenError>((Self::new(settings, opened.deployment, sets, buckets), found))
+        });
+        let (core, found) =
+            opening.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        core.start(found);
+        Ok(core)
     }
 
-    fn start(settings: Settings, sets: Vec<Set>) -> Result<Self, StorageError> {
-        let sets: Arc<[Arc<Set>]> = sets.into_iter().map(Arc::new).collect();
-        let buckets = Buckets::load(&sets[0])?;
+    /// A core over `drives` simulated drives: everything is kept in memory. For tests.
+    pub async fn in_memory(drives: usize) -> Self {
+        let drives =
+            (0..drives).map(|number| Arc::new(SimDrive::new(&format!("memory-{number}"))) as Arc<dyn Drive>);
+        Self::open(Settings::default(), drives.collect()).await.expect("blank drives can be opened")
+    }
+
+    fn new(settings: Settings, deployment: Uuid, sets: Arc<[Arc<Set>]>, buckets: Buckets) -> Self {
+        let removals = Arc::<Removals>::default();
+        let healer = Healer {
+            sets: Arc::clone(&sets),
+            pins: Arc::default(),
+            removals: Arc::clone(&removals),
+            repairs: Arc::default(),
+        };
         let inner = Inner {
             settings,
+            deployment,
             sets,
             buckets,
-            pins: Arc::default(),
-            removals: Arc::default(),
-            repairs: Arc::default(),
+            removals,
+            healer,
+            fills: Arc::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         };
-        let core = Self { inner: Arc::new(inner) };
-        let healer = Healer {
-            sets: Arc::clone(&core.inner.sets),
-            pins: Arc::clone(&core.inner.pins),
-            removals: Arc::clone(&core.inner.removals),
-            repairs: Arc::clone(&core.inner.repairs),
-        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Starts the background work.
+    fn start(&self, found: Vec<HashSet<BlobId>>) {
+        let healer = &self.inner.healer;
         let (removals, pins) = (Arc::clone(&healer.removals), Arc::clone(&healer.pins));
-        core.in_background(removal::run(removals, pins, Arc::clone(&healer.sets)));
-        core.in_background(healer.run());
-        Ok(core)
+        self.in_background(removal::run(removals, pins, Arc::clone(&healer.sets)));
+        for set in self.inner.sets.iter() {
+            self.in_background(heal::forward(Arc::clone(set), Arc::clone(&healer.repairs)));
+        }
+        self.in_background(healer.clone().run());
+        self.in_background(heal::fill::run(healer.clone(), Arc::clone(&self.inner.fills)));
+        self.in_background(sweep::run(self.clone(), found));
     }
 
     /// Stops taking work and waits for what is under way.
@@ -118,6 +146,9 @@ impl ObjectCore {
         self.inner.closing.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+        let sets = Arc::clone(&self.inner.sets);
+        // A set that panicked while it closed has said so in the log.
+        let _ = tokio::task::spawn_blocking(move || sets.iter().for_each(|set| set.log.close())).await;
     }
 
     /// Runs `work` until it ends or the core closes.
@@ -144,8 +175,14 @@ impl ObjectCore {
 
     /// The set that keeps an object.
     pub(crate) fn set_of(&self, at: &ObjectName) -> &Arc<Set> {
-        let _ = at;
-        &self.inner.sets[0]
+        let sets = &self.inner.sets;
+        match sets.len() {
+            1 => &sets[0],
+            count => {
+                let deployment = self.inner.deployment.as_u128();
+                &sets[set_of(deployment, count, at.bucket.as_str(), at.key.as_str())]
+            }
+        }
     }
 
     /// Entries of all sets in the order of their keys: key and value. Blocking.

@@ -1,8 +1,12 @@
 //! What can be set about the object core.
 
+use crate::set::SetSettings;
+
 /// The settings of an [`ObjectCore`](crate::ObjectCore).
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The parity shards of each set when the drives are first formatted; `None` follows from their number.
+    pub parity: Option<u8>,
     /// Objects up to this size travel inside the log; larger ones get shard files. In bytes.
     pub inline_bytes_max: usize,
     /// The largest body of one put or part, in bytes.
@@ -13,16 +17,20 @@ pub struct Settings {
     pub part_bytes_min: u64,
     /// The most buckets.
     pub buckets_max: usize,
+    /// How each set works.
+    pub set: SetSettings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            parity: None,
             inline_bytes_max: 128 << 10,
             body_bytes_max: 5 << 30,
             object_bytes_max: 5 << 40,
             part_bytes_min: 5 << 20,
             buckets_max: 10_000,
+            set: SetSettings::default(),
         }
     }
 }

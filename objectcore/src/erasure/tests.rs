@@ -9,7 +9,7 @@ use super::encode::encode_stripe;
 use super::layout::{Blob, BlobId, Coding};
 use super::matrix::decode_by_crate;
 use super::window::{ShardSet, ShardSource, TooFewShards, Window};
-use crate::geometry::Geometry;
+use crate::set::Geometry;
 
 /// Shards in memory; `None` is a lost one.
 struct Memory(Vec<Option<Vec<u8>>>);

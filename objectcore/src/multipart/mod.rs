@@ -70,7 +70,7 @@ impl ObjectCore {
     }
 
     /// Removes the entries of parts whose upload's entry is gone, and condemns their blobs (M2).
-    async fn sweep_parts(&self, set: &Set, upload: &UploadId) -> Result<(), StorageError> {
+    pub(crate) async fn sweep_parts(&self, set: &Set, upload: &UploadId) -> Result<(), StorageError> {
         loop {
             let parts = parts_after(set, upload, 0, PAGE)?;
             if parts.is_empty() {
@@ -96,6 +96,12 @@ impl ObjectCore {
 /// Whether the text has the shape of an upload id: what else is in a key cannot be forged with it.
 fn is_upload_id(upload: &UploadId) -> bool {
     upload.0.len() == 32 && upload.0.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The upload whose part's key this is.
+pub(crate) fn upload_of_part(key: &[u8]) -> Option<UploadId> {
+    let id = &key[..key.len().checked_sub(2)?];
+    Some(UploadId(std::str::from_utf8(id).ok()?.to_owned()))
 }
 
 fn delete_part(upload: &UploadId, number: u16) -> Op {

@@ -68,7 +68,7 @@ impl ObjectCore {
                     self.condemn_part(set, &value::decode(&replaced.value).map_err(unreadable)?);
                 }
                 if durable.short {
-                    self.inner.repairs.push(set.number, Space::Part, key);
+                    self.inner.healer.repairs.push(set.number, Space::Part, key);
                 }
                 Ok(part_info(number, &part))
             }

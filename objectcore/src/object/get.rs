@@ -133,7 +133,7 @@ impl ObjectCore {
     ) -> Result<ObjectBody, ReadError> {
         // Pin, then look again: a version still there after the pin cannot be removed under it.
         let pin = loop {
-            let pin = self.inner.pins.pin(object.tail.version, &self.inner.removals);
+            let pin = self.inner.healer.pins.pin(object.tail.version, &self.inner.removals);
             let (_, now, then) = self.find(at)?;
             if now.seq == entry.seq {
                 break pin;
@@ -167,7 +167,7 @@ impl ObjectCore {
             .any(|shard| bad.contains(shard) && set.is_online(blob.slot(shard)));
         if lost {
             metrics::counter!("tarn_reads_degraded_total").increment(1);
-            self.inner.repairs.push(set.number, Space::Object, key.clone());
+            self.inner.healer.repairs.push(set.number, Space::Object, key.clone());
         }
     }
 

@@ -12,6 +12,7 @@ mod put;
 pub(crate) mod receive;
 pub(crate) mod removal;
 pub(crate) mod shards;
+pub(crate) mod sweep;
 pub(crate) mod value;
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl ObjectCore {
             Ok(committed) => {
                 self.condemn_entry(&set, committed.replaced.first().and_then(Option::as_ref));
                 if short {
-                    self.inner.repairs.push(set.number, Space::Object, key);
+                    self.inner.healer.repairs.push(set.number, Space::Object, key);
                 }
                 Ok(object.head.written())
             }

@@ -6,6 +6,8 @@
 //!
 //! What has too few intact shards is left as it is and logged: nothing is deleted here.
 
+pub(crate) mod fill;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -113,6 +115,14 @@ impl Repairs {
     }
 }
 
+/// Hands the repair requests of a set on, until the set is closed.
+pub(crate) async fn forward(set: Arc<Set>, repairs: Arc<Repairs>) {
+    let Some(mut requests) = set.log.take_repairs() else { return };
+    while let Some(request) = requests.recv().await {
+        repairs.push(set.number, request.space, request.key);
+    }
+}
+
 /// What repairs need of the core.
 #[derive(Clone)]
 pub(crate) struct Healer {
@@ -151,11 +161,43 @@ impl Healer {
         key: &Bytes,
     ) -> Result<usize, StorageError> {
         let Some(entry) = set.log.get(space, key)? else { return Ok(0) };
-        match Ills::of(space, &entry)? {
+        let repaired = self.repair_shards(set, (space, key, &entry)).await?;
+        Ok(repaired + self.repair_records(set, (space, key, &entry)).await?)
+    }
+
+    /// Writes the record again on drives that lost it, where it carries no shard.
+    async fn repair_records(
+        &self,
+        set: &Set,
+        (space, key, entry): (Space, &Bytes, &Entry),
+    ) -> Result<usize, StorageError> {
+        if entry.inline {
+            return Ok(0);
+        }
+        let mut repaired = 0;
+        for slot in (0..set.log.slots().len()).filter(|slot| set.is_online(*slot)) {
+            if set.log.holds(slot, space, key, entry)? {
+                continue;
+            }
+            match set.log.refill(slot, space, key, entry, None).await {
+                Ok(()) => repaired += 1,
+                Err(CommitError::Changed { .. }) => return Ok(repaired),
+                Err(CommitError::Storage(error)) => return Err(error),
+            }
+        }
+        Ok(repaired)
+    }
+
+    async fn repair_shards(
+        &self,
+        set: &Arc<Set>,
+        (space, key, entry): (Space, &Bytes, &Entry),
+    ) -> Result<usize, StorageError> {
+        match Ills::of(space, entry)? {
             Ills::Nothing => Ok(0),
-            Ills::Inline(blob) => self.repair_inline(set, (space, key, &entry), &blob).await,
+            Ills::Inline(blob) => self.repair_inline(set, (space, key, entry), &blob).await,
             Ills::Files { version, blobs } => {
-                let Some(pin) = self.pin(set, (space, key, &entry), version)? else { return Ok(0) };
+                let Some(pin) = self.pin(set, (space, key, entry), version)? else { return Ok(0) };
                 let set = Arc::clone(set);
                 let work = tokio::task::spawn_blocking(move || {
                     let _pin: Pin = pin;
@@ -184,17 +226,11 @@ impl Healer {
         (space, key, entry): (Space, &Bytes, &Entry),
         blob: &Blob,
     ) -> Result<usize, StorageError> {
-        let restored = {
-            let mut source = InlineShards::new(set, blob, (space, key, entry));
-            let mut window = Window::new(&set.codec, blob, 0, &mut source);
-            window.check_all();
-            let bad = window.bad();
-            window.restore(bad).map_err(too_few)?
-        };
+        let restored = restore_inline(set, (space, key, entry), blob, None)?;
         let mut repaired = 0;
         for (shard, bytes) in restored {
             let slot = blob.slot(shard);
-            if !set.is_reachable(slot) {
+            if !set.is_online(slot) {
                 continue;
             }
             match set.log.refill(slot, space, key, entry, Some(Bytes::from(bytes))).await {
@@ -206,6 +242,22 @@ impl Healer {
         }
         Ok(repaired)
     }
+}
+
+/// The stored shards `wanted` of an inline blob, or else those that are missing or damaged.
+fn restore_inline(
+    set: &Set,
+    (space, key, entry): (Space, &Bytes, &Entry),
+    blob: &Blob,
+    wanted: Option<ShardSet>,
+) -> Result<Vec<(usize, Vec<u8>)>, StorageError> {
+    let mut source = InlineShards::new(set, blob, (space, key, entry));
+    let mut window = Window::new(&set.codec, blob, 0, &mut source);
+    let wanted = wanted.unwrap_or_else(|| {
+        window.check_all();
+        window.bad()
+    });
+    window.restore(wanted).map_err(too_few)
 }
 
 /// What of an entry can ail: its shards.

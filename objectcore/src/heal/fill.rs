@@ -1,0 +1,198 @@
+//! Filling a drive that was replaced, wiped or away: everything it lacks is made again on it.
+//!
+//! - F1: a filling drive takes all new writes, so what is looked at once stays whole.
+//! - F2: the set decides that nothing is missing (`ErasureSet::finish_fill`), not this walk.
+//!
+//! A shard that cannot be rebuilt is recorded as lacking and logged; the fill goes on.
+
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{Healer, Ills, rebuild_files, restore_inline};
+use crate::core::Set;
+use crate::erasure::header::HEADER_BYTES;
+use crate::erasure::layout::Blob;
+use crate::erasure::window::ShardSet;
+use crate::set::{CommitError, Entry, FillError, Space};
+use crate::status::FillStatus;
+use crate::types::StorageError;
+
+/// Entries written at once: as many share a sync.
+const AT_ONCE: usize = 64;
+const PAGE: usize = 1000;
+/// How often an entry that the set still finds lacking is written again.
+const ROUNDS_MAX: usize = 10_000;
+
+/// The fills under way and done since the start.
+#[derive(Default)]
+pub(crate) struct Fills(Mutex<Vec<Arc<Progress>>>);
+
+struct Progress {
+    set: usize,
+    slot: usize,
+    entries_done: AtomicU64,
+    entries_written: AtomicU64,
+    bytes_written: AtomicU64,
+    over: AtomicBool,
+}
+
+impl Fills {
+    fn begin(&self, set: usize, slot: usize) -> Arc<Progress> {
+        let progress = Arc::new(Progress {
+            set,
+            slot,
+            entries_done: AtomicU64::new(0),
+            entries_written: AtomicU64::new(0),
+            bytes_written: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+        });
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&progress));
+        progress
+    }
+
+    pub(crate) fn status(&self) -> Vec<FillStatus> {
+        let fills = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let under_way = fills.iter().filter(|progress| !progress.over.load(Ordering::Relaxed));
+        under_way
+            .map(|progress| FillStatus {
+                set: progress.set,
+                slot: progress.slot,
+                entries_done: progress.entries_done.load(Ordering::Relaxed),
+                entries_written: progress.entries_written.load(Ordering::Relaxed),
+                bytes_written: progress.bytes_written.load(Ordering::Relaxed),
+            })
+            .collect()
+    }
+}
+
+/// A drive being filled.
+struct Fill<'a> {
+    healer: &'a Healer,
+    set: &'a Arc<Set>,
+    slot: usize,
+    progress: Arc<Progress>,
+}
+
+/// Fills every drive that lacks entries.
+pub(crate) async fn run(healer: Healer, fills: Arc<Fills>) {
+    for set in healer.sets.iter() {
+        for slot in set.log.fill_needed() {
+            let progress = fills.begin(set.number, slot);
+            let fill = Fill { healer: &healer, set, slot, progress };
+            tracing::info!(set.number = set.number, slot, "filling a drive");
+            if let Err(error) = fill.run().await {
+                tracing::error!(set.number = set.number, slot, %error, "could not fill a drive");
+            }
+            fill.progress.over.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Fill<'_> {
+    async fn run(&self) -> Result<(), CommitError> {
+        for space in Space::ALL {
+            self.space(space).await?;
+        }
+        for _ in 0..ROUNDS_MAX {
+            match self.set.log.finish_fill(self.slot).await {
+                Ok(()) => return Ok(()),
+                Err(FillError::Lacking { space, key }) => {
+                    if let Some(entry) = self.set.log.get(space, &key)? {
+                        self.entry(space, &key, &entry).await?;
+                    }
+                }
+                Err(FillError::Commit(error)) => return Err(error),
+            }
+        }
+        Err(StorageError::Busy.into())
+    }
+
+    async fn space(&self, space: Space) -> Result<(), CommitError> {
+        let mut from = Bound::Unbounded;
+        loop {
+            let page = self.set.log.scan(space, from, PAGE)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            from = Bound::Excluded(last.clone());
+            let count = page.len() as u64;
+            stream::iter(page)
+                .map(Ok)
+                .try_for_each_concurrent(AT_ONCE, |(key, entry)| async move {
+                    self.entry(space, &key, &entry).await
+                })
+                .await?;
+            let done = self.progress.entries_done.fetch_add(count, Ordering::Relaxed) + count;
+            tracing::info!(set.number = self.set.number, slot = self.slot, entries = done, "filling a drive");
+        }
+    }
+
+    /// Makes one entry whole on the drive: shard files first, then the record.
+    async fn entry(&self, space: Space, key: &Bytes, entry: &Entry) -> Result<(), CommitError> {
+        let ills = Ills::of(space, entry)?;
+        if let Ills::Files { version, blobs } = &ills {
+            let Some(pin) = self.healer.pin(self.set, (space, key, entry), *version)? else { return Ok(()) };
+            for blob in blobs {
+                self.files(*blob).await?;
+            }
+            drop(pin);
+        }
+        if self.set.log.holds(self.slot, space, key, entry)? {
+            return Ok(());
+        }
+        let inline = match ills {
+            Ills::Nothing | Ills::Files { .. } => None,
+            Ills::Inline(blob) => self.inline(&blob, (space, key, entry)),
+        };
+        let bytes = inline.as_ref().map_or(0, Bytes::len);
+        match self.set.log.refill(self.slot, space, key, entry, inline).await {
+            Ok(()) => {
+                self.progress.entries_written.fetch_add(1, Ordering::Relaxed);
+                self.progress.bytes_written.fetch_add(bytes as u64, Ordering::Relaxed);
+                Ok(())
+            }
+            // Overwritten meanwhile: the drive took the new one.
+            Err(CommitError::Changed { .. }) => Ok(()),
+            Err(error @ CommitError::Storage(_)) => Err(error),
+        }
+    }
+
+    fn inline(&self, blob: &Blob, entry: (Space, &Bytes, &Entry)) -> Option<Bytes> {
+        let mut wanted = ShardSet::default();
+        wanted.insert(blob.shard_on(self.slot));
+        match restore_inline(self.set, entry, blob, Some(wanted)) {
+            Ok(restored) => restored.into_iter().next().map(|(_, bytes)| Bytes::from(bytes)),
+            Err(error) => {
+                tracing::error!(set.number = self.set.number, %error, "a shard cannot be made again");
+                None
+            }
+        }
+    }
+
+    async fn files(&self, blob: Blob) -> Result<(), StorageError> {
+        let (set, slot) = (Arc::clone(self.set), self.slot);
+        let work = tokio::task::spawn_blocking(move || {
+            let whole = HEADER_BYTES as u64 + blob.stored_bytes();
+            let have = set.log.slots()[slot].open_shard(blob.id.number()).map(|file| file.len_bytes());
+            if have.is_ok_and(|bytes| bytes == whole) {
+                return Ok(0);
+            }
+            let mut wanted = ShardSet::default();
+            wanted.insert(blob.shard_on(slot));
+            rebuild_files(&set, &blob, wanted).map(|files| files as u64 * whole)
+        });
+        match work.await.map_err(|_| StorageError::Closing)? {
+            Ok(bytes) => {
+                self.progress.bytes_written.fetch_add(bytes, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error @ StorageError::Damaged { .. }) => {
+                tracing::error!(set.number = self.set.number, %error, "a shard file cannot be made again");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The sweep at the start: what a crash left behind and nothing names any more.
+//!
+//! - E1: only shard files that were there before the core took its first write are candidates, so a write
+//!   under way is never touched.
+//! - E2: parts are looked at before objects: a part that becomes an object's extent meanwhile is seen as one
+//!   or the other.
+//! - E3: a version that was removed since the start and is still being read is not touched.
+
+use std::collections::HashSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::removal::remove;
+use super::value::{self, Object};
+use crate::bucket::unreadable;
+use crate::core::{ObjectCore, Set};
+use crate::erasure::layout::BlobId;
+use crate::multipart::upload_of_part;
+use crate::set::Space;
+use crate::types::{StorageError, UploadId};
+
+const PAGE: usize = 1000;
+/// Blobs removed in one hop.
+const BATCH: usize = 16;
+
+/// The shard files that are there now: the candidates (E1). Blocking.
+pub(crate) fn candidates(set: &Set) -> HashSet<BlobId> {
+    let mut found = HashSet::new();
+    for slot in set.reachable() {
+        match slot.list_shards() {
+            Ok(ids) => found.extend(ids.into_iter().map(BlobId::from_number)),
+            Err(error) => tracing::warn!(%error, "could not list shard files: orphans may stay"),
+        }
+    }
+    found
+}
+
+/// Removes the candidates that nothing names, and the parts of uploads that are gone.
+pub(crate) async fn run(core: ObjectCore, candidates: Vec<HashSet<BlobId>>) {
+    let sets = Arc::clone(&core.inner.sets);
+    for (set, candidates) in sets.iter().zip(candidates) {
+        if let Err(error) = sweep(&core, set, candidates).await {
+            tracing::warn!(set.number = set.number, %error, "could not sweep");
+        }
+    }
+}
+
+async fn sweep(core: &ObjectCore, set: &Arc<Set>, candidates: HashSet<BlobId>) -> Result<(), StorageError> {
+    for upload in uploads_gone(set)? {
+        core.sweep_parts(set, &upload).await?;
+    }
+    let scanned = Arc::clone(set);
+    let work = tokio::task::spawn_blocking(move || orphans(&scanned, candidates));
+    let mut orphans = work.await.map_err(|_| StorageError::Closing)??;
+    for waiting in core.inner.healer.pins.waiting() {
+        orphans.remove(&waiting);
+    }
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    tracing::info!(set.number = set.number, blobs = orphans.len(), "removing orphans");
+    let orphans: Vec<BlobId> = orphans.into_iter().collect();
+    for batch in orphans.chunks(BATCH) {
+        let (set, batch) = (Arc::clone(set), batch.to_vec());
+        let work = tokio::task::spawn_blocking(move || remove(&set, &batch));
+        work.await.map_err(|_| StorageError::Closing)?;
+    }
+    Ok(())
+}
+
+/// The uploads of which there are parts but no entry.
+fn uploads_gone(set: &Set) -> Result<HashSet<UploadId>, StorageError> {
+    let mut gone = HashSet::new();
+    each(set, Space::Part, |key, _| {
+        gone.extend(upload_of_part(key));
+        Ok(())
+    })?;
+    if !gone.is_empty() {
+        each(set, Space::Upload, |key, _| {
+            let id = key.rsplit(|byte| *byte == 0).next().and_then(|id| std::str::from_utf8(id).ok());
+            if let Some(id) = id {
+                gone.remove(&UploadId(id.to_owned()));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(gone)
+}
+
+/// The candidates that no entry names (E2). Blocking.
+fn orphans(set: &Set, mut candidates: HashSet<BlobId>) -> Result<HashSet<BlobId>, StorageError> {
+    if candidates.is_empty() {
+        return Ok(candidates);
+    }
+    each(set, Space::Part, |_, value| {
+        let part: value::Part = value::decode(value).map_err(unreadable)?;
+        candidates.remove(&part.blob.id);
+        Ok(())
+    })?;
+    // An entry that cannot be read may name any of them: then nothing is an orphan.
+    each(set, Space::Object, |_, value| {
+        let object = Object::decode(value).map_err(unreadable)?;
+        object.tail.files().iter().for_each(|extent| {
+            candidates.remove(&extent.blob.id);
+        });
+        Ok(())
+    })?;
+    Ok(candidates)
+}
+
+fn each(
+    set: &Set,
+    space: Space,
+    mut look: impl FnMut(&[u8], &[u8]) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let mut from = Bound::Unbounded;
+    loop {
+        let page = set.log.scan(space, from, PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        from = Bound::Excluded(last.clone());
+        for (key, entry) in &page {
+            look(key, &entry.value)?;
+        }
+    }
+}
