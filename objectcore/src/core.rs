@@ -20,7 +20,7 @@ use crate::heal::{self, Healer};
 use crate::name::{BucketName, ObjectName};
 use crate::object::removal::{self, Removals};
 use crate::object::sweep;
-use crate::set::{ErasureSet, OpenError, Slot, SlotState, Space, open_sets, set_of};
+use crate::set::{ErasureSet, OpenError, Slot, SlotState, Space, open_sets, set_of, writes_needed};
 use crate::settings::Settings;
 use crate::types::{Millis, NoSuchBucket, StorageError};
 
@@ -77,7 +77,7 @@ impl Set {
 
     /// The fewest drives that must hold a blob before it counts as durable.
     pub(crate) fn write_quorum(&self) -> usize {
-        self.log.geometry().writes_needed()
+        writes_needed(self.log.geometry())
     }
 }
 

@@ -6,13 +6,17 @@ mod core;
 mod core_store;
 pub mod drive;
 mod erasure;
+pub mod geometry;
 mod heal;
+#[allow(dead_code)]
 mod index;
+#[allow(dead_code)]
 mod log;
 mod multipart;
 pub mod name;
 mod object;
 pub mod s3;
+#[allow(dead_code)]
 mod set;
 mod settings;
 mod status;
@@ -22,6 +26,7 @@ pub mod types;
 
 pub use crate::core::ObjectCore;
 pub use crate::core_store::CoreStore;
-pub use crate::set::{Geometry, InvalidLayout, OpenError, SetSettings, SetStatus, SlotState, SlotStatus};
+pub use crate::heal::scrub::ScrubReport;
+pub use crate::set::{InvalidLayout, OpenError, SetSettings, SetStatus, SlotState, SlotStatus};
 pub use crate::settings::Settings;
 pub use crate::status::{FillStatus, HealStatus, Status};

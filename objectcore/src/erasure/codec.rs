@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reed_solomon_simd::ReedSolomonEncoder;
 
 use super::matrix::{Row, derive};
-use crate::set::Geometry;
+use crate::geometry::Geometry;
 
 /// The codec's number in stored values (`docs/FORMAT.md`).
 pub(crate) const LEOPARD_16: u8 = 1;

@@ -15,7 +15,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::codec::{CHUNK_BYTES, LEOPARD_16};
-use crate::set::Geometry;
+use crate::geometry::Geometry;
 
 /// The bytes of a block's hash.
 pub(crate) const HASH_BYTES: usize = 32;

@@ -8,7 +8,7 @@
 use reed_solomon_simd::{ReedSolomonDecoder, ReedSolomonEncoder};
 
 use super::codec::CHUNK_BYTES;
-use crate::set::Geometry;
+use crate::geometry::Geometry;
 
 /// Symbols in a chunk, and where a chunk's high bytes begin.
 const LANES: usize = CHUNK_BYTES / 2;

@@ -7,6 +7,7 @@
 //! What has too few intact shards is left as it is and logged: nothing is deleted here.
 
 pub(crate) mod fill;
+pub(crate) mod scrub;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -346,3 +347,6 @@ pub(crate) fn rebuild_files(set: &Set, blob: &Blob, wanted: ShardSet) -> Result<
     }
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,8 +129,4 @@ impl BlobWriter {
         }
         Ok(Finished { blob, short: blob.size > 0 && durable < blob.coding.geometry.total() })
     }
-
-    pub(crate) fn id(&self) -> BlobId {
-        self.id
-    }
 }

@@ -212,7 +212,7 @@ fn extend<T: Serialize>(bytes: Vec<u8>, value: &T) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::erasure::layout::Coding;
-    use crate::set::Geometry;
+    use crate::geometry::Geometry;
 
     fn object() -> Object {
         let coding = Coding::new(Geometry::new(2, 2).unwrap());

@@ -37,8 +37,9 @@ mod types;
 mod worker;
 
 pub(crate) use crate::log::{Op, Seq, Space};
-pub(crate) use layout::{set_of, set_size};
-pub(crate) use open::{OpenedSets, open_sets};
+pub(crate) use fill::FillError;
+pub(crate) use layout::{set_of, writes_needed};
+pub(crate) use open::open_sets;
 pub(crate) use slot::Slot;
 pub(crate) use types::{CommitError, Committed, Draft, Entry, Expect, Repair};
 

@@ -1,0 +1,54 @@
+//! Scrub: checks every shard of every object and upload, and makes the bad ones again.
+//!
+//! Reads look at data shards only; what ails parity shards is found here.
+
+use std::ops::Bound;
+
+use serde::Serialize;
+
+use crate::core::ObjectCore;
+use crate::set::Space;
+use crate::types::StorageError;
+
+const PAGE: usize = 1000;
+
+/// What a scrub found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ScrubReport {
+    /// The entries looked at.
+    pub entries: u64,
+    /// The shards and records that were made again.
+    pub repaired: u64,
+    /// The entries that have too few intact shards, or could not be written again.
+    pub failed: u64,
+}
+
+impl ObjectCore {
+    /// Checks every shard of every object and part, one after the other, and repairs what is bad.
+    pub async fn scrub(&self) -> Result<ScrubReport, StorageError> {
+        let mut report = ScrubReport::default();
+        let healer = &self.inner.healer;
+        for set in self.inner.sets.iter() {
+            for space in Space::ALL {
+                let mut from = Bound::Unbounded;
+                loop {
+                    let page = set.log.scan(space, from, PAGE)?;
+                    let Some((last, _)) = page.last() else { break };
+                    from = Bound::Excluded(last.clone());
+                    for (key, _) in &page {
+                        report.entries += 1;
+                        match healer.repair(set, space, key).await {
+                            Ok(repaired) => report.repaired += repaired as u64,
+                            Err(error) => {
+                                report.failed += 1;
+                                tracing::error!(set.number = set.number, %error, "an entry cannot be repaired");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        metrics::counter!("tarn_scrubbed_entries_total").increment(report.entries);
+        Ok(report)
+    }
+}
