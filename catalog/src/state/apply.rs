@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use imbl::{OrdMap, Vector};
+use imbl::OrdMap;
 
 use super::limits::REVISIONS_MAX;
 use super::name::{Namespace, TableIdent};
@@ -79,11 +79,11 @@ impl CatalogState {
         let tables = &mut self.namespace_mut(&put.ident.warehouse, &put.ident.namespace).tables;
         let old = tables.get(&put.ident.name).filter(|old| old.uuid == put.uuid);
         let number = old.map_or(0, |old| old.revision.saturating_add(1));
-        let mut revisions = old.map_or_else(Vector::new, |old| old.revisions.clone());
-        while revisions.len() >= REVISIONS_MAX {
-            revisions.pop_front();
-        }
-        revisions.push_back(Revision {
+        let kept = old
+            .map_or(&[][..], |old| &old.revisions[(old.revisions.len() + 1).saturating_sub(REVISIONS_MAX)..]);
+        let mut revisions = Vec::with_capacity(kept.len() + 1);
+        revisions.extend_from_slice(kept);
+        revisions.push(Revision {
             number,
             snapshot_id: put.snapshot_id,
             schema_id: put.schema_id,

@@ -49,8 +49,7 @@ struct StoredTable {
     name: Arc<str>,
     uuid: Uuid,
     location: Arc<str>,
-    metadata_location: Arc<str>,
-    revision: u64,
+    /// Never empty: the last one is the current one and holds the metadata file.
     revisions: Vec<Revision>,
 }
 
@@ -93,7 +92,7 @@ impl CatalogState {
         }
         Ok(Self {
             commits: stored.commits,
-            warehouses: stored.warehouses.into_iter().map(load_warehouse).collect(),
+            warehouses: stored.warehouses.into_iter().map(load_warehouse).collect::<Result<_, _>>()?,
             documents: stored
                 .documents
                 .into_iter()
@@ -121,9 +120,7 @@ fn store_table((name, entry): (&Arc<str>, &Arc<TableEntry>)) -> StoredTable {
         name: Arc::clone(name),
         uuid: entry.uuid,
         location: Arc::clone(&entry.location),
-        metadata_location: Arc::clone(&entry.metadata_location),
-        revision: entry.revision,
-        revisions: entry.revisions.iter().cloned().collect(),
+        revisions: entry.revisions.clone(),
     }
 }
 
@@ -131,22 +128,24 @@ fn store_document(((kind, id), document): (&(Arc<str>, Arc<str>), &Document)) ->
     StoredDocument { kind: Arc::clone(kind), id: Arc::clone(id), document: document.clone() }
 }
 
-fn load_warehouse(stored: StoredWarehouse) -> (Arc<str>, Warehouse) {
+fn load_warehouse(stored: StoredWarehouse) -> Result<(Arc<str>, Warehouse), InvalidCheckpoint> {
     let namespaces = stored.namespaces.into_iter().map(|stored| {
-        let tables = stored.tables.into_iter().map(load_table).collect();
-        (stored.namespace, NamespaceEntry { properties: Arc::new(stored.properties), tables })
+        let tables = stored.tables.into_iter().map(load_table).collect::<Result<_, _>>()?;
+        Ok((stored.namespace, NamespaceEntry { properties: Arc::new(stored.properties), tables }))
     });
-    let warehouse = Warehouse { properties: Arc::new(stored.properties), namespaces: namespaces.collect() };
-    (stored.name, warehouse)
+    let namespaces = namespaces.collect::<Result<_, _>>()?;
+    Ok((stored.name, Warehouse { properties: Arc::new(stored.properties), namespaces }))
 }
 
-fn load_table(stored: StoredTable) -> (Arc<str>, Arc<TableEntry>) {
+fn load_table(stored: StoredTable) -> Result<(Arc<str>, Arc<TableEntry>), InvalidCheckpoint> {
+    let last =
+        stored.revisions.last().ok_or(InvalidCheckpoint::Damaged(postcard::Error::DeserializeBadEncoding))?;
     let entry = TableEntry {
         uuid: stored.uuid,
         location: stored.location,
-        metadata_location: stored.metadata_location,
-        revision: stored.revision,
-        revisions: stored.revisions.into_iter().collect(),
+        metadata_location: Arc::clone(&last.metadata_location),
+        revision: last.number,
+        revisions: stored.revisions,
     };
-    (stored.name, Arc::new(entry))
+    Ok((stored.name, Arc::new(entry)))
 }

@@ -19,7 +19,7 @@ mod request;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use imbl::{OrdMap, Vector};
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -66,8 +66,9 @@ pub struct TableEntry {
     pub metadata_location: Arc<str>,
     /// Counts its commits from 0 without gaps.
     pub revision: u64,
-    /// Its last revisions, oldest first, this one included.
-    pub revisions: Vector<Revision>,
+    /// Its last revisions, oldest first, this one included. A plain vector: most tables have few, and
+    /// 100,000 tables are kept in memory.
+    pub revisions: Vec<Revision>,
 }
 
 /// One revision of a table.
