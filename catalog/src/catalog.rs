@@ -96,7 +96,9 @@ impl Catalog {
             .await
             .map_err(|error| OpenError(OpenCause::Log(error)))?;
         let state = batch::replay(&recovered).map_err(|error| OpenError(OpenCause::Body(error)))?;
-        let records = recovered.batches.len() as u64;
+        // Fences count too: a process that only restarts must not lengthen the log for ever.
+        let replayed_from = recovered.checkpoint.as_ref().map_or(Seq::ZERO, |checkpoint| checkpoint.seq);
+        let records = log.tail().seq.0 - replayed_from.0;
         let bytes = recovered.batches.iter().map(|(_, body)| body.len()).sum();
         tracing::info!(seq = log.tail().seq.0, records, "opened the catalog");
 

@@ -13,7 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use object_store::path::Path;
 use object_store::{ObjectStore as _, ObjectStoreExt as _, PutMode, PutPayload};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::cache::ByteCache;
 use crate::metadata::{InvalidMetadata, TableMetadata};
@@ -85,6 +85,8 @@ pub(crate) struct MetadataFiles {
     warehouses: Arc<dyn WarehouseStores>,
     cache: ByteCache<Arc<str>, Arc<TableMetadata>>,
     lanes: Vec<Mutex<()>>,
+    /// Files that may be read and parsed at a time.
+    reads: Semaphore,
     hasher: RandomState,
     bytes_max: usize,
     timeout: Duration,
@@ -96,6 +98,7 @@ impl MetadataFiles {
             warehouses,
             cache: ByteCache::new(settings.metadata_cache_bytes_max),
             lanes: (0..LANES).map(|_| Mutex::new(())).collect(),
+            reads: Semaphore::new(settings.metadata_files_at_once),
             hasher: RandomState::new(),
             bytes_max: settings.metadata_bytes_max,
             timeout: settings.store_timeout,
@@ -113,6 +116,8 @@ impl MetadataFiles {
         if let Some(found) = self.cache.get(&key) {
             return Ok(found);
         }
+        // The semaphore is never closed.
+        let _reading = self.reads.acquire().await;
         let bytes = self.read(location).await?;
         let (metadata, json_bytes) = if bytes.len() <= IN_PLACE_BYTES_MAX {
             parse(location, &bytes)?

@@ -96,23 +96,33 @@ pub(crate) async fn open(
 pub(crate) async fn catalog() -> (Catalog, Arc<InMemory>, Arc<MemoryWarehouses>) {
     let log = Arc::new(InMemory::new());
     let warehouses = Arc::new(MemoryWarehouses::default());
-    let catalog = open(log.clone(), warehouses.clone(), settings(), 1).await.unwrap();
-    set_up(&catalog).await.unwrap();
+    let catalog = catalog_over(log.clone(), warehouses.clone(), settings()).await;
     (catalog, log, warehouses)
 }
 
-/// Warehouse `main` and namespace `sales`.
-pub(crate) async fn set_up(catalog: &Catalog) -> Result<(), CommitError> {
-    catalog.commit(Request::CreateWarehouse { name: "main".into(), properties: Properties::new() }).await?;
-    let namespace = namespace("sales");
+/// The same over a given store for its log.
+pub(crate) async fn catalog_over(
+    log: Arc<dyn ObjectStore>,
+    warehouses: Arc<MemoryWarehouses>,
+    settings: Settings,
+) -> Catalog {
+    let catalog = open(log, warehouses, settings, 1).await.unwrap();
+    for request in set_up_requests() {
+        catalog.commit(request).await.unwrap();
+    }
     catalog
-        .commit(Request::CreateNamespace {
+}
+
+/// Warehouse `main` and namespace `sales`.
+pub(crate) fn set_up_requests() -> [Request; 2] {
+    [
+        Request::CreateWarehouse { name: "main".into(), properties: Properties::new() },
+        Request::CreateNamespace {
             warehouse: "main".into(),
-            namespace,
+            namespace: namespace("sales"),
             properties: Properties::new(),
-        })
-        .await?;
-    Ok(())
+        },
+    ]
 }
 
 pub(crate) fn namespace(level: &str) -> Namespace {

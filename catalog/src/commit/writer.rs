@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::checkpoints::Checkpoints;
 use super::outcome::{CommitError, Committed, Done, Silence};
@@ -178,7 +179,10 @@ impl Writer {
         let busy = || CommitError::Busy { retry_after };
         let body = body.finish();
         let (put_id, bytes) = (PutId(self.parts.sources.fresh()), body.len());
-        match self.parts.log.append(put_id, body).await {
+        let began = Instant::now();
+        let appended = self.parts.log.append(put_id, body).await;
+        metrics::histogram!("tarn_catalog_append_seconds").record(began.elapsed().as_secs_f64());
+        match appended {
             Ok(seq) => {
                 self.publish(state, bytes).await;
                 answer(waiting, results, seq);

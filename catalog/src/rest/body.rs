@@ -1,14 +1,20 @@
-//! Reading a JSON body: bounded, verified, and every failure in the error envelope.
+//! Reading a JSON body: admitted, bounded, verified, and every failure in the error envelope.
+//!
+//! Bodies being read or worked on count against one budget of bytes before they are read, so a crowd
+//! of large commits is refused with 503 while nothing was done, and memory stays bounded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use tarn_openapi::access::Principal;
 use tarn_openapi::request::BodyRejected;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Front;
 use super::error::{Failure, Kind};
@@ -17,6 +23,10 @@ use super::error::{Failure, Kind};
 pub(crate) const COMMIT_BYTES_MAX: usize = 32 << 20;
 /// The longest body of everything else.
 const SMALL_BYTES_MAX: usize = 4 << 20;
+/// Bodies that are in work at a time, in bytes.
+const BUDGET_BYTES: usize = 128 << 20;
+/// What a caller is told to wait when the budget is spent.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A JSON body of at most 4 MiB.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -35,13 +45,22 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Front>> for Query<T> {
     }
 }
 
-/// The bytes of a body of at most 32 MiB.
-pub(crate) struct LargeBody(pub(crate) Bytes);
+/// A body of at most 32 MiB. It counts against the budget as long as it lives.
+pub(crate) struct LargeBody {
+    pub(crate) bytes: Bytes,
+    _admitted: OwnedSemaphorePermit,
+}
+
+/// The budget of bytes, counted in KiB.
+pub(crate) fn budget() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(BUDGET_BYTES >> 10))
+}
 
 impl<T: DeserializeOwned> FromRequest<Arc<Front>> for Json<T> {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, _front: &Arc<Front>) -> Result<Self, Failure> {
+    async fn from_request(request: Request, front: &Arc<Front>) -> Result<Self, Failure> {
+        let _admitted = admit(&request, front, SMALL_BYTES_MAX)?;
         parse(&read(request.into_body(), SMALL_BYTES_MAX).await?).map(Self)
     }
 }
@@ -49,8 +68,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<Front>> for Json<T> {
 impl FromRequest<Arc<Front>> for LargeBody {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, _front: &Arc<Front>) -> Result<Self, Failure> {
-        read(request.into_body(), COMMIT_BYTES_MAX).await.map(Self)
+    async fn from_request(request: Request, front: &Arc<Front>) -> Result<Self, Failure> {
+        let _admitted = admit(&request, front, COMMIT_BYTES_MAX)?;
+        let bytes = read(request.into_body(), COMMIT_BYTES_MAX).await?;
+        Ok(Self { bytes, _admitted })
     }
 }
 
@@ -64,6 +85,25 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
         .map_err(|error| Failure::bad_request(format!("the body is not what this route takes: {error}")))
 }
 
+/// Takes the body's length from the budget. A stranger's body is not read at all.
+fn admit(request: &Request, front: &Front, limit: usize) -> Result<OwnedSemaphorePermit, Failure> {
+    front.allow_to_send(request.extensions().get::<Principal>())?;
+    let said = request.body().size_hint().exact().unwrap_or(limit as u64);
+    if said > limit as u64 {
+        return Err(too_long(limit));
+    }
+    let kib = (said >> 10) as u32 + 1;
+    front
+        .bodies
+        .clone()
+        .try_acquire_many_owned(kib)
+        .map_err(|_full| Failure::unavailable("too many large requests are in work", RETRY_AFTER))
+}
+
+fn too_long(limit: usize) -> Failure {
+    Failure::new(Kind::TooLarge, format!("the body is longer than {limit} bytes"))
+}
+
 async fn read(body: Body, limit: usize) -> Result<Bytes, Failure> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
@@ -73,7 +113,7 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Failure> {
 
 fn failure(error: &(dyn std::error::Error + 'static), limit: usize) -> Failure {
     if error.is::<LengthLimitError>() {
-        return Failure::new(Kind::TooLarge, format!("the body is longer than {limit} bytes"));
+        return too_long(limit);
     }
     let Some(rejected) = BodyRejected::find(error) else {
         return Failure::bad_request("the body ended before it was complete");

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{any, get, post};
 use tarn_openapi::access::Authorize;
+use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 
 use self::error::{Failure, Kind};
@@ -61,6 +62,8 @@ pub(crate) struct Front {
     authorize: Arc<dyn Authorize>,
     default_warehouse: Option<Arc<str>>,
     answers: TableAnswers,
+    /// Bytes of bodies that may be in work.
+    bodies: Arc<Semaphore>,
 }
 
 /// The routes from `/v1/...` on; nest them below the mounts.
@@ -70,6 +73,7 @@ pub fn router(front: RestFront) -> Router {
         catalog: front.catalog,
         authorize: front.authorize,
         default_warehouse: front.default_warehouse.map(Into::into),
+        bodies: body::budget(),
     });
     let routes = Router::new()
         .route("/v1/config", get(config::get))

@@ -7,7 +7,7 @@ use http::StatusCode;
 use tarn_openapi::access::Action;
 
 use super::access::Caller;
-use super::body::{self, LargeBody};
+use super::body::{LargeBody, parse};
 use super::dto::CommitTransactionRequest;
 use super::error::{ErrorEnvelope, Failure};
 use super::path::Place;
@@ -32,9 +32,9 @@ pub(crate) async fn commit(
     State(front): State<Arc<Front>>,
     caller: Caller,
     place: Place,
-    LargeBody(bytes): LargeBody,
+    body: LargeBody,
 ) -> Result<StatusCode, Failure> {
-    let request: CommitTransactionRequest = body::parse(&bytes)?;
+    let request: CommitTransactionRequest = parse(&body.bytes)?;
     let mut changes = Vec::with_capacity(request.table_changes.len());
     for change in request.table_changes {
         let Some(identifier) = change.identifier else {

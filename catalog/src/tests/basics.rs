@@ -65,3 +65,20 @@ async fn a_closed_catalog_refuses_commits_before_any_effect() {
     catalog.close().await;
     assert!(matches!(catalog.commit(create("orders")).await, Err(CommitError::Busy { .. })));
 }
+
+#[tokio::test]
+async fn a_full_queue_refuses_before_any_effect() {
+    use std::task::Poll;
+
+    let (log, warehouses) = (std::sync::Arc::default(), std::sync::Arc::default());
+    let log: std::sync::Arc<object_store::memory::InMemory> = log;
+    let settings = crate::Settings { queue_requests_max: 1, ..settings() };
+    let catalog = crate::testing::catalog_over(log, warehouses, settings).await;
+    // The writer runs on this thread too, so it takes nothing before the first await.
+    let mut first = std::pin::pin!(catalog.commit(create("a")));
+    assert!(futures::poll!(&mut first).is_pending());
+    let mut second = std::pin::pin!(catalog.commit(create("b")));
+    assert!(matches!(futures::poll!(&mut second), Poll::Ready(Err(CommitError::Busy { .. }))));
+    first.await.unwrap();
+    assert_eq!(catalog.snapshot().table_count(), 1);
+}

@@ -9,7 +9,7 @@ use tarn_openapi::access::Action;
 
 use super::answer;
 use crate::rest::access::Caller;
-use crate::rest::body::{self, LargeBody};
+use crate::rest::body::{LargeBody, parse};
 use crate::rest::dto::{CommitTableRequest, LoadTableResult};
 use crate::rest::error::{ErrorEnvelope, Failure};
 use crate::rest::path::Place;
@@ -38,10 +38,10 @@ pub(crate) async fn commit(
     caller: Caller,
     place: Place,
     headers: HeaderMap,
-    LargeBody(bytes): LargeBody,
+    body: LargeBody,
 ) -> Result<Response, Failure> {
     front.allow_table(&caller, Action::CatalogWrite, &place)?;
-    let request: CommitTableRequest = body::parse(&bytes)?;
+    let request: CommitTableRequest = parse(&body.bytes)?;
     // The path says which table; an identifier in the body must not say otherwise.
     if let Some(named) = &request.identifier
         && (named.namespace != place.levels || named.name != place.name)

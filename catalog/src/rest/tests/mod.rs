@@ -3,6 +3,7 @@
 mod config;
 mod edges;
 mod namespaces;
+mod outcomes;
 mod tables;
 mod transactions;
 
