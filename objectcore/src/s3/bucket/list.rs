@@ -126,7 +126,7 @@ pub(crate) async fn respond_v2(call: &Call<'_>, bucket: &BucketName) -> Result<R
         Some("true") => Owner::Shown,
         Some(_) | None => Owner::Hidden,
     };
-    let after = match token {
+    let after = match token.filter(|token| !token.is_empty()) {
         Some(token) => Some(page::decode(token).map_err(|_| {
             S3Error::argument("continuation-token", token, "The continuation token provided is incorrect")
         })?),

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
+use md5::{Digest as _, Md5};
 use tarn_openapi::access::Action;
 
 use crate::name::ObjectName;
@@ -10,11 +11,12 @@ use crate::s3::body;
 use crate::s3::call::Call;
 use crate::s3::checksum;
 use crate::s3::condition::{self, unquote};
-use crate::s3::error::S3Error;
+use crate::s3::error::{Code, S3Error};
 use crate::s3::headers;
 use crate::s3::xml::{Element, Writer, url_encode};
 use crate::types::{
-    Checksum, ChecksumAlgorithm, ChecksumKind, CompleteOptions, CompletePart, ETag, UploadId, UploadInfo,
+    Checksum, ChecksumAlgorithm, ChecksumKind, CompleteOptions, CompletePart, ETag, PutIf, UploadId,
+    UploadInfo,
 };
 
 const DOCUMENT_BYTES_MAX: usize = 2 << 20;
@@ -32,19 +34,56 @@ pub(crate) async fn respond(
     // The x-amz-checksum headers of this request speak of the object, not of the document.
     let document = body::collect_unchecked(body, DOCUMENT_BYTES_MAX).await?;
     let document = Element::parse(&document, "CompleteMultipartUpload")?;
-    let info = call.core().upload(at, upload).await?;
-    let parts = parts(&document, info.checksum.map(|(algorithm, _)| algorithm))?;
-    let checksum = expected_checksum(call, &info)?;
-    let options = CompleteOptions { when, checksum, size };
-    let written = call.core().complete_upload(at, upload, &parts, options).await?;
+    let made = match complete(call, at, upload, &document, when.clone(), size).await {
+        Err(error) if error.code == Code::NoSuchUpload && when == PutIf::Always => {
+            already_made(call, at, &document).await.ok_or(error)?
+        }
+        made => made?,
+    };
 
     let mut writer = Writer::new("CompleteMultipartUploadResult", 512);
     writer.element("Location", &format!("/{}/{}", at.bucket, url_encode(at.key.as_str())));
-    writer.element("Bucket", at.bucket.as_str()).element("Key", at.key.as_str()).etag(&written.etag);
-    if let Some(checksum) = &written.checksum {
-        checksum::put_elements(&mut writer, checksum, parts.len());
+    writer.element("Bucket", at.bucket.as_str()).element("Key", at.key.as_str()).etag(&made.etag);
+    if let Some(checksum) = &made.checksum {
+        checksum::put_elements(&mut writer, checksum, made.parts);
     }
     Ok(writer.answer(StatusCode::OK))
+}
+
+/// What the answer tells of the object.
+struct Made {
+    etag: ETag,
+    checksum: Option<Checksum>,
+    parts: usize,
+}
+
+async fn complete(
+    call: &Call<'_>,
+    at: &ObjectName,
+    upload: &UploadId,
+    document: &Element,
+    when: PutIf,
+    size: Option<u64>,
+) -> Result<Made, S3Error> {
+    let info = call.core().upload(at, upload).await?;
+    let parts = parts(document, info.checksum.map(|(algorithm, _)| algorithm))?;
+    let checksum = expected_checksum(call, &info)?;
+    let options = CompleteOptions { when, checksum, size };
+    let written = call.core().complete_upload(at, upload, &parts, options).await?;
+    Ok(Made { etag: written.etag, checksum: written.checksum, parts: parts.len() })
+}
+
+/// The object, where it is the one that these parts make: the client repeats a request whose answer it did
+/// not get, and S3 answers it again. A conditional request is not answered so: its condition was another's.
+async fn already_made(call: &Call<'_>, at: &ObjectName, document: &Element) -> Option<Made> {
+    let parts = parts(document, None).ok()?;
+    let mut md5 = Md5::new();
+    for part in &parts {
+        md5.update(hex::decode(&part.etag.0).ok()?);
+    }
+    let etag = ETag(format!("{}-{}", hex::encode(md5.finalize()), parts.len()));
+    let object = call.core().head(at).await.ok().filter(|object| object.etag == etag)?;
+    Some(Made { etag, checksum: object.checksum, parts: parts.len() })
 }
 
 fn parts(document: &Element, kept: Option<ChecksumAlgorithm>) -> Result<Vec<CompletePart>, S3Error> {

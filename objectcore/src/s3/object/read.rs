@@ -101,6 +101,10 @@ impl<'r> Read<'r> {
                 HeaderValue::try_from(content_range).ok().map(|value| (header::CONTENT_RANGE, value)),
             );
         }
+        // S3 tells the count only to those who ask for a part.
+        if matches!(range, Some(GetRange::Part(_))) && !object.parts.is_empty() {
+            parts.headers.insert(headers::PARTS_COUNT, HeaderValue::from(object.parts.len()));
+        }
         if self.checksum_mode == ChecksumMode::Enabled
             && let Some(checksum) = checksum_of(object, range, length)
         {
