@@ -265,11 +265,14 @@ impl Builder {
 
     fn set_default_spec(&mut self, id: i32) -> Result<(), InvalidMetadata> {
         let id = resolve(id, self.last_spec, "partition spec")?;
+        if id == self.table.default_spec_id {
+            return Ok(());
+        }
         if self.table.spec(id).is_none() {
             return Err(InvalidMetadata::new(format!("partition spec {id} does not exist")));
         }
-        self.changed |= id != self.table.default_spec_id;
         self.table.default_spec_id = id;
+        self.changed = true;
         Ok(())
     }
 
@@ -298,11 +301,14 @@ impl Builder {
 
     fn set_default_sort_order(&mut self, id: i32) -> Result<(), InvalidMetadata> {
         let id = resolve(id, self.last_order, "sort order")?;
+        if id == self.table.default_sort_order_id {
+            return Ok(());
+        }
         if self.table.sort_order(id).is_none() {
             return Err(InvalidMetadata::new(format!("sort order {id} does not exist")));
         }
-        self.changed |= id != self.table.default_sort_order_id;
         self.table.default_sort_order_id = id;
+        self.changed = true;
         Ok(())
     }
 

@@ -24,7 +24,7 @@ pub enum Request {
         /// Its name.
         name: Arc<str>,
     },
-    /// Adds a namespace; its parent must exist.
+    /// Adds a namespace, and those around it that are not there.
     CreateNamespace {
         /// The warehouse.
         warehouse: Arc<str>,

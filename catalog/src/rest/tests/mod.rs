@@ -1,5 +1,6 @@
 //! The front over a catalog in memory: whole answers are compared.
 
+mod clients;
 mod config;
 mod edges;
 mod namespaces;

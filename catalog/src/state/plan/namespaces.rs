@@ -42,12 +42,15 @@ impl CatalogState {
         if found.namespaces.contains_key(namespace) {
             return Err(Conflict::NamespaceExists(namespace.clone()));
         }
-        if let Some(parent) = namespace.parent()
-            && !found.namespaces.contains_key(&parent)
-        {
-            return Err(Conflict::NoSuchNamespace(parent));
+        // As in the reference catalogs, what lies around it need not be there: it comes with it.
+        let mut changes = vec![put_namespace(warehouse, namespace, properties.clone())];
+        let mut outer = namespace.parent();
+        while let Some(parent) = outer.filter(|parent| !found.namespaces.contains_key(parent)) {
+            changes.push(put_namespace(warehouse, &parent, Properties::new()));
+            outer = parent.parent();
         }
-        Ok(Plan::of(at, vec![put_namespace(warehouse, namespace, properties.clone())]))
+        changes.reverse();
+        Ok(Plan::of(at, changes))
     }
 
     pub(super) fn plan_drop_namespace(

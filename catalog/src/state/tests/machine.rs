@@ -64,7 +64,12 @@ impl Model {
     fn act(&mut self, act: &Act) -> bool {
         match act {
             Act::CreateNamespace(number) => {
-                (*number != 2 || self.spaces.contains(&1)) && self.spaces.insert(*number)
+                let new = self.spaces.insert(*number);
+                // Its parent comes with it.
+                if *number == 2 {
+                    self.spaces.insert(1);
+                }
+                new
             }
             Act::DropNamespace(number) => {
                 let empty = !self.tables.keys().any(|(space, _)| space == number);

@@ -20,10 +20,15 @@ fn drop_namespace(levels: &[&str]) -> Request {
 }
 
 #[test]
-fn a_namespace_needs_its_parent_and_leaves_before_it() {
+fn a_namespace_brings_its_parents_and_leaves_before_them() {
     let mut world = World::new();
-    let missing = world.run(&create_namespace(&["x", "y"], &[])).unwrap_err();
-    assert_eq!(missing, Conflict::NoSuchNamespace(namespace(&["x"])));
+    world.run(&create_namespace(&["x", "y", "z"], &[("k", "v")])).unwrap();
+    for (levels, count) in [(&["x"][..], 0), (&["x", "y"], 0), (&["x", "y", "z"], 1)] {
+        let entry = world.state.namespace("main", &namespace(levels)).unwrap();
+        assert_eq!(entry.properties.len(), count, "{levels:?}");
+    }
+    let again = world.run(&create_namespace(&["x"], &[])).unwrap_err();
+    assert_eq!(again, Conflict::NamespaceExists(namespace(&["x"])));
     world.run(&create_namespace(&["a", "b"], &[])).unwrap();
     assert_eq!(
         world.run(&drop_namespace(&["a"])).unwrap_err(),
