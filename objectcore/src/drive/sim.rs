@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Drive, DriveSpace, ShardReader, ShardWriter};
@@ -23,6 +24,11 @@ pub enum Fault {
     Full,
     /// It and all later ones fail and take no effect, until [`SimDrive::crash`].
     Die,
+    /// The power of the drive and its group is lost during it; of an append the first `n` bytes are written,
+    /// any other operation takes no effect.
+    PowerLoss(usize),
+    /// The power is lost just after it took effect.
+    PowerLossAfter,
 }
 
 /// What a crash keeps of one operation that was not durable.
@@ -32,6 +38,8 @@ pub enum Kept {
     Whole,
     /// Of an append the first `n` bytes, of anything else nothing.
     Part(usize),
+    /// Of an append all but these bytes, which are zeros; of anything else nothing.
+    Hole(usize, usize),
     /// Nothing.
     Nothing,
 }
@@ -79,6 +87,8 @@ struct State {
 pub struct SimDrive {
     label: String,
     state: Arc<Mutex<State>>,
+    /// Whether the group has power.
+    power: Arc<AtomicBool>,
 }
 
 const TOTAL_BYTES: u64 = 1 << 40;
@@ -91,7 +101,24 @@ impl SimDrive {
     /// A blank drive that logs call `label`.
     pub fn new(label: &str) -> Self {
         let state = State { free_bytes: TOTAL_BYTES, ..State::default() };
-        Self { label: label.into(), state: Arc::new(Mutex::new(state)) }
+        let power = Arc::new(AtomicBool::new(true));
+        Self { label: label.into(), state: Arc::new(Mutex::new(state)), power }
+    }
+
+    /// Blank drives that lose power together.
+    pub fn group(count: usize) -> Vec<Self> {
+        let power = Arc::new(AtomicBool::new(true));
+        (0..count).map(|number| Self { power: power.clone(), ..Self::new(&format!("sim{number}")) }).collect()
+    }
+
+    /// Copies of `drives`, as [`SimDrive::copy`] makes them, in a group of their own.
+    pub fn copy_group(drives: &[Self]) -> Vec<Self> {
+        let power = Arc::new(AtomicBool::new(true));
+        drives.iter().map(|drive| Self { power: power.clone(), ..drive.copy() }).collect()
+    }
+
+    fn is_dead(&self, state: &State) -> bool {
+        state.dead || !self.power.load(Ordering::SeqCst)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -124,13 +151,19 @@ impl SimDrive {
     }
 
     /// Loses power: of each effect that is not durable, in order, what `keep` says stays. The drive works
-    /// again afterwards and has no planned faults.
+    /// again afterwards, has no planned faults and counts from 0.
     pub fn crash(&self, mut keep: impl FnMut(usize) -> Kept) {
         let mut state = self.lock();
         let pending = std::mem::take(&mut state.pending);
         for (index, effect) in pending.into_iter().enumerate() {
             match (keep(index), effect) {
-                (Kept::Nothing, _) | (Kept::Part(_), Pending::Cut { .. } | Pending::Names { .. }) => {}
+                (Kept::Nothing, _)
+                | (Kept::Part(_) | Kept::Hole(..), Pending::Cut { .. } | Pending::Names { .. }) => {}
+                (Kept::Hole(from, until), Pending::Write { node, offset, mut bytes }) => {
+                    let until = until.min(bytes.len());
+                    bytes[from.min(until)..until].fill(0);
+                    state.write_durable(node, offset, &bytes);
+                }
                 (Kept::Whole, Pending::Write { node, offset, bytes }) => {
                     state.write_durable(node, offset, &bytes)
                 }
@@ -155,6 +188,8 @@ impl SimDrive {
         state.durable_names = state.names.clone();
         state.faults.clear();
         state.dead = false;
+        state.operations = 0;
+        self.power.store(true, Ordering::SeqCst);
     }
 
     /// The number of effects a crash could lose now.
@@ -177,7 +212,8 @@ impl SimDrive {
             free_bytes: from.free_bytes,
             ..State::default()
         };
-        Self { label: self.label.clone(), state: Arc::new(Mutex::new(state)) }
+        let power = Arc::new(AtomicBool::new(true));
+        Self { label: self.label.clone(), state: Arc::new(Mutex::new(state)), power }
     }
 
     /// Forgets everything: the drive is blank.
@@ -216,13 +252,22 @@ impl SimDrive {
         let number = state.operations;
         state.operations += 1;
         let fault = state.faults.get(&number).copied();
-        if state.dead {
+        if self.is_dead(&state) {
             return Err(failed(what));
         }
         match fault {
             None => apply(&mut state),
             Some(Fault::LoseReply) => {
                 apply(&mut state)?;
+                Err(failed(what))
+            }
+            Some(Fault::PowerLossAfter) => {
+                self.power.store(false, Ordering::SeqCst);
+                apply(&mut state)?;
+                Err(failed(what))
+            }
+            Some(Fault::PowerLoss(_)) => {
+                self.power.store(false, Ordering::SeqCst);
                 Err(failed(what))
             }
             Some(Fault::FailBefore | Fault::Tear(_)) => Err(failed(what)),
@@ -236,7 +281,7 @@ impl SimDrive {
 
     fn look<T>(&self, name: Name, read: impl FnOnce(&Node) -> io::Result<T>) -> io::Result<T> {
         let state = self.lock();
-        if state.dead {
+        if self.is_dead(&state) {
             return Err(failed("read"));
         }
         if let Name::Segment(segment) = name
@@ -317,7 +362,7 @@ impl Drive for SimDrive {
 
     fn space(&self) -> io::Result<DriveSpace> {
         let state = self.lock();
-        if state.dead {
+        if self.is_dead(&state) {
             return Err(failed("space"));
         }
         Ok(DriveSpace { free_bytes: state.free_bytes, total_bytes: TOTAL_BYTES })
@@ -350,7 +395,7 @@ impl Drive for SimDrive {
 
     fn segments(&self) -> io::Result<Vec<u64>> {
         let state = self.lock();
-        if state.dead {
+        if self.is_dead(&state) {
             return Err(failed("list"));
         }
         let number = |name: &Name| match name {
@@ -382,9 +427,12 @@ impl Drive for SimDrive {
     fn append(&self, segment: u64, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let torn = {
             let state = self.lock();
-            match state.faults.get(&state.operations) {
-                Some(Fault::Tear(kept)) if !state.dead => Some((*kept).min(bytes.len())),
-                Some(Fault::Tear(_) | Fault::FailBefore | Fault::LoseReply | Fault::Full | Fault::Die)
+            let fault = state.faults.get(&state.operations).filter(|_| !self.is_dead(&state));
+            match fault {
+                Some(Fault::Tear(kept) | Fault::PowerLoss(kept)) => Some((*kept, fault.copied())),
+                Some(
+                    Fault::FailBefore | Fault::LoseReply | Fault::Full | Fault::Die | Fault::PowerLossAfter,
+                )
                 | None => None,
             }
         };
@@ -392,10 +440,13 @@ impl Drive for SimDrive {
             let node = *state.names.get(&Name::Segment(segment)).ok_or(io::ErrorKind::NotFound)?;
             state.write(node, offset as usize, bytes)
         };
-        if let Some(kept) = torn {
+        if let Some((kept, fault)) = torn {
             let mut state = self.lock();
             state.operations += 1;
-            write(&mut state, &bytes[..kept])?;
+            if matches!(fault, Some(Fault::PowerLoss(_))) {
+                self.power.store(false, Ordering::SeqCst);
+            }
+            write(&mut state, &bytes[..kept.min(bytes.len())])?;
             return Err(failed("append"));
         }
         self.change("append", |state| write(state, bytes))
@@ -461,7 +512,7 @@ impl Drive for SimDrive {
 
     fn list_shards(&self) -> io::Result<Vec<u128>> {
         let state = self.lock();
-        if state.dead {
+        if self.is_dead(&state) {
             return Err(failed("list"));
         }
         let id = |name: &Name| match name {

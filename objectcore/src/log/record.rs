@@ -24,6 +24,9 @@ pub(crate) const HEADER_BYTES: usize = 64;
 pub(crate) const RECORD_BYTES_MAX: usize = 64 << 20;
 /// The longest key.
 pub(crate) const KEY_BYTES_MAX: usize = u16::MAX as usize;
+/// Copies that are written without a batch carry this bit and the offset of the first of them as their batch
+/// number: what one sync covers has one number.
+pub(crate) const COPY_GROUP: u64 = 1 << 63;
 /// The record format this code writes, and the newest it reads.
 pub(crate) const VERSION: u8 = 1;
 
@@ -104,6 +107,8 @@ pub(crate) struct SegmentBody {
     pub(crate) slot: u16,
     /// The live segments before this one, ascending.
     pub(crate) segments: Vec<u64>,
+    /// The length of the last of them.
+    pub(crate) previous_bytes: u64,
     pub(crate) epoch: EpochBody,
 }
 
@@ -224,6 +229,7 @@ pub(crate) fn encode_segment(out: &mut Vec<u8>, body: &SegmentBody) {
     for segment in &body.segments {
         out.extend_from_slice(&segment.to_le_bytes());
     }
+    out.extend_from_slice(&body.previous_bytes.to_le_bytes());
     body.epoch.encode(out);
 }
 
@@ -379,7 +385,8 @@ impl<'a> Cursor<'a> {
         for _ in 0..count {
             segments.push(self.u64()?);
         }
+        let previous_bytes = self.u64()?;
         let epoch = EpochBody::decode(self)?;
-        Ok(SegmentBody { deployment, drive, set, slot, segments, epoch })
+        Ok(SegmentBody { deployment, drive, set, slot, segments, previous_bytes, epoch })
     }
 }

@@ -79,6 +79,11 @@ pub(crate) struct LogWriter {
     buffer: Vec<u8>,
 }
 
+/// Being full is harmless only where nothing was written yet; a failed sync never is.
+fn never_full(error: io::Error) -> io::Error {
+    io::Error::other(error)
+}
+
 /// A buffer this large is given back after use.
 const BUFFER_KEPT_BYTES: usize = 4 << 20;
 
@@ -118,6 +123,7 @@ impl LogWriter {
             set: self.identity.set,
             slot: self.identity.slot,
             segments: self.segments.clone(),
+            previous_bytes: if self.segments.is_empty() { 0 } else { self.offset },
             epoch: epoch.clone(),
         };
         let header = Header {
@@ -132,10 +138,14 @@ impl LogWriter {
         let mut start = Vec::new();
         record::encode(&mut start, &header, |out| record::encode_segment(out, &body));
         let reserve = self.segment_bytes.max(start.len() as u64 + bytes);
+        if let Some(last) = self.segments.last() {
+            // Only the end of the last segment may ever be torn.
+            self.drive.sync(*last).map_err(never_full)?;
+        }
         self.drive.create_segment(segment, reserve)?;
         self.highest = segment;
-        self.drive.append(segment, 0, &start)?;
-        self.drive.sync(segment)?;
+        self.drive.append(segment, 0, &start).map_err(never_full)?;
+        self.drive.sync(segment).map_err(never_full)?;
         self.segments.push(segment);
         self.offset = start.len() as u64;
         self.reserved = reserve;

@@ -106,9 +106,14 @@ pub(crate) struct Committer {
     pub(crate) durable_seq: u64,
     pub(crate) batch: u64,
     pub(crate) figures: Arc<Figures>,
+    /// The last batch that was noted as settled.
+    pub(crate) settled: u64,
     /// Too few drives are left, or a batch is in doubt: nothing is written any more.
     pub(crate) halted: bool,
 }
+
+/// What a batch takes beside its entries.
+const FRAME_BYTES: u64 = 256;
 
 struct Waiting {
     seq: Seq,
@@ -386,7 +391,7 @@ impl Committer {
             Some(_) => self.members(),
             None => self.members().into_iter().filter(|slot| !copies[*slot].is_empty()).collect(),
         };
-        self.reserve(&writers, bytes + 4096)?;
+        self.reserve(&writers, bytes + FRAME_BYTES)?;
         let batch = Arc::new(Batch {
             epoch: self.epoch.number,
             number: if last.is_some() { self.batch + 1 } else { 0 },
@@ -542,9 +547,10 @@ impl Committer {
 
     /// Notes in the logs that the last batch is on every member. No one waits for it.
     fn settle(&mut self) {
-        if self.halted {
+        if self.halted || self.settled == self.batch {
             return;
         }
+        self.settled = self.batch;
         self.ticket += 1;
         for slot in self.members() {
             if let Some(worker) = &self.workers[slot] {

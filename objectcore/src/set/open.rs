@@ -103,10 +103,16 @@ pub(crate) fn open_sets(
     if drives.is_empty() {
         return Err(InvalidLayout::NoDrives.into());
     }
-    let found = drives.into_iter().map(read_format).collect::<Result<Vec<_>, _>>()?;
+    let given = drives.len();
+    let found: Vec<Found> =
+        drives.into_iter().filter_map(|drive| read_format(drive).transpose()).collect::<Result<_, _>>()?;
     let plan = match found.iter().find_map(|one| one.format.clone()) {
         Some(known) => known,
-        None => first_plan(found.len(), parity)?,
+        None if found.len() < given => {
+            let why = "a format.json is damaged and no other drive says what it was".into();
+            return Err(OpenError::TooFewDrives { set: 0, found: 0, needed: given, why });
+        }
+        None => first_plan(given, parity)?,
     };
     let geometry = plan.geometry;
     let mut seats: BTreeMap<(u16, u16), Seat> = BTreeMap::new();
@@ -148,7 +154,7 @@ pub(crate) fn open_sets(
     Ok(OpenedSets { deployment: plan.deployment, sets })
 }
 
-fn read_format(drive: Arc<dyn Drive>) -> Result<Found, OpenError> {
+fn read_format(drive: Arc<dyn Drive>) -> Result<Option<Found>, OpenError> {
     let path = || drive.label().to_owned();
     let bytes = drive.read_format().map_err(|source| OpenError::Drive { path: path(), source })?;
     let format = match bytes.as_deref().map(Format::decode) {
@@ -166,10 +172,12 @@ fn read_format(drive: Arc<dyn Drive>) -> Result<Found, OpenError> {
             return Err(OpenError::Newer { path: path(), what: error.to_string() });
         }
         Some(Err(error @ InvalidFormat::Damaged(_))) => {
-            return Err(OpenError::Misplaced { path: path(), what: error.to_string() });
+            // Neither blank nor known: it stays as it is and counts as missing.
+            tracing::error!(drive.path = drive.label(), %error, "the drive cannot be used");
+            return Ok(None);
         }
     };
-    Ok(Found { drive, format })
+    Ok(Some(Found { drive, format }))
 }
 
 fn first_plan(drives: usize, parity: Option<u8>) -> Result<Format, OpenError> {

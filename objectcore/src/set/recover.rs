@@ -40,8 +40,10 @@ pub(crate) struct Seat {
     pub(crate) drive_id: Uuid,
 }
 
-/// Seqs jump by this at each recovery, so that no seq is used twice whatever an absent drive holds.
+/// Seqs jump by at least this at each recovery, so that no seq is used twice whatever an absent drive holds.
 const SEQ_JUMP: u64 = 1 << 20;
+/// And by up to this more, at random: drives that went on apart from each other do not use the same seqs.
+const SEQ_SPREAD: u64 = 1 << 40;
 
 struct Present {
     seat: Seat,
@@ -59,6 +61,8 @@ struct Verdict {
 }
 
 struct Decision {
+    /// The number of the epoch that counts.
+    epoch: u64,
     /// The last seq that counts.
     cut: Seq,
     batch: u64,
@@ -225,13 +229,13 @@ impl Recovery<'_> {
             });
         }
         let used =
-            present.iter().find(|one| one.scanned.holes || one.scanned.applier.checkpoint.seq > Seq(0));
+            present.iter().find(|one| one.scanned.damaged || one.scanned.applier.checkpoint.seq > Seq(0));
         if let Some(one) = used {
             let what = format!("drive {} holds records but no epoch", one.seat.drive.label());
             return Err(OpenError::Damaged { set: usize::from(self.set), what });
         }
         let verdict = || Verdict { standing: Standing::Complete, keep: 0, missing: Vec::new(), why: "" };
-        let decision = Decision { cut: Seq(0), batch: 0, doubt: None };
+        let decision = Decision { epoch: 0, cut: Seq(0), batch: 0, doubt: None };
         Ok((decision, present.iter().map(|_| verdict()).collect()))
     }
 
@@ -258,14 +262,14 @@ impl Recovery<'_> {
         let base = present
             .iter()
             .filter(within)
-            .filter(|one| !one.scanned.holes)
+            .filter(|one| !one.scanned.damaged && !one.scanned.gaps)
             .map(|one| one.scanned.applier.checkpoint.seq)
             .max()
             .unwrap_or(epoch.resume_after)
             .max(epoch.resume_after);
         let first = tails.iter().filter_map(|one| one.scanned.tail.as_ref()).map(|tail| tail.first_seq).min();
         let Some(first_seq) = first else {
-            return Ok(Decision { cut: base, batch: last, doubt: None });
+            return Ok(Decision { epoch: epoch.number, cut: base, batch: last, doubt: None });
         };
         let mut copies: BTreeMap<Seq, (usize, EntryBody)> = BTreeMap::new();
         for tail in tails.iter().filter_map(|one| one.scanned.tail.as_ref()) {
@@ -291,7 +295,8 @@ impl Recovery<'_> {
         }
         // One that applied the batch whole knows best how far it reaches.
         let cut = if settled.is_some_and(applied) { base.max(cut) } else { cut };
-        Ok(Decision { cut, batch: last, doubt: Some(Doubt { number: last, first_seq, kept }) })
+        let doubt = Some(Doubt { number: last, first_seq, kept });
+        Ok(Decision { epoch: epoch.number, cut, batch: last, doubt })
     }
 
     /// V3: what is dropped must be missing on a member whose log simply ends there.
@@ -310,7 +315,7 @@ impl Recovery<'_> {
                 Some(tail) if tail.number == batch => {
                     !tail.holes && tail.records.last().is_none_or(|record| record.seq <= cut)
                 }
-                Some(_) | None => !one.scanned.holes && one.scanned.last_batch < batch,
+                Some(_) | None => !one.scanned.damaged && one.scanned.last_batch < batch,
             };
             own && ends && is_member(epoch, one)
         });
@@ -392,9 +397,9 @@ impl Recovery<'_> {
         }
         let mut appended = Vec::new();
         if let (Some(doubt), false) = (&decision.doubt, verdict.missing.is_empty()) {
-            let under = scanned.epoch.as_ref().map_or(0, |epoch| epoch.number);
+            let under = decision.epoch;
             let first = doubt.kept.len() - verdict.missing.len();
-            if scanned.tail.is_none() || verdict.keep == 0 {
+            if scanned.tail.as_ref().is_none_or(|tail| tail.number != doubt.number) {
                 let start = NewRecord::BatchStart {
                     batch: doubt.number,
                     first_seq: doubt.first_seq,
@@ -411,8 +416,11 @@ impl Recovery<'_> {
                 };
                 let new = NewRecord::Entry { batch: doubt.number, seq, ops: &body.ops, inline };
                 let (location, _) = log.frame(under, &new);
-                appended.push(TailRecord { seq, location, body: body.clone() });
+                appended.push(TailRecord { seq, location, body: lost(body) });
             }
+            // Synced before the epoch: one sync covers one write, which is how a crash is told from damage.
+            log.append()?;
+            log.sync()?;
         }
         log.frame(next.number, &NewRecord::Epoch(next));
         log.append()?;
@@ -462,6 +470,7 @@ impl Recovery<'_> {
                 applier: one.scanned.applier,
                 epoch: shared_epoch.clone(),
                 written: None,
+                failed: false,
             };
             let (jobs, inbox) = mpsc::channel();
             let reply_to = reply_to.clone();
@@ -486,8 +495,9 @@ impl Recovery<'_> {
             replies,
             ticket: 0,
             durable_seq: decision.cut.0,
-            next_seq: highest + SEQ_JUMP,
+            next_seq: highest + SEQ_JUMP + rand::random_range(0..SEQ_SPREAD),
             batch: decision.batch,
+            settled: decision.batch,
             epoch,
             figures: figures.clone(),
             halted: false,
@@ -559,7 +569,7 @@ fn accepted_epoch(present: &[Present]) -> Option<EpochBody> {
     let proven = present.iter().filter_map(|one| one.scanned.epoch.as_ref()).max_by_key(|epoch| epoch.number);
     let floor = proven.map_or(0, |epoch| epoch.number);
     let refuted = |epoch: &EpochBody| {
-        present.iter().any(|one| is_member(epoch, one) && !one.scanned.holes && !knows(one, epoch))
+        present.iter().any(|one| is_member(epoch, one) && !one.scanned.damaged && !knows(one, epoch))
     };
     present
         .iter()
@@ -601,53 +611,49 @@ fn judge(epoch: &EpochBody, one: &Present, decision: &Decision) -> Result<Verdic
         let own = scanned.epoch.as_ref().map_or(0, |own| own.number);
         let served_alone =
             member.standing == Standing::Out && own >= member.since && has_written(scanned, cut);
-        if applied > cut || served_alone {
+        // With records missing it cannot be told what the drive knew; it proves nothing then.
+        if !scanned.damaged && (applied > cut || served_alone) {
             return Err(OpenError::Diverged { path: one.seat.drive.label().into() });
         }
         return Ok(filling(keep_through(cut), "it was out while the others went on"));
     }
     let complete = member.is_some_and(|member| member.standing == Standing::Complete);
-    if scanned.epoch.as_ref().is_none_or(|own| own.id != epoch.id) {
-        // The epoch is behind its tail, which it cuts.
-        let keep = keep_through(epoch.resume_after);
-        let reached = scanned
-            .tail
-            .as_ref()
-            .and_then(|tail| tail.records[..keep].last())
-            .map_or(applied, |last| last.seq);
-        let tail_holes = scanned.tail.as_ref().is_some_and(|tail| tail.holes);
-        if scanned.holes || tail_holes || reached != epoch.resume_after {
-            return Ok(filling(keep, "its log is damaged"));
-        }
-        return Ok(within(scanned, epoch.batch, keep, complete, decision));
+    let under = scanned.epoch.as_ref().is_some_and(|own| own.id == epoch.id);
+    let cut = if under { decision.cut } else { epoch.resume_after };
+    let keep = keep_through(cut);
+    // An epoch that calls the drive complete vouches for all before it.
+    let vouched = complete && !under;
+    let gaps = scanned.gaps || scanned.tail.as_ref().is_some_and(|tail| tail.holes);
+    if scanned.damaged || (gaps && !vouched) {
+        return Ok(filling(keep, "its log is damaged"));
     }
-    if scanned.holes {
-        return Ok(filling(keep_through(decision.cut), "its log is damaged"));
+    let missing = lacking(scanned, epoch, keep, decision);
+    let kept = scanned.tail.as_ref().and_then(|tail| tail.records[..keep].last());
+    let own = kept.map_or(scanned.applier.checkpoint.seq, |record| record.seq);
+    let own = if vouched { epoch.resume_after } else { own };
+    let appended = decision.doubt.as_ref().filter(|_| !missing.is_empty());
+    let reached = appended.map_or(own, |doubt| Seq(doubt.first_seq.0 + doubt.kept.len() as u64 - 1));
+    if reached != decision.cut {
+        return Ok(filling(keep, "it missed a batch"));
     }
-    Ok(within(scanned, scanned.last_batch, keep_through(decision.cut), complete, decision))
+    let (standing, why) =
+        if complete { (Standing::Complete, "") } else { (Standing::Filling, "it was being filled") };
+    Ok(Verdict { standing, keep, missing, why })
 }
 
-/// A drive of the epoch whose log is whole up to `last_batch` or into it.
-fn within(scanned: &Scanned, last_batch: u64, keep: usize, complete: bool, decision: &Decision) -> Verdict {
-    let standing = if complete { Standing::Complete } else { Standing::Filling };
-    let why = if complete { "" } else { "it was being filled" };
-    let behind = Verdict { standing: Standing::Filling, keep, missing: Vec::new(), why: "it missed a batch" };
-    let Some(doubt) = &decision.doubt else {
-        return if last_batch == decision.batch {
-            Verdict { standing, keep, missing: Vec::new(), why }
-        } else {
-            behind
-        };
-    };
-    let tail = scanned.tail.as_ref().filter(|tail| tail.number == last_batch);
-    if last_batch == doubt.number {
-        // Without a tail the batch was applied whole.
-        let missing =
-            if tail.is_some() { doubt.kept[keep.min(doubt.kept.len())..].to_vec() } else { Vec::new() };
-        return Verdict { standing, keep, missing, why };
+/// The kept records of the batch in doubt that follow what a drive without holes has.
+fn lacking(scanned: &Scanned, epoch: &EpochBody, keep: usize, decision: &Decision) -> Vec<EntryBody> {
+    let Some(doubt) = &decision.doubt else { return Vec::new() };
+    match (&scanned.tail, scanned.epoch.as_ref().is_some_and(|own| own.id == epoch.id)) {
+        (Some(tail), true) if tail.number == doubt.number => {
+            doubt.kept[keep.min(doubt.kept.len())..].to_vec()
+        }
+        (Some(tail), true) if tail.number + 1 == doubt.number && tail.is_whole() => doubt.kept.clone(),
+        (None, true) if scanned.last_batch + 1 == doubt.number => doubt.kept.clone(),
+        // Nothing was written on this drive since the epoch began.
+        (_, false) if epoch.batch + 1 == doubt.number => doubt.kept.clone(),
+        (Some(_) | None, _) => Vec::new(),
     }
-    let whole_before = last_batch + 1 == doubt.number && tail.is_none_or(super::scan::Tail::is_whole);
-    if whole_before { Verdict { standing, keep, missing: doubt.kept.clone(), why } } else { behind }
 }
 
 fn has_written(scanned: &Scanned, cut: Seq) -> bool {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use crate::drive::Drive;
 use crate::index::{Checkpoint, FjallIndex, Index, IndexError, MemoryIndex};
-use crate::log::epoch::EpochBody;
+use crate::log::epoch::{EpochBody, Standing};
 use crate::log::reader::{SegmentReader, Step, WalkError};
-use crate::log::record::{Body, EntryBody, Inline, Record};
+use crate::log::record::{Body, COPY_GROUP, EntryBody, HEADER_BYTES, Inline, Record};
 use crate::log::writer::{Identity, Location};
 use crate::log::{Op, Seq};
 
@@ -58,8 +58,10 @@ pub(crate) struct Scanned {
     pub(crate) last_batch: u64,
     /// The last batch known to be on every member.
     pub(crate) settled: u64,
-    /// Entries may be missing.
-    pub(crate) holes: bool,
+    /// Records of the log are damaged: entries may be missing.
+    pub(crate) damaged: bool,
+    /// Batches are missing, and no epoch since vouches for the drive.
+    pub(crate) gaps: bool,
     /// The log's segments, ascending.
     pub(crate) segments: Vec<u64>,
     /// Segments that a record says are removed, and whose file is still there.
@@ -108,7 +110,7 @@ pub(crate) fn scan(
     let index = open_index(&**drive, cache_bytes, Fresh::No)?;
     let checkpoint = index.checkpoint()?.filter(|checkpoint| usable(&**drive, checkpoint, stamp, &listed));
     let mut scan = match checkpoint {
-        Some(checkpoint) => Scan::new(Applier::new(index, checkpoint)?, listed),
+        Some(checkpoint) => Scan::new(Applier::new(index, checkpoint)?, listed, identity.drive),
         None => {
             drop(index);
             let index = open_index(&**drive, cache_bytes, Fresh::Yes)?;
@@ -123,7 +125,7 @@ pub(crate) fn scan(
                 epoch: None,
                 segments: Vec::new(),
             };
-            Scan::new(Applier::new(index, blank)?, listed)
+            Scan::new(Applier::new(index, blank)?, listed, identity.drive)
         }
     };
     scan.walk(&**drive)?;
@@ -215,29 +217,41 @@ struct Scan {
     listed: Listed,
     epoch: Option<EpochBody>,
     pending: Vec<EpochBody>,
+    /// Where the first of `pending` lies.
+    pending_start: (u64, u64),
     tail: Option<Tail>,
     last_batch: u64,
     settled: u64,
-    holes: bool,
+    /// Records of the log are damaged.
+    damaged: bool,
+    /// Batches are missing; what they held may have been refilled (see `evidence`).
+    gaps: bool,
+    drive: u128,
     ready: Vec<TailRecord>,
     /// The last seq in `ready` or applied.
     seq: Seq,
     batch_epoch: u64,
     end: (u64, u64),
+    /// Where the segment before the current one ended.
+    previous: (u64, u64),
 }
 
 impl Scan {
-    fn new(applier: Applier, listed: Listed) -> Self {
+    fn new(applier: Applier, listed: Listed, drive: u128) -> Self {
         let at = &applier.checkpoint;
         Self {
             epoch: at.epoch.clone(),
             last_batch: at.batch.max(at.epoch.as_ref().map_or(0, |epoch| epoch.batch)),
             settled: at.batch,
-            holes: at.holes || listed.holes,
+            damaged: at.holes || listed.holes,
+            gaps: false,
+            drive,
             seq: at.seq,
             batch_epoch: at.batch_epoch,
             end: (at.segment, at.offset),
             pending: Vec::new(),
+            pending_start: (0, 0),
+            previous: (0, 0),
             tail: None,
             ready: Vec::new(),
             applier,
@@ -252,6 +266,7 @@ impl Scan {
         for segment in segments {
             let offset = if segment == from.0 { from.1 } else { 0 };
             let mut reader = SegmentReader::new(drive, stamp, segment, offset)?;
+            self.previous = self.end;
             self.end = (segment, offset);
             loop {
                 let at = reader.position();
@@ -260,6 +275,9 @@ impl Scan {
                         self.record(record)?;
                         self.end = (segment, reader.position());
                     }
+                    // A record without a body: it can only have been `Settled`, which is not synced.
+                    Step::Damage { until } if until - at == HEADER_BYTES as u64 => {}
+                    Step::Damage { until } if self.is_crash(drive, (segment, at), until)? => break,
                     Step::Damage { until } => {
                         tracing::warn!(
                             drive.path = drive.label(),
@@ -283,8 +301,39 @@ impl Scan {
         Ok(())
     }
 
+    /// Whether what is no record is what a crash left of the last write. One sync covers a whole write, and the
+    /// parts of an unsynced write reach the drive in any order: so it is a tear if nothing but the rest of one
+    /// write follows.
+    fn is_crash(&self, drive: &dyn Drive, from: (u64, u64), until: u64) -> Result<bool, ScanError> {
+        if self.listed.segments.last() != Some(&from.0) {
+            return Ok(false);
+        }
+        let mut reader = SegmentReader::new(drive, self.applier.checkpoint.stamp, from.0, until)?;
+        let mut write = None;
+        loop {
+            match reader.step()? {
+                Step::Record(Record { header, body: Body::Entry(_) | Body::Copy(_), .. }) => {
+                    if *write.get_or_insert(header.batch) != header.batch {
+                        return Ok(false);
+                    }
+                }
+                Step::Record(_) => return Ok(false),
+                Step::Damage { .. } => {}
+                Step::Tear | Step::End => break,
+            }
+        }
+        let Some(write) = write else { return Ok(false) };
+        if write & COPY_GROUP != 0 {
+            return Ok(write & !COPY_GROUP <= from.1 + HEADER_BYTES as u64);
+        }
+        Ok(match &self.tail {
+            Some(tail) => tail.number == write || (tail.is_whole() && tail.number + 1 == write),
+            None => self.last_batch + 1 == write,
+        })
+    }
+
     fn damage(&mut self) {
-        self.holes = true;
+        self.damaged = true;
         if let Some(tail) = &mut self.tail {
             tail.holes = true;
         }
@@ -295,17 +344,22 @@ impl Scan {
         let location = Location { segment: header.segment, offset: header.offset, len: len as u32 };
         match body {
             Body::SegmentStart(start) => {
+                // The end of a segment is synced before the next begins; a shorter one lost records.
+                let behind = self.previous.0 != 0 && start.segments.last() == Some(&self.previous.0);
+                if behind && self.previous.1 != start.previous_bytes {
+                    self.damage();
+                }
                 let known = self.epoch.as_ref().is_some_and(|epoch| epoch.id == start.epoch.id)
                     || self.pending.iter().any(|epoch| epoch.id == start.epoch.id);
                 if !known {
-                    self.pending.push(start.epoch);
+                    self.begin_epoch(start.epoch, location);
                 }
             }
-            Body::Epoch(epoch) => self.pending.push(epoch),
+            Body::Epoch(epoch) => self.begin_epoch(epoch, location),
             Body::BatchStart { settled, entries } => {
                 self.evidence(header.epoch)?;
                 self.commit_tail()?;
-                self.holes |= header.batch != self.last_batch + 1;
+                self.gaps |= header.batch != self.last_batch + 1;
                 self.settled = self.settled.max(settled);
                 self.last_batch = header.batch;
                 self.tail = Some(Tail {
@@ -352,12 +406,19 @@ impl Scan {
         Ok(())
     }
 
+    fn begin_epoch(&mut self, epoch: EpochBody, location: Location) {
+        if self.pending.is_empty() {
+            self.pending_start = (location.segment, location.offset);
+        }
+        self.pending.push(epoch);
+    }
+
     fn entry(&mut self, header: &crate::log::record::Header, record: TailRecord) -> Result<(), ScanError> {
         if self.tail.as_ref().is_none_or(|tail| tail.number != header.batch) {
             // The record that began this batch is damaged.
             self.evidence(header.epoch)?;
             self.commit_tail()?;
-            self.holes = true;
+            self.damaged = true;
             self.last_batch = header.batch;
             self.tail = Some(Tail {
                 epoch: header.epoch,
@@ -384,7 +445,7 @@ impl Scan {
             return Ok(());
         }
         let Some(at) = self.pending.iter().position(|epoch| epoch.number == number) else {
-            self.holes = true;
+            self.damaged = true;
             return Ok(());
         };
         let epoch = self.pending.swap_remove(at);
@@ -395,10 +456,16 @@ impl Scan {
             if tail.records.len() < whole {
                 tail.copies.clear();
             }
-            self.holes |= tail.holes;
+            self.gaps |= tail.holes;
             self.accept(tail);
         }
-        self.holes |= self.seq != epoch.resume_after;
+        // An epoch that calls the drive complete vouches for all before it: what it had missed was refilled.
+        let complete = epoch
+            .members
+            .iter()
+            .any(|member| member.drive == self.drive && member.standing == Standing::Complete);
+        self.gaps = !complete && (self.gaps || self.seq != epoch.resume_after);
+        self.seq = epoch.resume_after.max(self.seq);
         self.last_batch = epoch.batch;
         self.settled = self.settled.max(epoch.batch);
         self.epoch = Some(epoch);
@@ -407,7 +474,7 @@ impl Scan {
 
     fn commit_tail(&mut self) -> Result<(), ScanError> {
         if let Some(tail) = self.tail.take() {
-            self.holes |= !tail.is_whole();
+            self.gaps |= !tail.is_whole();
             self.settled = self.settled.max(tail.number);
             self.accept(tail);
         }
@@ -427,16 +494,14 @@ impl Scan {
     fn flush(&mut self) -> Result<(), ScanError> {
         let ready = std::mem::take(&mut self.ready);
         let checkpoint = &mut self.applier.checkpoint;
-        // With epochs or a batch undecided, the next scan must see them again.
-        if self.pending.is_empty() {
-            (checkpoint.segment, checkpoint.offset) = self.tail.as_ref().map_or(self.end, |tail| tail.start);
-            checkpoint.seq = self.seq;
-            checkpoint.batch =
-                self.tail.as_ref().map_or(self.last_batch, |_| self.last_batch.saturating_sub(1));
-            checkpoint.batch_epoch = self.batch_epoch;
-            checkpoint.epoch = self.epoch.clone();
-        }
-        checkpoint.holes = self.holes;
+        // What is undecided, the next scan must see again.
+        let decided = if self.pending.is_empty() { self.end } else { self.pending_start };
+        (checkpoint.segment, checkpoint.offset) = self.tail.as_ref().map_or(decided, |tail| tail.start);
+        checkpoint.seq = self.seq;
+        checkpoint.batch = self.tail.as_ref().map_or(self.last_batch, |_| self.last_batch.saturating_sub(1));
+        checkpoint.batch_epoch = self.batch_epoch;
+        checkpoint.epoch = self.epoch.clone();
+        checkpoint.holes = self.damaged || self.gaps;
         checkpoint.segments = self.listed.segments.clone();
         apply_records(&mut self.applier, &ready)?;
         Ok(())
@@ -452,7 +517,8 @@ impl Scan {
             tail: self.tail,
             last_batch: self.last_batch,
             settled: self.settled,
-            holes: self.holes,
+            damaged: self.damaged,
+            gaps: self.gaps,
             segments: self.listed.segments,
             leftovers: self.listed.leftovers,
             highest_file: self.listed.highest_file,

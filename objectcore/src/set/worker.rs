@@ -2,6 +2,7 @@
 //!
 //! - W1: one sync per batch; `Written` is answered only after it.
 //! - W2: a batch reaches the index only by `Job::Apply`, which is sent after every member answered.
+//! - W3: after a failure the drive writes nothing more: what the failed call left behind is not known.
 
 use std::io;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use bytes::Bytes;
 
 use crate::drive::Drive;
 use crate::index::IndexError;
-use crate::log::epoch::EpochBody;
-use crate::log::record::Inline;
+use crate::log::epoch::{EpochBody, Standing};
+use crate::log::record::{COPY_GROUP, Inline};
 use crate::log::writer::{Location, LogWriter, NewRecord};
 use crate::log::{Op, Seq};
 
@@ -99,6 +100,11 @@ pub(crate) struct Worker {
     pub(crate) epoch: Arc<EpochBody>,
     /// Written and not applied.
     pub(crate) written: Option<Written>,
+    pub(crate) failed: bool,
+}
+
+fn after_failure() -> io::Error {
+    io::Error::other("the drive failed before")
 }
 
 /// A batch in the log, and where: each record's place and where in it the shard begins.
@@ -112,7 +118,13 @@ impl Worker {
     pub(crate) fn run(mut self, jobs: &Receiver<(u64, Job)>, replies: &Sender<Reply>) {
         while let Ok((ticket, job)) = jobs.recv() {
             let silent = matches!(job, Job::Settle { .. });
-            let result = self.work(job);
+            let full_is_harmless = matches!(job, Job::Reserve { .. });
+            let result = if self.failed { Err(Failure::Io(after_failure())) } else { self.work(job) };
+            self.failed |= match &result {
+                Ok(_) => false,
+                Err(Failure::Io(error)) => !(full_is_harmless && error.kind() == io::ErrorKind::StorageFull),
+                Err(Failure::Index(_)) => true,
+            };
             if silent && result.is_ok() {
                 continue;
             }
@@ -132,6 +144,9 @@ impl Worker {
                 self.log.frame(epoch.number, &NewRecord::Epoch(&epoch));
                 self.log.append()?;
                 self.log.sync()?;
+                if epoch.members[self.slot.number()].standing == Standing::Complete {
+                    self.applier.checkpoint.holes = false;
+                }
                 self.epoch = epoch;
             }
             Job::RemoveSegment(segment) => self.remove_segment(segment)?,
@@ -170,13 +185,14 @@ impl Worker {
             let new = NewRecord::Entry { batch: batch.number, seq: entry.seq, ops: &entry.ops, inline };
             places.push(self.log.frame(batch.epoch, &new));
         }
+        let group = if batch.entries.is_empty() { COPY_GROUP | self.log.position().1 } else { batch.number };
         for copy in &batch.copies[slot] {
             let inline = match &copy.inline {
                 Inline::None => Inline::None,
                 Inline::Present(bytes) => Inline::Present(&bytes[..]),
                 Inline::Lost => Inline::Lost,
             };
-            let new = NewRecord::Copy { batch: batch.number, seq: copy.seq, op: &copy.op, inline };
+            let new = NewRecord::Copy { batch: group, seq: copy.seq, op: &copy.op, inline };
             places.push(self.log.frame(batch.epoch, &new));
         }
         let before = self.log.position().1;

@@ -10,6 +10,9 @@ use crate::drive::{Drive, FileDrive, SimDrive};
 use crate::types::StorageError;
 
 mod basics;
+mod crashes;
+mod damage;
+mod drives;
 
 pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -20,7 +23,7 @@ pub(super) fn small() -> SetSettings {
 }
 
 pub(super) fn sims(count: usize) -> Vec<SimDrive> {
-    (0..count).map(|number| SimDrive::new(&format!("sim{number}"))).collect()
+    SimDrive::group(count)
 }
 
 pub(super) fn open_with(settings: &SetSettings, drives: &[SimDrive]) -> Result<ErasureSet, OpenError> {
