@@ -24,7 +24,9 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Loads of one location wait for each other in one of so many lanes.
 const LANES: usize = 64;
 /// JSON up to this size is parsed and written in place: a hop to another thread costs more.
-const IN_PLACE_BYTES_MAX: usize = 64 << 10;
+const IN_PLACE_KIB_MAX: u32 = 64;
+/// A table without snapshots takes about this much; each snapshot about 1 KiB more.
+const SMALL_FILE_KIB: u32 = 8;
 
 /// A metadata file could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -87,6 +89,9 @@ pub(crate) struct MetadataFiles {
     lanes: Vec<Mutex<()>>,
     /// Files that may be read and parsed at a time.
     reads: Semaphore,
+    /// KiB of files that may be on their way to a store.
+    writes: Semaphore,
+    writes_kib_max: u32,
     hasher: RandomState,
     bytes_max: usize,
     timeout: Duration,
@@ -98,7 +103,9 @@ impl MetadataFiles {
             warehouses,
             cache: ByteCache::new(settings.metadata_cache_bytes_max),
             lanes: (0..LANES).map(|_| Mutex::new(())).collect(),
-            reads: Semaphore::new(settings.metadata_files_at_once),
+            reads: Semaphore::new(settings.metadata_reads_at_once),
+            writes: Semaphore::new(settings.metadata_writes_bytes_max >> 10),
+            writes_kib_max: (settings.metadata_writes_bytes_max >> 10) as u32,
             hasher: RandomState::new(),
             bytes_max: settings.metadata_bytes_max,
             timeout: settings.store_timeout,
@@ -119,7 +126,7 @@ impl MetadataFiles {
         // The semaphore is never closed.
         let _reading = self.reads.acquire().await;
         let bytes = self.read(location).await?;
-        let (metadata, json_bytes) = if bytes.len() <= IN_PLACE_BYTES_MAX {
+        let (metadata, json_bytes) = if bytes.len() >> 10 <= IN_PLACE_KIB_MAX as usize {
             parse(location, &bytes)?
         } else {
             let location = location.to_owned();
@@ -162,8 +169,15 @@ impl MetadataFiles {
                 source: "the location is not in a warehouse".into(),
             }));
         };
-        let (encoded, name) = (metadata.clone(), location.to_owned());
-        let bytes = blocking(move || encoded.to_file(&name)).await;
+        let guess_kib = SMALL_FILE_KIB + metadata.snapshots().len() as u32;
+        // The semaphore is never closed.
+        let _on_its_way = self.writes.acquire_many(guess_kib.min(self.writes_kib_max)).await;
+        let bytes = if guess_kib <= IN_PLACE_KIB_MAX {
+            metadata.to_file(location)
+        } else {
+            let (encoded, name) = (metadata.clone(), location.to_owned());
+            blocking(move || encoded.to_file(&name)).await
+        };
         let size_bytes = size_in_memory(&bytes);
         let store = self.warehouses.store(warehouse);
         let put = store.put_opts(&path, PutPayload::from_bytes(bytes), PutMode::Create.into());

@@ -9,8 +9,13 @@ pub struct Settings {
     pub queue_requests_max: usize,
     /// Requests that go into one log record.
     pub batch_requests_max: usize,
-    /// `metadata.json` files read or written at a time.
-    pub metadata_files_at_once: usize,
+    /// `metadata.json` files read at a time.
+    pub metadata_reads_at_once: usize,
+    /// `metadata.json` files written at a time. Many: the store makes those that arrive together
+    /// durable together.
+    pub metadata_writes_at_once: usize,
+    /// Bytes of `metadata.json` files, roughly, that are on their way to a store.
+    pub metadata_writes_bytes_max: usize,
     /// Parsed metadata that is kept in memory, measured by its JSON.
     pub metadata_cache_bytes_max: usize,
     /// The longest `metadata.json` that is read, after decompression.
@@ -34,7 +39,9 @@ impl Default for Settings {
         Self {
             queue_requests_max: 1024,
             batch_requests_max: 256,
-            metadata_files_at_once: 32,
+            metadata_reads_at_once: 32,
+            metadata_writes_at_once: 256,
+            metadata_writes_bytes_max: 128 << 20,
             metadata_cache_bytes_max: 64 << 20,
             metadata_bytes_max: 512 << 20,
             store_timeout: Duration::from_secs(10),

@@ -150,7 +150,7 @@ impl Writer {
     async fn plan(&mut self, waiting: &[Waiting]) -> Planned {
         let parts = &mut self.parts;
         let loaded =
-            plan::load(&parts.state, waiting, &parts.files, parts.settings.metadata_files_at_once).await;
+            plan::load(&parts.state, waiting, &parts.files, parts.settings.metadata_reads_at_once).await;
         let mut ids = FreshIds::new(parts.sources.fresh().as_u128());
         plan::plan(&parts.state, waiting, loaded, parts.sources.now(), &mut ids)
     }
@@ -164,7 +164,7 @@ impl Writer {
         };
         let writes: Vec<_> = planned.writes.iter().map(write).collect();
         futures::stream::iter(writes)
-            .buffer_unordered(self.parts.settings.metadata_files_at_once)
+            .buffer_unordered(self.parts.settings.metadata_writes_at_once)
             .try_collect()
             .await
     }
