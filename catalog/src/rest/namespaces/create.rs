@@ -14,7 +14,7 @@ use crate::rest::path::Place;
 use crate::rest::{Front, idents};
 use crate::state::Request;
 
-/// Creates a namespace. Its parent need not exist.
+/// Creates a namespace, and the parents it lacks.
 #[utoipa::path(
     post, path = "/v1/{prefix}/namespaces", tag = "Catalog", params(("prefix" = String, Path)),
     request_body = CreateNamespaceRequest,
