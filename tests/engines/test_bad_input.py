@@ -81,7 +81,7 @@ def raw(tarn: server.Tarn, data: bytes) -> bytes:
             sock.shutdown(socket.SHUT_WR)
             while part := sock.recv(65536):
                 received += part
-        except (TimeoutError, ConnectionError):
+        except OSError:
             pass
         return received
 
