@@ -19,7 +19,7 @@ use crate::heal::fill::Fills;
 use crate::heal::{self, Healer};
 use crate::name::{BucketName, ObjectName};
 use crate::object::removal::{self, Removals};
-use crate::object::sweep;
+use crate::object::sweep::{self, Swept};
 use crate::set::{ErasureSet, OpenError, Slot, SlotState, Space, open_sets, set_of, writes_needed};
 use crate::settings::Settings;
 use crate::types::{Millis, NoSuchBucket, StorageError};
@@ -38,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) removals: Arc<Removals>,
     pub(crate) healer: Healer,
     pub(crate) fills: Arc<Fills>,
+    pub(crate) swept: Swept,
     /// Commits and background work; `close` waits for them.
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -122,6 +123,7 @@ impl ObjectCore {
             removals,
             healer,
             fills: Arc::default(),
+            swept: Swept::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         };

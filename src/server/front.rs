@@ -59,10 +59,9 @@ impl Front {
         }
         let status = response.status();
         count(protocol, &method, status, started);
-        let failed = status.is_server_error() && self.program.get().is_some();
-        if self.log == RequestLog::All || failed {
+        if self.log == RequestLog::All || status.is_server_error() {
             let elapsed_ms = started.elapsed().as_secs_f64() * 1e3;
-            if failed {
+            if status.is_server_error() {
                 tracing::warn!(request.id = %id, %method, path, status = status.as_u16(), elapsed_ms, "request failed");
             } else {
                 tracing::info!(request.id = %id, %method, path, status = status.as_u16(), elapsed_ms, "request");

@@ -1,5 +1,3 @@
 //! The one end-to-end test binary: every test that needs more than one crate.
 
 mod house;
-mod serve;
-mod support;

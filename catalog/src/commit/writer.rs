@@ -1,10 +1,9 @@
 //! The writer task: the one mutator of the catalog's state.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -29,13 +28,11 @@ pub(crate) trait Sources: Send + Sync + 'static {
 pub(crate) struct Published {
     state: RwLock<Arc<CatalogState>>,
     seq: watch::Sender<Seq>,
-    standing: watch::Sender<Standing>,
 }
 
 impl Published {
     pub(crate) fn new(state: CatalogState, seq: Seq) -> Self {
-        let standing = watch::Sender::new(Standing::Ready);
-        Self { state: RwLock::new(Arc::new(state)), seq: watch::Sender::new(seq), standing }
+        Self { state: RwLock::new(Arc::new(state)), seq: watch::Sender::new(seq) }
     }
 
     pub(crate) fn snapshot(&self) -> Arc<CatalogState> {
@@ -45,10 +42,6 @@ impl Published {
 
     pub(crate) fn watch(&self) -> watch::Receiver<Seq> {
         self.seq.subscribe()
-    }
-
-    pub(crate) fn standing(&self) -> Standing {
-        *self.standing.borrow()
     }
 
     fn publish(&self, state: CatalogState, seq: Seq) {
@@ -68,40 +61,26 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
 }
 
-/// Can the catalog commit?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It can.
+/// Can the writer append?
+enum Standing {
     Ready,
-    /// Not before the outcome of an append is known; it is being looked up.
-    Unsettled,
-    /// Never again: another process has taken the catalog over.
-    Fenced,
-}
-
-/// The same with what the writer keeps for it.
-enum Append {
-    Ready,
-    /// The state it leads to if it was done (L4).
+    /// The outcome of an append is not known; the state it leads to if it was done (L4).
     Unsettled(Box<CatalogState>),
-    /// L3.
+    /// Another writer has the log (L3).
     Fenced,
 }
 
 pub(crate) struct Writer {
     parts: Parts,
-    append: Append,
+    standing: Standing,
 }
-
-/// How often a batch is planned again without the requests whose files could not be written.
-const WRITE_ROUNDS_MAX: usize = 3;
 
 /// How often an unsettled append is looked up while no request asks.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
 impl Writer {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts, append: Append::Ready }
+        Self { parts, standing: Standing::Ready }
     }
 
     /// Serves requests until it is told to close, or until nobody can send any more.
@@ -110,8 +89,8 @@ impl Writer {
         let mut open = true;
         while open {
             let limit = self.parts.settings.batch_requests_max;
-            let received = match self.append {
-                Append::Unsettled(_) => {
+            let received = match self.standing {
+                Standing::Unsettled(_) => {
                     let receive = queue.recv_many(&mut messages, limit);
                     match tokio::time::timeout(SETTLE_EVERY, receive).await {
                         Ok(received) => received,
@@ -121,7 +100,7 @@ impl Writer {
                         }
                     }
                 }
-                Append::Ready | Append::Fenced => queue.recv_many(&mut messages, limit).await,
+                Standing::Ready | Standing::Fenced => queue.recv_many(&mut messages, limit).await,
             };
             open = received > 0;
             let mut waiting = Vec::with_capacity(received);
@@ -141,37 +120,31 @@ impl Writer {
     /// Answers requests from the front of `waiting`; returns those left for the next batch.
     async fn batch(&mut self, mut waiting: Vec<Waiting>) -> Vec<Waiting> {
         self.settle().await;
-        match self.append {
-            Append::Ready => {}
-            Append::Fenced => return refuse(waiting, || CommitError::Fenced),
-            Append::Unsettled(_) => {
+        match self.standing {
+            Standing::Ready => {}
+            Standing::Fenced => return refuse(waiting, || CommitError::Fenced),
+            Standing::Unsettled(_) => {
                 let retry_after = self.parts.settings.retry_after;
                 return refuse(waiting, || CommitError::Busy { retry_after });
             }
         }
-        for _ in 0..WRITE_ROUNDS_MAX {
+        let planned = loop {
             if waiting.is_empty() {
                 return waiting;
             }
             let planned = self.plan(&waiting).await;
-            let mut failed = self.write_files(&planned).await;
-            if failed.is_empty() {
-                let rest = waiting.split_off(planned.results.len());
-                self.append(waiting, planned).await;
-                return rest;
-            }
-            // Nothing refers to the files of this round; the rest is planned without the failed (W5).
-            let mut kept = Vec::with_capacity(waiting.len());
-            for (index, waiting) in waiting.into_iter().enumerate() {
-                match failed.remove(&index) {
-                    Some(error) => waiting.answer(Err(CommitError::Write(error))),
-                    None => kept.push(waiting),
+            match self.write_files(&planned).await {
+                Ok(()) => break planned,
+                // Nothing refers to the files of this attempt; the rest is planned without it (W5).
+                Err((index, error)) => {
+                    tracing::warn!(location = error.location, error = %error.source, "a metadata file was not written");
+                    waiting.remove(index).answer(Err(CommitError::Write(error)));
                 }
             }
-            waiting = kept;
-        }
-        let retry_after = self.parts.settings.retry_after;
-        refuse(waiting, || CommitError::Busy { retry_after })
+        };
+        let rest = waiting.split_off(planned.results.len());
+        self.append(waiting, planned).await;
+        rest
     }
 
     async fn plan(&mut self, waiting: &[Waiting]) -> Planned {
@@ -182,23 +155,18 @@ impl Writer {
         plan::plan(&parts.state, waiting, loaded, parts.sources.now(), &mut ids)
     }
 
-    /// Writes the files of a plan, many at a time; which requests' files were not written.
-    async fn write_files(&self, planned: &Planned) -> BTreeMap<usize, WriteError> {
+    /// Writes the files of a plan, many at a time; the first failure names its request.
+    async fn write_files(&self, planned: &Planned) -> Result<(), (usize, WriteError)> {
         let write = |(index, location, metadata): &(usize, String, Arc<TableMetadata>)| {
             let (index, location, metadata) = (*index, location.clone(), metadata.clone());
             let files = self.parts.files.clone();
-            async move { files.write(&location, metadata).await.err().map(|error| (index, error)) }
+            async move { files.write(&location, metadata).await.map_err(|error| (index, error)) }
         };
         let writes: Vec<_> = planned.writes.iter().map(write).collect();
-        let failed: BTreeMap<_, _> = futures::stream::iter(writes)
+        futures::stream::iter(writes)
             .buffer_unordered(self.parts.settings.metadata_writes_at_once)
-            .filter_map(std::future::ready)
-            .collect()
-            .await;
-        for error in failed.values() {
-            tracing::warn!(location = error.location, error = %error.source, "a metadata file was not written");
-        }
-        failed
+            .try_collect()
+            .await
     }
 
     async fn append(&mut self, waiting: Vec<Waiting>, planned: Planned) {
@@ -222,7 +190,7 @@ impl Writer {
             Err(AppendError::Unknown { put_id, source }) => {
                 tracing::error!(%put_id, error = %source, "the outcome of an append is not known");
                 let why = silence(&source);
-                self.stand(Append::Unsettled(Box::new(state)));
+                self.standing = Standing::Unsettled(Box::new(state));
                 for (waiting, result) in waiting.into_iter().zip(results) {
                     waiting.answer(Err(match result {
                         Ok(_) => CommitError::Unknown { put_id, why },
@@ -244,12 +212,12 @@ impl Writer {
 
     /// Tries to learn the outcome of an append that is not settled.
     async fn settle(&mut self) {
-        let Append::Unsettled(state) = &self.append else { return };
+        let Standing::Unsettled(state) = &self.standing else { return };
         let state = CatalogState::clone(state);
         match self.parts.log.settle().await {
             Ok(seq) => {
                 tracing::info!(seq = seq.0, "an append whose outcome was not known is done");
-                self.stand(Append::Ready);
+                self.standing = Standing::Ready;
                 self.publish(state, 0).await;
             }
             Err(AppendError::Unknown { put_id, source }) => {
@@ -270,17 +238,7 @@ impl Writer {
 
     fn fenced(&mut self, error: &AppendError) {
         tracing::error!(%error, "this process no longer writes the catalog");
-        self.stand(Append::Fenced);
-    }
-
-    fn stand(&mut self, append: Append) {
-        let standing = match append {
-            Append::Ready => Standing::Ready,
-            Append::Unsettled(_) => Standing::Unsettled,
-            Append::Fenced => Standing::Fenced,
-        };
-        self.append = append;
-        self.parts.published.standing.send_replace(standing);
+        self.standing = Standing::Fenced;
     }
 }
 

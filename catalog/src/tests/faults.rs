@@ -31,7 +31,6 @@ impl Told {
                 | CommitError::Load(_)
                 | CommitError::Write(_)
                 | CommitError::Busy { .. }
-                | CommitError::Defect
                 | CommitError::Fenced,
             ) => Told::NotDone,
         }

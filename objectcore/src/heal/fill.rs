@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::watch;
 
 use super::{Healer, Ills, rebuild_files, restore_inline};
 use crate::core::Set;
@@ -29,7 +30,11 @@ const ROUNDS_MAX: usize = 10_000;
 
 /// The fills under way and done since the start.
 #[derive(Default)]
-pub(crate) struct Fills(Mutex<Vec<Arc<Progress>>>);
+pub(crate) struct Fills {
+    begun: Mutex<Vec<Arc<Progress>>>,
+    /// Whether nothing is left to fill.
+    over: watch::Sender<bool>,
+}
 
 struct Progress {
     set: usize,
@@ -50,12 +55,19 @@ impl Fills {
             bytes_written: AtomicU64::new(0),
             over: AtomicBool::new(false),
         });
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&progress));
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&progress));
         progress
     }
 
+    /// Waits until all drives are filled, or could not be.
+    #[cfg(test)]
+    pub(crate) async fn settle(&self) {
+        let mut over = self.over.subscribe();
+        over.wait_for(|over| *over).await.expect("the sender lives in self");
+    }
+
     pub(crate) fn status(&self) -> Vec<FillStatus> {
-        let fills = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fills = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let under_way = fills.iter().filter(|progress| !progress.over.load(Ordering::Relaxed));
         under_way
             .map(|progress| FillStatus {
@@ -90,6 +102,7 @@ pub(crate) async fn run(healer: Healer, fills: Arc<Fills>) {
             fill.progress.over.store(true, Ordering::Relaxed);
         }
     }
+    fills.over.send_replace(true);
 }
 
 impl Fill<'_> {

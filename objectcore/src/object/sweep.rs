@@ -10,6 +10,8 @@ use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::removal::remove;
 use super::value::{self, Object};
 use crate::bucket::unreadable;
@@ -35,6 +37,18 @@ pub(crate) fn candidates(set: &Set) -> HashSet<BlobId> {
     found
 }
 
+/// Whether the sweep is over.
+#[derive(Default)]
+pub(crate) struct Swept(watch::Sender<bool>);
+
+impl Swept {
+    /// Waits until it is.
+    #[cfg(test)]
+    pub(crate) async fn settle(&self) {
+        self.0.subscribe().wait_for(|over| *over).await.expect("the sender lives in self");
+    }
+}
+
 /// Removes the candidates that nothing names, and the parts of uploads that are gone.
 pub(crate) async fn run(core: ObjectCore, candidates: Vec<HashSet<BlobId>>) {
     let sets = Arc::clone(&core.inner.sets);
@@ -43,6 +57,7 @@ pub(crate) async fn run(core: ObjectCore, candidates: Vec<HashSet<BlobId>>) {
             tracing::warn!(set.number = set.number, %error, "could not sweep");
         }
     }
+    core.inner.swept.0.send_replace(true);
 }
 
 async fn sweep(core: &ObjectCore, set: &Arc<Set>, candidates: HashSet<BlobId>) -> Result<(), StorageError> {

@@ -26,7 +26,6 @@ use crate::types::StorageError;
 
 mod apply;
 mod committer;
-mod compact;
 mod fill;
 pub(crate) mod format;
 pub(crate) mod layout;
@@ -63,7 +62,7 @@ struct Shared {
     figures: Arc<Figures>,
     /// `None` once the set is closed.
     inbox: Mutex<Option<Sender<Message>>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Option<JoinHandle<()>>>,
     closing: AtomicBool,
     repairs: mpsc::Sender<Repair>,
     repairs_taken: Mutex<Option<mpsc::Receiver<Repair>>>,
@@ -160,13 +159,13 @@ impl ErasureSet {
             return Err(busy());
         }
         let (answer, outcome) = oneshot::channel();
-        self.tell(Message::Draft { draft, bytes, answer })?;
+        self.send(Message::Draft { draft, bytes, answer }).await?;
         outcome.await.unwrap_or(Err(StorageError::Unknown.into()))
     }
 
-    fn tell(&self, message: Message) -> Result<(), CommitError> {
+    async fn send(&self, message: Message) -> Result<(), StorageError> {
         let inbox = self.0.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        inbox.as_ref().and_then(|inbox| inbox.send(message).ok()).ok_or(StorageError::Closing.into())
+        inbox.as_ref().and_then(|inbox| inbox.send(message).ok()).ok_or(StorageError::Closing)
     }
 
     /// The current entry of a key (S3).
@@ -289,7 +288,7 @@ impl ErasureSet {
         let bytes = copies.iter().map(each).sum();
         self.0.figures.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         let (answer, outcome) = oneshot::channel();
-        self.tell(Message::Copies { copies, bytes, answer })?;
+        self.send(Message::Copies { copies, bytes, answer }).await?;
         outcome.await.unwrap_or(Err(StorageError::Unknown.into()))
     }
 
@@ -308,7 +307,7 @@ impl ErasureSet {
                 total_bytes: space.map(|space| space.total_bytes),
                 log_segment: slot.figures().segment.load(Ordering::Relaxed),
                 log_offset: slot.figures().offset.load(Ordering::Relaxed),
-                log_segments: slot.figures().segments().len() as u64,
+                log_segments: slot.figures().segments.load(Ordering::Relaxed),
             }
         });
         SetStatus {
@@ -325,11 +324,9 @@ impl ErasureSet {
     pub(crate) fn close(&self) {
         self.0.closing.store(true, Ordering::Release);
         drop(self.0.inbox.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let threads = std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!(set = self.0.number, "a thread of the set panicked");
-            }
+        let threads = self.0.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if threads.is_some_and(|threads| threads.join().is_err()) {
+            tracing::error!(set = self.0.number, "the committer panicked");
         }
     }
 }

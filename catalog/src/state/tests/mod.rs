@@ -1,7 +1,6 @@
 //! Tests of the state.
 
 mod checkpoint;
-mod format;
 mod machine;
 mod names;
 mod tables;
