@@ -1,7 +1,10 @@
 //! Tarn: one binary that is a lakehouse.
 
+mod admin;
 pub mod cli;
 pub mod client;
 pub mod config;
+mod demo;
 pub mod identity;
 pub mod server;
+mod stores;

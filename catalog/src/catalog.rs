@@ -8,7 +8,9 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::commit::batch::{self, BodyError};
-use crate::commit::{Checkpoints, CommitError, Committed, Parts, Published, Queue, Sources, Writer};
+use crate::commit::{
+    Checkpoints, CommitError, Committed, Parts, Published, Queue, Sources, Standing, Writer,
+};
 use crate::files::{LoadError, MetadataFiles};
 use crate::log::{IsRefusal, Log, OpenLogError, Patience, PutId, Seq, Store};
 use crate::metadata::TableMetadata;
@@ -147,6 +149,11 @@ impl Catalog {
     /// The log position of [`Catalog::snapshot`], as it moves.
     pub fn watch(&self) -> watch::Receiver<Seq> {
         self.inner.published.watch()
+    }
+
+    /// Can the catalog commit now?
+    pub fn standing(&self) -> Standing {
+        self.inner.published.standing()
     }
 
     /// Checks `request` against the state, makes it durable, then answers.

@@ -17,41 +17,51 @@ pub(crate) fn print(status: &Value) {
             text(&catalog["tables"]),
         ));
     }
+    let pending = &status["storage"]["heal"]["repairs_pending"];
+    if pending.as_u64().is_some_and(|pending| pending > 0) {
+        line(&format!("healing: {} objects wait for repair", text(pending)));
+    }
     for set in status["storage"]["sets"].as_array().into_iter().flatten() {
         line("");
-        print_set(set);
+        print_set(set, &status["storage"]["heal"]["fills"]);
     }
 }
 
-fn print_set(set: &Value) {
-    let (data, parity) = (&set["data"], &set["parity"]);
-    line(&format!(
-        "set {}: {}+{}, epoch {}",
-        text(&set["set"]),
-        text(data),
-        text(parity),
-        text(&set["epoch"])
-    ));
-    let mut rows = Table::new(&["DRIVE", "STATE", "USED", "FREE", "LOG", "HEAL", "PATH"]);
-    for drive in set["drives"].as_array().into_iter().flatten() {
+fn print_set(set: &Value, fills: &Value) {
+    let (geometry, epoch) = (&set["geometry"], text(&set["epoch"]));
+    let geometry = format!("{}+{}", text(&geometry[0]), text(&geometry[1]));
+    let (number, entries) = (text(&set["set"]), text(&set["seq"]));
+    line(&format!("set {number}: {geometry} drives, epoch {epoch}, log position {entries}"));
+    let mut rows = Table::new(&["DRIVE", "STATE", "FREE", "SIZE", "LOG", "HEAL", "PATH"]);
+    for slot in set["slots"].as_array().into_iter().flatten() {
+        let mut state = text(&slot["state"]).to_lowercase();
+        if let Some(reason) = slot["reason"].as_str() {
+            state = format!("{state} ({})", text(&reason.into()));
+        }
         rows.row([
-            text(&drive["slot"]),
-            text(&drive["state"]),
-            size(&drive["used_bytes"]),
-            size(&drive["free_bytes"]),
-            text(&drive["log_position"]),
-            heal(&drive["heal"]),
-            text(&drive["path"]),
+            text(&slot["slot"]),
+            state,
+            size(&slot["free_bytes"]),
+            size(&slot["total_bytes"]),
+            format!("{}:{}", text(&slot["log_segment"]), text(&slot["log_offset"])),
+            heal(fills, &set["set"], &slot["slot"]),
+            text(&slot["path"]),
         ]);
     }
     rows.print();
 }
 
-fn heal(heal: &Value) -> String {
-    match (heal["done"].as_u64(), heal["total"].as_u64()) {
-        (Some(done), Some(total)) => format!("{done}/{total}"),
-        _ => "-".into(),
-    }
+/// How far the filling of a drive is.
+fn heal(fills: &Value, set: &Value, slot: &Value) -> String {
+    let mut fills = fills.as_array().into_iter().flatten();
+    let fill = fills.find(|fill| fill["set"] == *set && fill["slot"] == *slot);
+    fill.map_or_else(
+        || "-".into(),
+        |fill| {
+            let written = size(&fill["bytes_written"]);
+            format!("{} looked at, {written} written", text(&fill["entries_done"]))
+        },
+    )
 }
 
 fn size(value: &Value) -> String {

@@ -79,7 +79,12 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "root secret key",
     },
     key(LOG_FORMAT, "TARN_LOG_FORMAT", "text", "text or json"),
-    key(LOG_FILTER, "TARN_LOG", "info", "what to log: a level, or target=level, ..."),
+    key(
+        LOG_FILTER,
+        "TARN_LOG",
+        "info,fjall=warn,lsm_tree=warn",
+        "what to log: a level, or target=level, ...",
+    ),
     key(LOG_REQUESTS, "TARN_LOG_REQUESTS", "false", "whether every request is logged, not only failures"),
     key(METRICS_ACCESS, "TARN_METRICS_ACCESS", "admin", "who may read /_metrics: admin or public"),
     key(CONNECTIONS_MAX, "TARN_CONNECTIONS_MAX", "4096", "open connections; more wait"),
@@ -99,7 +104,8 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 /// Variables that are not settings of the server: the client's, the tests'.
-pub(crate) const OTHER_VARIABLES: &[&str] = &["TARN_CONFIG", "TARN_ENDPOINT", "TARN_BIN"];
+pub(crate) const OTHER_VARIABLES: &[&str] =
+    &["TARN_CONFIG", "TARN_ENDPOINT", "TARN_BIN", "TARN_KILLS", "TARN_SEED", "TARN_TPCH_SF"];
 /// Prefixes of variables that are nobody's settings.
 pub(crate) const OTHER_PREFIXES: &[&str] = &["TARN_TEST_", "TARN_BENCH_"];
 

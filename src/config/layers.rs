@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(layers.list(REGION).0, Source::Environment);
         assert_eq!(layers.list(DRIVES), (Source::File, &["/a".to_owned(), "/b".to_owned()][..]));
         assert_eq!(layers.list(ROOT_ACCESS_KEY).0, Source::File);
-        assert_eq!(layers.list(LOG_FILTER), (Source::Default, &["info".to_owned()][..]));
+        assert_eq!(layers.list(LOG_FILTER).0, Source::Default);
     }
 
     #[test]

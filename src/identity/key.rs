@@ -12,6 +12,7 @@ use super::secret::Secret;
 /// What a key may do, before its list of buckets narrows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
 pub enum Policy {
     /// Everything, keys and status included.
     Admin,
@@ -37,9 +38,6 @@ pub struct AccessKey {
     pub id: Arc<str>,
     /// The secret.
     pub secret: Secret,
-    /// Tells a key from an earlier one of the same id, so that nothing derived from the old
-    /// secret lives on.
-    pub revision: u64,
     /// Who it makes the sender.
     pub owner: Owner,
 }
@@ -56,7 +54,7 @@ pub enum Owner {
 impl AccessKey {
     /// The root key.
     pub fn root(id: &str, secret: Secret) -> Self {
-        Self { id: id.into(), secret, revision: 0, owner: Owner::Root }
+        Self { id: id.into(), secret, owner: Owner::Root }
     }
 
     /// Who sends a request signed with this key.

@@ -14,7 +14,7 @@ mod policy;
 mod secret;
 mod sigv4;
 
-pub use keyring::Keyring;
+pub use keyring::{KeyError, Keyring, ListedKey};
 pub use layer::{Identity, authenticate};
 pub use policy::Grants;
 pub use secret::Secret;

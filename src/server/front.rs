@@ -59,9 +59,10 @@ impl Front {
         }
         let status = response.status();
         count(protocol, &method, status, started);
-        if self.log == RequestLog::All || status.is_server_error() {
+        let failed = status.is_server_error() && self.program.get().is_some();
+        if self.log == RequestLog::All || failed {
             let elapsed_ms = started.elapsed().as_secs_f64() * 1e3;
-            if status.is_server_error() {
+            if failed {
                 tracing::warn!(request.id = %id, %method, path, status = status.as_u16(), elapsed_ms, "request failed");
             } else {
                 tracing::info!(request.id = %id, %method, path, status = status.as_u16(), elapsed_ms, "request");

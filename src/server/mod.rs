@@ -6,6 +6,7 @@
 
 pub mod credentials;
 mod dispatch;
+mod drives;
 mod front;
 mod health;
 mod idle;
@@ -13,13 +14,19 @@ mod listener;
 pub mod logs;
 mod metrics;
 mod program;
+mod setup;
 mod welcome;
+
+pub(crate) use self::program::{Program, Shared};
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use object_store::path::Path;
+use tarn_catalog::rest::RestFront;
+use tarn_catalog::{Catalog, WarehouseStores};
 use tarn_objectcore::ObjectCore;
 use tarn_objectcore::s3::S3Front;
 use tarn_openapi::access::Authorize;
@@ -29,12 +36,17 @@ use tokio::task::JoinHandle;
 
 use self::credentials::{CredentialsError, Origin};
 use self::dispatch::Fronts;
+pub use self::drives::DriveError;
 use self::front::{Front, RequestLog};
-use self::program::Program;
+pub use self::setup::SetupError;
 use crate::config::{RootCredentials, Settings};
+use crate::demo::Demo;
 use crate::identity::key::AccessKey;
 use crate::identity::{Grants, Identity, Keyring, oauth};
+use crate::stores::{self, Warehouses};
 
+/// Where the catalog's log lies in the system bucket.
+const CATALOG_ROOT: &str = "catalog";
 /// How often expired samples of metrics are cleared away.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
@@ -53,6 +65,27 @@ pub enum StartError {
     /// There are no root credentials.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// A drive cannot be opened.
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+    /// The drives make no store.
+    #[error(transparent)]
+    Core(#[from] tarn_objectcore::OpenError),
+    /// A part of the start panicked.
+    #[error("the start failed")]
+    Task(#[source] tokio::task::JoinError),
+    /// The bucket of the catalog's log cannot be made.
+    #[error("the system bucket could not be opened")]
+    SystemBucket(#[source] tarn_objectcore::types::BucketError),
+    /// The catalog cannot be opened.
+    #[error(transparent)]
+    Catalog(#[from] tarn_catalog::OpenError),
+    /// The secret of bearer tokens cannot be had.
+    #[error(transparent)]
+    TokenSecret(#[from] oauth::SecretError),
+    /// The first start could not be finished.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
     /// The metrics cannot be collected.
     #[error("the metrics could not be set up")]
     Metrics(#[source] metrics_exporter_prometheus::BuildError),
@@ -64,6 +97,7 @@ pub struct Server {
     root: RootCredentials,
     origin: Origin,
     core: ObjectCore,
+    catalog: Catalog,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
     upkeep: JoinHandle<()>,
@@ -83,12 +117,26 @@ impl Server {
         let listening =
             tokio::spawn(listener::serve(listener, front.clone(), settings.limits.clone(), stopped));
         let (root, origin) = credentials::obtain(settings.root.as_ref(), &settings.credentials_file)?;
-        let core = ObjectCore::in_memory(4).await;
-        let keyring = Arc::new(Keyring::new(AccessKey::root(&root.access_key, root.secret_key.clone())));
+        let core_settings = tarn_objectcore::Settings { parity: settings.parity, ..Default::default() };
+        let paths = settings.drives.clone();
+        let drives =
+            tokio::task::spawn_blocking(move || drives::open(&paths)).await.map_err(StartError::Task)??;
+        let core = ObjectCore::open(core_settings, drives).await?;
+        let warehouses: Arc<dyn WarehouseStores> = Arc::new(Warehouses::new(core.clone()));
+        let log_store = stores::system_store(&core).await.map_err(StartError::SystemBucket)?;
+        let catalog_settings = tarn_catalog::Settings::default();
+        let catalog =
+            Catalog::open(log_store, Path::from(CATALOG_ROOT), warehouses.clone(), catalog_settings).await?;
+        setup::first_start(&catalog, &*warehouses, &settings.warehouse).await?;
+        let tokens = oauth::Tokens::new(&*oauth::obtain_secret(&catalog).await?);
+        let root_key = AccessKey::root(&root.access_key, root.secret_key.clone());
+        let keyring = Arc::new(Keyring::with_catalog(root_key, catalog.clone()));
         let authorize: Arc<dyn Authorize> = Arc::new(Grants::new(keyring.clone()));
-        let identity = Arc::new(Identity::new(keyring, None));
+        let identity = Arc::new(Identity::new(keyring, Some(tokens)));
         let program = Arc::new(Program {
             core: core.clone(),
+            catalog: catalog.clone(),
+            identity: identity.clone(),
             authorize: authorize.clone(),
             metrics: metrics.clone(),
             metrics_access: settings.metrics,
@@ -96,13 +144,19 @@ impl Server {
         });
         let s3 = tarn_objectcore::s3::router(S3Front {
             core: core.clone(),
-            authorize,
+            authorize: authorize.clone(),
             region: settings.region.clone(),
             domains: settings.domains.clone(),
         });
+        let iceberg = tarn_catalog::rest::router(RestFront {
+            catalog: catalog.clone(),
+            authorize,
+            default_warehouse: Some(settings.warehouse.clone()),
+            region: settings.region.clone(),
+            s3_endpoint: None,
+        });
         let tokens = oauth::router(identity.clone());
-        let fronts = Fronts { s3, iceberg: axum::Router::new(), tokens, own: program::own(program) };
-        front.open(program::all(fronts, identity));
+        front.open(program::all(Fronts { s3, iceberg, tokens, own: program::own(program) }, identity));
         let upkeep = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(METRICS_UPKEEP).await;
@@ -110,12 +164,24 @@ impl Server {
             }
         });
         tracing::info!(%address, "serving");
-        Ok(Self { address, root, origin, core, stop, listening, upkeep })
+        Ok(Self { address, root, origin, core, catalog, stop, listening, upkeep })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Loads the sample tables. A failure leaves the server running.
+    async fn load_demo(&self, settings: &Settings, scale: Option<f64>) {
+        let Some(scale) = scale else { return };
+        let stores = Arc::new(Warehouses::new(self.core.clone()));
+        let demo =
+            Demo { catalog: self.catalog.clone(), stores, warehouse: settings.warehouse.clone(), scale };
+        match demo.load().await {
+            Ok(outcome) => welcome::demo(self, settings, &outcome),
+            Err(error) => tracing::error!(error = %Chain(&error), "the sample tables could not be loaded"),
+        }
     }
 
     /// Stops in order (S2).
@@ -125,6 +191,7 @@ impl Server {
             tracing::error!(%error, "the listener failed");
         }
         self.upkeep.abort();
+        self.catalog.close().await;
         self.core.close().await;
         tracing::info!("stopped");
     }
@@ -142,8 +209,25 @@ pub async fn run(
         () = &mut stop => return Ok(()),
     };
     welcome::print(&server, &settings);
-    let _ = demo;
-    stop.await;
+    tokio::select! {
+        () = &mut stop => {}
+        () = server.load_demo(&settings, demo) => stop.await,
+    }
     server.stop().await;
     Ok(())
+}
+
+/// An error with its sources, for a log line.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(formatter, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::Request;
-use axum::response::Response;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::{Extension, Router, middleware};
+use axum::{Extension, Json, Router, middleware};
 use http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tarn_catalog::Catalog;
 use tarn_objectcore::ObjectCore;
 use tarn_openapi::access::Authorize;
 use tarn_openapi::request::RequestId;
@@ -16,6 +17,7 @@ use tower::service_fn;
 
 use super::dispatch::Fronts;
 use super::{health, metrics};
+use crate::admin;
 use crate::config::MetricsAccess;
 use crate::identity::answer::{self, Protocol};
 use crate::identity::{Identity, authenticate};
@@ -23,6 +25,8 @@ use crate::identity::{Identity, authenticate};
 /// What handlers of the server itself see.
 pub(crate) struct Program {
     pub(crate) core: ObjectCore,
+    pub(crate) catalog: Catalog,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) authorize: Arc<dyn Authorize>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) metrics_access: MetricsAccess,
@@ -30,24 +34,30 @@ pub(crate) struct Program {
 }
 
 /// The state of handlers.
-pub(crate) type Shared = axum::extract::State<Arc<Program>>;
+pub(crate) type Shared = State<Arc<Program>>;
 
 /// The server's own routes.
-pub(crate) fn own(program: Arc<Program>) -> Router {
+pub(super) fn own(program: Arc<Program>) -> Router {
     Router::new()
         .route("/_health/ready", get(health::ready))
         .route("/_metrics", get(metrics::show))
+        .route("/_openapi.json", get(openapi))
+        .merge(admin::router())
         .fallback(no_such_route)
         .with_state(program)
 }
 
 /// All fronts behind the one authentication.
-pub(crate) fn all(fronts: Fronts, identity: Arc<Identity>) -> Router {
+pub(super) fn all(fronts: Fronts, identity: Arc<Identity>) -> Router {
     let dispatch = service_fn(move |request: Request| {
         let fronts = fronts.clone();
         async move { Ok::<_, std::convert::Infallible>(fronts.dispatch(request).await) }
     });
     Router::new().fallback_service(dispatch).layer(middleware::from_fn_with_state(identity, authenticate))
+}
+
+async fn openapi() -> Response {
+    Json(admin::document()).into_response()
 }
 
 async fn no_such_route(Extension(id): Extension<RequestId>, request: Request) -> Response {

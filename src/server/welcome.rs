@@ -4,6 +4,7 @@ use super::Server;
 use super::credentials::Origin;
 use crate::client::output::line;
 use crate::config::Settings;
+use crate::demo::{self, Outcome};
 
 /// Prints to standard output.
 pub(crate) fn print(server: &Server, settings: &Settings) {
@@ -24,6 +25,34 @@ pub(crate) fn print(server: &Server, settings: &Settings) {
             snippets(&endpoint, &settings.warehouse, &settings.region);
         }
     }
+}
+
+/// Prints what to do with the sample tables.
+pub(crate) fn demo(server: &Server, settings: &Settings, outcome: &Outcome) {
+    let (namespace, warehouse) = (demo::NAMESPACE, &settings.warehouse);
+    match outcome {
+        Outcome::Loaded => {
+            line(&format!("The sample tables are in namespace {namespace} of warehouse {warehouse}."))
+        }
+        Outcome::Present => {
+            line(&format!("The sample tables are in namespace {namespace} since an earlier start."))
+        }
+    }
+    let endpoint = format!("http://{}", server.address());
+    let credentials = match server.origin {
+        Origin::Configured => String::new(),
+        Origin::Kept | Origin::Generated => format!(" --credentials {}", settings.credentials_file.display()),
+    };
+    line(&format!(
+        r#"
+Look at them:
+  tarn table list {namespace} --endpoint {endpoint}{credentials}
+
+Ask them, after attaching an engine (in DuckDB's SQL; Spark's and Trino's is the same):
+  SELECT l_returnflag, l_linestatus, sum(l_quantity) AS quantity, sum(l_extendedprice) AS price, count(*) AS lines
+  FROM tarn.{namespace}.lineitem WHERE l_shipdate <= DATE '1998-09-02' GROUP BY ALL ORDER BY ALL;
+"#
+    ));
 }
 
 /// What to paste into each engine. Secrets are named, not shown: snippets are copied around.

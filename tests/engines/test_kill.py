@@ -254,7 +254,8 @@ class Run:
         gone = threading.Event()
         with ThreadPoolExecutor(len(self.workers)) as pool:
             running = [pool.submit(worker.run, gone) for worker in self.workers]
-            time.sleep(self.chance.uniform(0.02, 0.3))
+            # Mostly short, so that kills are many; now and then long enough for a whole upload.
+            time.sleep(self.chance.uniform(0.02, 0.3 if self.chance.random() < 0.8 else 1.5))
             self.tarn.kill()
             gone.set()
         for future in running:

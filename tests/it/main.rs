@@ -1,3 +1,5 @@
 //! The one end-to-end test binary: every test that needs more than one crate.
 
 mod house;
+mod serve;
+mod support;

@@ -55,6 +55,9 @@ pub enum CommitError {
         /// What the caller should wait.
         retry_after: Duration,
     },
+    /// Planning this request panicked: a defect of this program, told in its log. Not done.
+    #[error("the request met a defect of the server")]
+    Defect,
     /// Another process opened this catalog for writing. Not done, and never will be here.
     #[error("another process has taken this catalog over")]
     Fenced,

@@ -3,6 +3,7 @@
 //! Pure once the metadata is loaded; the writer does the I/O.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::batch::Body;
@@ -75,7 +76,11 @@ fn plan_one(
     ids: &mut FreshIds,
 ) -> Result<Done, Stop> {
     let loaded = gather(&planned.state, request, sources)?;
-    let plan = planned.state.plan(request, &loaded, at, ids).map_err(|conflict| match conflict {
+    // Planning changes nothing but the ids, so a defect met by one request stops neither the batch nor
+    // the writer.
+    let planning = AssertUnwindSafe(|| planned.state.plan(request, &loaded, at, ids));
+    let plan = catch_unwind(planning).map_err(|_panic| Stop::Failed(CommitError::Defect))?;
+    let plan = plan.map_err(|conflict| match conflict {
         Conflict::NotLoaded(_) => Stop::NotLoaded(conflict),
         other => Stop::Failed(CommitError::Conflict(other)),
     })?;

@@ -1,9 +1,10 @@
 //! The writer task: the one mutator of the catalog's state.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -28,11 +29,13 @@ pub(crate) trait Sources: Send + Sync + 'static {
 pub(crate) struct Published {
     state: RwLock<Arc<CatalogState>>,
     seq: watch::Sender<Seq>,
+    standing: watch::Sender<Standing>,
 }
 
 impl Published {
     pub(crate) fn new(state: CatalogState, seq: Seq) -> Self {
-        Self { state: RwLock::new(Arc::new(state)), seq: watch::Sender::new(seq) }
+        let standing = watch::Sender::new(Standing::Ready);
+        Self { state: RwLock::new(Arc::new(state)), seq: watch::Sender::new(seq), standing }
     }
 
     pub(crate) fn snapshot(&self) -> Arc<CatalogState> {
@@ -42,6 +45,10 @@ impl Published {
 
     pub(crate) fn watch(&self) -> watch::Receiver<Seq> {
         self.seq.subscribe()
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        *self.standing.borrow()
     }
 
     fn publish(&self, state: CatalogState, seq: Seq) {
@@ -61,26 +68,40 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
 }
 
-/// Can the writer append?
-enum Standing {
+/// Can the catalog commit?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It can.
     Ready,
-    /// The outcome of an append is not known; the state it leads to if it was done (L4).
+    /// Not before the outcome of an append is known; it is being looked up.
+    Unsettled,
+    /// Never again: another process has taken the catalog over.
+    Fenced,
+}
+
+/// The same with what the writer keeps for it.
+enum Append {
+    Ready,
+    /// The state it leads to if it was done (L4).
     Unsettled(Box<CatalogState>),
-    /// Another writer has the log (L3).
+    /// L3.
     Fenced,
 }
 
 pub(crate) struct Writer {
     parts: Parts,
-    standing: Standing,
+    append: Append,
 }
+
+/// How often a batch is planned again without the requests whose files could not be written.
+const WRITE_ROUNDS_MAX: usize = 3;
 
 /// How often an unsettled append is looked up while no request asks.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
 impl Writer {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts, standing: Standing::Ready }
+        Self { parts, append: Append::Ready }
     }
 
     /// Serves requests until it is told to close, or until nobody can send any more.
@@ -89,8 +110,8 @@ impl Writer {
         let mut open = true;
         while open {
             let limit = self.parts.settings.batch_requests_max;
-            let received = match self.standing {
-                Standing::Unsettled(_) => {
+            let received = match self.append {
+                Append::Unsettled(_) => {
                     let receive = queue.recv_many(&mut messages, limit);
                     match tokio::time::timeout(SETTLE_EVERY, receive).await {
                         Ok(received) => received,
@@ -100,7 +121,7 @@ impl Writer {
                         }
                     }
                 }
-                Standing::Ready | Standing::Fenced => queue.recv_many(&mut messages, limit).await,
+                Append::Ready | Append::Fenced => queue.recv_many(&mut messages, limit).await,
             };
             open = received > 0;
             let mut waiting = Vec::with_capacity(received);
@@ -120,31 +141,37 @@ impl Writer {
     /// Answers requests from the front of `waiting`; returns those left for the next batch.
     async fn batch(&mut self, mut waiting: Vec<Waiting>) -> Vec<Waiting> {
         self.settle().await;
-        match self.standing {
-            Standing::Ready => {}
-            Standing::Fenced => return refuse(waiting, || CommitError::Fenced),
-            Standing::Unsettled(_) => {
+        match self.append {
+            Append::Ready => {}
+            Append::Fenced => return refuse(waiting, || CommitError::Fenced),
+            Append::Unsettled(_) => {
                 let retry_after = self.parts.settings.retry_after;
                 return refuse(waiting, || CommitError::Busy { retry_after });
             }
         }
-        let planned = loop {
+        for _ in 0..WRITE_ROUNDS_MAX {
             if waiting.is_empty() {
                 return waiting;
             }
             let planned = self.plan(&waiting).await;
-            match self.write_files(&planned).await {
-                Ok(()) => break planned,
-                // Nothing refers to the files of this attempt; the rest is planned without it (W5).
-                Err((index, error)) => {
-                    tracing::warn!(location = error.location, error = %error.source, "a metadata file was not written");
-                    waiting.remove(index).answer(Err(CommitError::Write(error)));
+            let mut failed = self.write_files(&planned).await;
+            if failed.is_empty() {
+                let rest = waiting.split_off(planned.results.len());
+                self.append(waiting, planned).await;
+                return rest;
+            }
+            // Nothing refers to the files of this round; the rest is planned without the failed (W5).
+            let mut kept = Vec::with_capacity(waiting.len());
+            for (index, waiting) in waiting.into_iter().enumerate() {
+                match failed.remove(&index) {
+                    Some(error) => waiting.answer(Err(CommitError::Write(error))),
+                    None => kept.push(waiting),
                 }
             }
-        };
-        let rest = waiting.split_off(planned.results.len());
-        self.append(waiting, planned).await;
-        rest
+            waiting = kept;
+        }
+        let retry_after = self.parts.settings.retry_after;
+        refuse(waiting, || CommitError::Busy { retry_after })
     }
 
     async fn plan(&mut self, waiting: &[Waiting]) -> Planned {
@@ -155,18 +182,23 @@ impl Writer {
         plan::plan(&parts.state, waiting, loaded, parts.sources.now(), &mut ids)
     }
 
-    /// Writes the files of a plan, many at a time; the first failure names its request.
-    async fn write_files(&self, planned: &Planned) -> Result<(), (usize, WriteError)> {
+    /// Writes the files of a plan, many at a time; which requests' files were not written.
+    async fn write_files(&self, planned: &Planned) -> BTreeMap<usize, WriteError> {
         let write = |(index, location, metadata): &(usize, String, Arc<TableMetadata>)| {
             let (index, location, metadata) = (*index, location.clone(), metadata.clone());
             let files = self.parts.files.clone();
-            async move { files.write(&location, metadata).await.map_err(|error| (index, error)) }
+            async move { files.write(&location, metadata).await.err().map(|error| (index, error)) }
         };
         let writes: Vec<_> = planned.writes.iter().map(write).collect();
-        futures::stream::iter(writes)
+        let failed: BTreeMap<_, _> = futures::stream::iter(writes)
             .buffer_unordered(self.parts.settings.metadata_writes_at_once)
-            .try_collect()
-            .await
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        for error in failed.values() {
+            tracing::warn!(location = error.location, error = %error.source, "a metadata file was not written");
+        }
+        failed
     }
 
     async fn append(&mut self, waiting: Vec<Waiting>, planned: Planned) {
@@ -190,7 +222,7 @@ impl Writer {
             Err(AppendError::Unknown { put_id, source }) => {
                 tracing::error!(%put_id, error = %source, "the outcome of an append is not known");
                 let why = silence(&source);
-                self.standing = Standing::Unsettled(Box::new(state));
+                self.stand(Append::Unsettled(Box::new(state)));
                 for (waiting, result) in waiting.into_iter().zip(results) {
                     waiting.answer(Err(match result {
                         Ok(_) => CommitError::Unknown { put_id, why },
@@ -212,12 +244,12 @@ impl Writer {
 
     /// Tries to learn the outcome of an append that is not settled.
     async fn settle(&mut self) {
-        let Standing::Unsettled(state) = &self.standing else { return };
+        let Append::Unsettled(state) = &self.append else { return };
         let state = CatalogState::clone(state);
         match self.parts.log.settle().await {
             Ok(seq) => {
                 tracing::info!(seq = seq.0, "an append whose outcome was not known is done");
-                self.standing = Standing::Ready;
+                self.stand(Append::Ready);
                 self.publish(state, 0).await;
             }
             Err(AppendError::Unknown { put_id, source }) => {
@@ -238,7 +270,17 @@ impl Writer {
 
     fn fenced(&mut self, error: &AppendError) {
         tracing::error!(%error, "this process no longer writes the catalog");
-        self.standing = Standing::Fenced;
+        self.stand(Append::Fenced);
+    }
+
+    fn stand(&mut self, append: Append) {
+        let standing = match append {
+            Append::Ready => Standing::Ready,
+            Append::Unsettled(_) => Standing::Unsettled,
+            Append::Fenced => Standing::Fenced,
+        };
+        self.append = append;
+        self.parts.published.standing.send_replace(standing);
     }
 }
 

@@ -1,10 +1,10 @@
 //! Applying updates to a table, one after the other, as the Java reference's `TableMetadata.Builder`.
 //!
-//! - B1: a UUID, once there, never changes.
-//! - B2: a stale sequence number or row id is [`UpdateError::Stale`]: another commit won, the client
+//! - U1: a UUID, once there, never changes.
+//! - U2: a stale sequence number or row id is [`UpdateError::Stale`]: another commit won, the client
 //!   rebases. Everything else that does not fit is [`UpdateError::Invalid`] and stays so.
-//! - B3: an id, once given to a schema, spec or order, is not given to another while it is there.
-//! - B4: no change, no new metadata: `build` gives `None`.
+//! - U3: an id, once given to a schema, spec or order, is not given to another while it is there.
+//! - U4: no change, no new metadata: `build` gives `None`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -481,7 +481,7 @@ impl Builder {
         self.changed |= self.table.encryption_keys.len() != before;
     }
 
-    /// The next metadata; `None` when nothing changed (B4).
+    /// The next metadata; `None` when nothing changed (U4).
     pub fn build(mut self) -> Result<Option<TableMetadata>, InvalidMetadata> {
         if !self.changed {
             return Ok(None);

@@ -20,6 +20,7 @@ impl From<CommitError> for Failure {
             // The file is not there, the record neither: nothing was done.
             CommitError::Write(error) => Failure::unavailable(error.to_string(), STORE_RETRY_AFTER),
             CommitError::Busy { retry_after } => Failure::unavailable("the catalog is busy", retry_after),
+            CommitError::Defect => Failure::new(Kind::Internal, error.to_string()),
             CommitError::Fenced => Failure::unavailable(error.to_string(), STORE_RETRY_AFTER),
             CommitError::Unknown { why: Silence::ReplyLost, .. } => {
                 Failure::new(Kind::CommitStateUnknown, error.to_string())

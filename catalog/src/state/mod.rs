@@ -26,6 +26,7 @@ use uuid::Uuid;
 pub use change::{Change, Commit, TablePut};
 pub use checkpoint::InvalidCheckpoint;
 pub use conflict::Conflict;
+pub(crate) use name::namespace_location;
 pub use name::{InvalidName, Namespace, TableIdent, check_warehouse_name, key_in_warehouse};
 pub use plan::{FreshIds, Loaded, Plan};
 pub use request::{CreateTable, Existing, Expect, Properties, Request, TableChange};

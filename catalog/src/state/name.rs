@@ -136,20 +136,23 @@ pub fn key_in_warehouse<'a>(warehouse: &str, location: &'a str) -> Option<&'a st
 
 /// Where a table lies when nobody says: below its namespace's location, or
 /// `s3://<warehouse>/<namespace path>`, unique by its UUID.
-pub(crate) fn default_location(ident: &TableIdent, namespace_location: Option<&str>, uuid: Uuid) -> String {
+pub(crate) fn default_location(ident: &TableIdent, base: Option<&str>, uuid: Uuid) -> String {
     let name = path_part(&ident.name);
-    let base = namespace_location.map(|location| location.trim_end_matches('/'));
+    let base = base.map(|location| location.trim_end_matches('/'));
     match base
         .filter(|base| key_in_warehouse(&ident.warehouse, base).is_some() && base.len() <= BASE_BYTES_MAX)
     {
         Some(base) => format!("{base}/{name}-{uuid}"),
-        None => {
-            let levels: Vec<String> = ident.namespace.levels().iter().map(|level| path_part(level)).collect();
-            let mut path = levels.join("/");
-            path.truncate(BASE_BYTES_MAX);
-            format!("s3://{}/{}/{name}-{uuid}", ident.warehouse, path.trim_end_matches('/'))
-        }
+        None => format!("{}/{name}-{uuid}", namespace_location(&ident.warehouse, &ident.namespace)),
     }
+}
+
+/// Where the tables of a namespace lie when it has no property `location`.
+pub(crate) fn namespace_location(warehouse: &str, namespace: &Namespace) -> String {
+    let levels: Vec<String> = namespace.levels().iter().map(|level| path_part(level)).collect();
+    let mut path = levels.join("/");
+    path.truncate(BASE_BYTES_MAX);
+    format!("s3://{warehouse}/{}", path.trim_end_matches('/'))
 }
 
 /// Bytes of a table location before the table's own part, so that file keys stay below 1,024.

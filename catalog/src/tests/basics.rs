@@ -2,7 +2,7 @@
 
 use crate::state::Conflict;
 use crate::testing::{catalog, create, ident, open, properties, set_property, settings};
-use crate::{CommitError, Seq};
+use crate::{CommitError, Seq, Standing};
 
 #[tokio::test]
 async fn a_created_table_is_loaded_and_committed_to() {
@@ -54,6 +54,7 @@ async fn a_catalog_that_was_taken_over_commits_no_more_and_still_reads() {
     let new = open(log, warehouses, settings(), 2).await.unwrap();
     assert!(matches!(old.commit(create("orders")).await, Err(CommitError::Fenced)));
     assert!(matches!(old.commit(create("orders")).await, Err(CommitError::Fenced)));
+    assert_eq!((old.standing(), new.standing()), (Standing::Fenced, Standing::Ready));
     new.commit(create("orders")).await.unwrap();
     assert_eq!(old.snapshot().table_count(), 0);
     assert_eq!(new.snapshot().table_count(), 1);

@@ -31,6 +31,7 @@ impl Told {
                 | CommitError::Load(_)
                 | CommitError::Write(_)
                 | CommitError::Busy { .. }
+                | CommitError::Defect
                 | CommitError::Fenced,
             ) => Told::NotDone,
         }

@@ -10,7 +10,7 @@ use std::path::Path;
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
-use super::{Change, Changes, Checkpoint, Index, IndexError, Row};
+use super::{Change, Changes, Checkpoint, Index, IndexError, Live, Row};
 use crate::log::Space;
 
 /// Keys of the index's own notes begin with this; spaces begin at 1.
@@ -47,6 +47,13 @@ fn live_key(segment: u64) -> [u8; 10] {
     let mut out = [0; 10];
     out[..2].copy_from_slice(&LIVE_PREFIX);
     out[2..].copy_from_slice(&segment.to_be_bytes());
+    out
+}
+
+fn live_value(live: Live) -> [u8; 16] {
+    let mut out = [0; 16];
+    out[..8].copy_from_slice(&live.entries.to_le_bytes());
+    out[8..].copy_from_slice(&live.deletions.to_le_bytes());
     out
 }
 
@@ -119,7 +126,7 @@ impl Index for FjallIndex {
         }
         for (segment, live) in changes.live {
             match live {
-                Some(bytes) => batch.insert(&self.rows, live_key(segment), bytes.to_le_bytes()),
+                Some(live) => batch.insert(&self.rows, live_key(segment), live_value(live)),
                 None => batch.remove(&self.rows, live_key(segment)),
             }
         }
@@ -134,13 +141,19 @@ impl Index for FjallIndex {
         found.map(|bytes| Checkpoint::decode(&bytes)).transpose()
     }
 
-    fn live(&self) -> Result<BTreeMap<u64, u64>, IndexError> {
+    fn live(&self) -> Result<BTreeMap<u64, Live>, IndexError> {
         let mut live = BTreeMap::new();
         for guard in self.rows.prefix(LIVE_PREFIX) {
             let (key, value) = guard.into_inner().map_err(|error| failed(&error))?;
-            let number =
-                |bytes: &[u8]| bytes.try_into().map_err(|_| IndexError("a note cannot be read".into()));
-            live.insert(u64::from_be_bytes(number(&key[2..])?), u64::from_le_bytes(number(&value)?));
+            let number = |bytes: Option<&[u8]>| {
+                bytes
+                    .and_then(|bytes| bytes.try_into().ok())
+                    .ok_or_else(|| IndexError("a note cannot be read".into()))
+            };
+            let segment = u64::from_be_bytes(number(key.get(2..))?);
+            let entries = u64::from_le_bytes(number(value.get(..8))?);
+            let deletions = u64::from_le_bytes(number(value.get(8..))?);
+            live.insert(segment, Live { entries, deletions });
         }
         Ok(live)
     }

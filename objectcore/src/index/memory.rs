@@ -6,13 +6,13 @@ use std::sync::{PoisonError, RwLock};
 
 use bytes::Bytes;
 
-use super::{Change, Changes, Checkpoint, Index, IndexError, Row};
+use super::{Change, Changes, Checkpoint, Index, IndexError, Live, Row};
 use crate::log::Space;
 
 #[derive(Debug, Default)]
 struct State {
     rows: BTreeMap<(Space, Bytes), Row>,
-    live: BTreeMap<u64, u64>,
+    live: BTreeMap<u64, Live>,
     checkpoint: Option<Checkpoint>,
 }
 
@@ -63,7 +63,7 @@ impl Index for MemoryIndex {
         Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).checkpoint.clone())
     }
 
-    fn live(&self) -> Result<BTreeMap<u64, u64>, IndexError> {
+    fn live(&self) -> Result<BTreeMap<u64, Live>, IndexError> {
         Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).live.clone())
     }
 }

@@ -54,12 +54,21 @@ pub(crate) enum Change {
     Delete(Space, Bytes),
 }
 
+/// The bytes of a segment that still count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Live {
+    /// Of entries that are current.
+    pub(crate) entries: u64,
+    /// Of deletions.
+    pub(crate) deletions: u64,
+}
+
 /// What changes together (X1).
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) rows: Vec<Change>,
-    /// Bytes of current entries, by segment; `None` forgets the segment.
-    pub(crate) live: Vec<(u64, Option<u64>)>,
+    /// By segment; `None` forgets the segment.
+    pub(crate) live: Vec<(u64, Option<Live>)>,
     pub(crate) checkpoint: Option<Checkpoint>,
 }
 
@@ -75,7 +84,7 @@ pub(crate) trait Index: std::fmt::Debug + Send + Sync {
     fn scan(&self, space: Space, after: Bound<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Row)>, IndexError>;
     fn apply(&self, changes: Changes) -> Result<(), IndexError>;
     fn checkpoint(&self) -> Result<Option<Checkpoint>, IndexError>;
-    fn live(&self) -> Result<BTreeMap<u64, u64>, IndexError>;
+    fn live(&self) -> Result<BTreeMap<u64, Live>, IndexError>;
 }
 
 const ROW_VERSION: u8 = 1;

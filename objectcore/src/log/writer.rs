@@ -114,8 +114,9 @@ impl LogWriter {
         }
     }
 
-    /// Opens a new segment with room for at least `bytes`. With `StorageFull` nothing changed.
-    pub(crate) fn roll(&mut self, epoch: &EpochBody, bytes: u64) -> io::Result<()> {
+    /// Opens a new segment with room for at least `bytes`; `last` are the batch and seq written last. With
+    /// `StorageFull` nothing changed.
+    pub(crate) fn roll(&mut self, epoch: &EpochBody, last: (u64, Seq), bytes: u64) -> io::Result<()> {
         let segment = self.highest.max(self.segments.last().copied().unwrap_or(0)) + 1;
         let body = SegmentBody {
             deployment: self.identity.deployment,
@@ -132,8 +133,8 @@ impl LogWriter {
             segment,
             offset: 0,
             epoch: epoch.number,
-            batch: epoch.batch,
-            seq: epoch.resume_after,
+            batch: last.0,
+            seq: last.1,
         };
         let mut start = Vec::new();
         record::encode(&mut start, &header, |out| record::encode_segment(out, &body));

@@ -2,14 +2,15 @@
 //!
 //! - A1: an older seq never replaces a newer one; of the same seq the record further along in the log counts.
 //!   So replaying any suffix of the log that begins at or before the checkpoint ends in the same index.
-//! - A2: the live bytes of a segment are the sum over the rows that point into it.
+//! - A2: the live entries of a segment are the sum over the rows that point into it; its deletions are counted
+//!   once, with the checkpoint that passes them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::index::{Change, Changes, Checkpoint, Index, IndexError, Row};
+use crate::index::{Change, Changes, Checkpoint, Index, IndexError, Live, Row};
 use crate::log::record::{HEADER_BYTES, Inline};
 use crate::log::writer::Location;
 use crate::log::{Op, Seq, Space};
@@ -29,7 +30,19 @@ pub(crate) struct Effect<'a> {
 pub(crate) struct Applier {
     pub(crate) index: Arc<dyn Index>,
     pub(crate) checkpoint: Checkpoint,
-    live: BTreeMap<u64, u64>,
+    usage: Arc<Usage>,
+}
+
+/// How much of each segment still counts; shared with compaction.
+#[derive(Debug, Default)]
+pub(crate) struct Usage {
+    live: Mutex<BTreeMap<u64, Live>>,
+}
+
+impl Usage {
+    pub(crate) fn live(&self) -> MutexGuard<'_, BTreeMap<u64, Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The rows as they will be, by where they are.
@@ -44,21 +57,28 @@ fn share_bytes(key: &[u8], row: &Row) -> u64 {
     (HEADER_BYTES + key.len() + row.value.len() + inline) as u64
 }
 
+/// What a deletion costs its segment.
+fn deletion_bytes(key: &[u8]) -> u64 {
+    (HEADER_BYTES + key.len()) as u64
+}
+
 impl Applier {
     pub(crate) fn new(index: Arc<dyn Index>, checkpoint: Checkpoint) -> Result<Self, IndexError> {
-        let live = index.live()?;
-        Ok(Self { index, checkpoint, live })
+        let usage = Usage { live: Mutex::new(index.live()?) };
+        Ok(Self { index, checkpoint, usage: Arc::new(usage) })
     }
 
-    /// The bytes of current entries in each segment.
-    pub(crate) fn live(&self) -> &BTreeMap<u64, u64> {
-        &self.live
+    /// How much of each segment still counts.
+    pub(crate) fn usage(&self) -> &Arc<Usage> {
+        &self.usage
     }
 
     /// Applies `effects` in order and moves the checkpoint to `self.checkpoint`, atomically.
     pub(crate) fn apply(&mut self, effects: &[Effect<'_>]) -> Result<(), IndexError> {
         let mut overlay: Overlay<'_> = HashMap::new();
         let mut touched: Vec<u64> = Vec::new();
+        let usage = self.usage.clone();
+        let mut live = usage.live();
         for effect in effects {
             for (number, op) in effect.ops.iter().enumerate() {
                 let at = (op.space(), &op.key()[..]);
@@ -67,16 +87,21 @@ impl Applier {
                     None => self.index.get(at.0, at.1)?,
                 };
                 let next = next_row(effect, number, op);
+                if next.is_none() {
+                    let segment = effect.location.segment;
+                    live.entry(segment).or_default().deletions += deletion_bytes(at.1);
+                    touched.push(segment);
+                }
                 if !replaces(effect, next.as_ref(), current.as_ref()) {
                     continue;
                 }
                 if let Some(row) = &current {
-                    let live = self.live.entry(row.location.segment).or_default();
-                    *live = live.saturating_sub(share_bytes(at.1, row));
+                    let old = live.entry(row.location.segment).or_default();
+                    old.entries = old.entries.saturating_sub(share_bytes(at.1, row));
                     touched.push(row.location.segment);
                 }
                 if let Some(row) = &next {
-                    *self.live.entry(row.location.segment).or_default() += share_bytes(at.1, row);
+                    live.entry(row.location.segment).or_default().entries += share_bytes(at.1, row);
                     touched.push(row.location.segment);
                 }
                 overlay.insert(at, (op.key().clone(), next));
@@ -91,13 +116,14 @@ impl Applier {
                 None => Change::Delete(space, key),
             })
             .collect();
-        let live = touched.into_iter().map(|segment| (segment, self.live.get(&segment).copied())).collect();
-        self.index.apply(Changes { rows, live, checkpoint: Some(self.checkpoint.clone()) })
+        let counted = touched.into_iter().map(|segment| (segment, live.get(&segment).copied())).collect();
+        drop(live);
+        self.index.apply(Changes { rows, live: counted, checkpoint: Some(self.checkpoint.clone()) })
     }
 
     /// Forgets a segment that no row points into.
     pub(crate) fn forget(&mut self, segment: u64) -> Result<(), IndexError> {
-        self.live.remove(&segment);
+        self.usage.live().remove(&segment);
         self.checkpoint.segments.retain(|other| *other != segment);
         let live = vec![(segment, None)];
         self.index.apply(Changes { rows: Vec::new(), live, checkpoint: Some(self.checkpoint.clone()) })

@@ -67,7 +67,7 @@ impl ErasureSet {
             }
         }
         let (answer, outcome) = oneshot::channel();
-        self.send(Message::Filled { slot, answer }).await?;
+        self.tell(Message::Filled { slot, answer })?;
         outcome.await.unwrap_or(Err(StorageError::Unknown.into()))?;
         tracing::info!(set = self.number(), slot, "the drive is filled");
         Ok(())

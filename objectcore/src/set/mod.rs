@@ -26,6 +26,7 @@ use crate::types::StorageError;
 
 mod apply;
 mod committer;
+mod compact;
 mod fill;
 pub(crate) mod format;
 pub(crate) mod layout;
@@ -62,7 +63,7 @@ struct Shared {
     figures: Arc<Figures>,
     /// `None` once the set is closed.
     inbox: Mutex<Option<Sender<Message>>>,
-    threads: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     closing: AtomicBool,
     repairs: mpsc::Sender<Repair>,
     repairs_taken: Mutex<Option<mpsc::Receiver<Repair>>>,
@@ -159,13 +160,13 @@ impl ErasureSet {
             return Err(busy());
         }
         let (answer, outcome) = oneshot::channel();
-        self.send(Message::Draft { draft, bytes, answer }).await?;
+        self.tell(Message::Draft { draft, bytes, answer })?;
         outcome.await.unwrap_or(Err(StorageError::Unknown.into()))
     }
 
-    async fn send(&self, message: Message) -> Result<(), StorageError> {
+    fn tell(&self, message: Message) -> Result<(), CommitError> {
         let inbox = self.0.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        inbox.as_ref().and_then(|inbox| inbox.send(message).ok()).ok_or(StorageError::Closing)
+        inbox.as_ref().and_then(|inbox| inbox.send(message).ok()).ok_or(StorageError::Closing.into())
     }
 
     /// The current entry of a key (S3).
@@ -288,7 +289,7 @@ impl ErasureSet {
         let bytes = copies.iter().map(each).sum();
         self.0.figures.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         let (answer, outcome) = oneshot::channel();
-        self.send(Message::Copies { copies, bytes, answer }).await?;
+        self.tell(Message::Copies { copies, bytes, answer })?;
         outcome.await.unwrap_or(Err(StorageError::Unknown.into()))
     }
 
@@ -307,7 +308,7 @@ impl ErasureSet {
                 total_bytes: space.map(|space| space.total_bytes),
                 log_segment: slot.figures().segment.load(Ordering::Relaxed),
                 log_offset: slot.figures().offset.load(Ordering::Relaxed),
-                log_segments: slot.figures().segments.load(Ordering::Relaxed),
+                log_segments: slot.figures().segments().len() as u64,
             }
         });
         SetStatus {
@@ -324,9 +325,11 @@ impl ErasureSet {
     pub(crate) fn close(&self) {
         self.0.closing.store(true, Ordering::Release);
         drop(self.0.inbox.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let threads = self.0.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if threads.is_some_and(|threads| threads.join().is_err()) {
-            tracing::error!(set = self.0.number, "the committer panicked");
+        let threads = std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!(set = self.0.number, "a thread of the set panicked");
+            }
         }
     }
 }

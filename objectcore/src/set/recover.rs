@@ -392,7 +392,7 @@ impl Recovery<'_> {
         let tail = LogTail { segments, highest: scanned.highest_file, offset: end.1 };
         let mut log = LogWriter::new(drive.clone(), one.identity, tail, self.settings.segment_bytes);
         if log.segments().is_empty() {
-            log.roll(next, 0)?;
+            log.roll(next, (next.batch, next.resume_after), 0)?;
             return Ok((log, Vec::new()));
         }
         let mut appended = Vec::new();
@@ -444,6 +444,7 @@ impl Recovery<'_> {
         let highest = highest.max(decision.cut.0).max(epoch.resume_after.0);
         let shared_epoch = Arc::new(epoch.clone());
         let (reply_to, replies) = mpsc::channel();
+        let (compact, compactions) = mpsc::channel();
         let mut slots: Vec<Option<Slot>> = (0..self.geometry.total()).map(|_| None).collect();
         let mut workers: Vec<Option<WorkerHandle>> = (0..self.geometry.total()).map(|_| None).collect();
         let mut threads = Vec::new();
@@ -455,6 +456,7 @@ impl Recovery<'_> {
                 drive: Some(one.seat.drive.clone()),
                 stamp: one.identity.stamp(),
                 index: Some(one.scanned.applier.index.clone()),
+                usage: one.scanned.applier.usage().clone(),
                 state: if standing == Standing::Complete { SlotState::Online } else { SlotState::Filling },
                 reason: None,
                 reserve_bytes: self.settings.reserve_bytes,
@@ -471,7 +473,9 @@ impl Recovery<'_> {
                 epoch: shared_epoch.clone(),
                 written: None,
                 failed: false,
+                compact: compact.clone(),
             };
+            worker.publish_segments();
             let (jobs, inbox) = mpsc::channel();
             let reply_to = reply_to.clone();
             let name = format!("drive-{}-{number}", self.set);
@@ -514,18 +518,23 @@ impl Recovery<'_> {
         let name = format!("committer-{}", self.set);
         let thread = std::thread::Builder::new().name(name).spawn(run).expect("a thread starts");
         let (repairs, taken) = tokio::sync::mpsc::channel(REPAIRS_WAITING_MAX);
-        ErasureSet(Arc::new(Shared {
+        let set = ErasureSet(Arc::new(Shared {
             number: usize::from(self.set),
             geometry: self.geometry,
             settings: self.settings.clone(),
             slots,
             figures,
             inbox: Mutex::new(Some(sender)),
-            threads: Mutex::new(Some(thread)),
+            threads: Mutex::new(vec![thread]),
             closing: AtomicBool::new(false),
             repairs,
             repairs_taken: Mutex::new(Some(taken)),
-        }))
+        }));
+        drop(compact);
+        if self.settings.compact_in_background {
+            set.compact_in_background(compactions);
+        }
+        set
     }
 
     fn missing_slot(&self, number: usize, epoch: &EpochBody) -> Slot {
@@ -536,6 +545,7 @@ impl Recovery<'_> {
             drive: None,
             stamp: 0,
             index: None,
+            usage: Arc::default(),
             state: SlotState::Out,
             reason: Some(reason),
             reserve_bytes: self.settings.reserve_bytes,

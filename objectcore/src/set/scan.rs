@@ -10,7 +10,7 @@ use crate::drive::Drive;
 use crate::index::{Checkpoint, FjallIndex, Index, IndexError, MemoryIndex};
 use crate::log::epoch::{EpochBody, Standing};
 use crate::log::reader::{SegmentReader, Step, WalkError};
-use crate::log::record::{Body, COPY_GROUP, EntryBody, HEADER_BYTES, Inline, Record};
+use crate::log::record::{Body, COPY_GROUP, EntryBody, HEADER_BYTES, Header, Inline, Record, SegmentBody};
 use crate::log::writer::{Identity, Location};
 use crate::log::{Op, Seq};
 
@@ -343,18 +343,7 @@ impl Scan {
         let Record { header, body, len } = record;
         let location = Location { segment: header.segment, offset: header.offset, len: len as u32 };
         match body {
-            Body::SegmentStart(start) => {
-                // The end of a segment is synced before the next begins; a shorter one lost records.
-                let behind = self.previous.0 != 0 && start.segments.last() == Some(&self.previous.0);
-                if behind && self.previous.1 != start.previous_bytes {
-                    self.damage();
-                }
-                let known = self.epoch.as_ref().is_some_and(|epoch| epoch.id == start.epoch.id)
-                    || self.pending.iter().any(|epoch| epoch.id == start.epoch.id);
-                if !known {
-                    self.begin_epoch(start.epoch, location);
-                }
-            }
+            Body::SegmentStart(start) => self.segment_start(&header, start, location)?,
             Body::Epoch(epoch) => self.begin_epoch(epoch, location),
             Body::BatchStart { settled, entries } => {
                 self.evidence(header.epoch)?;
@@ -406,6 +395,32 @@ impl Scan {
         Ok(())
     }
 
+    /// A segment that is not a drive's first is begun by a set at work: all before it is committed.
+    fn segment_start(&mut self, header: &Header, start: SegmentBody, at: Location) -> Result<(), ScanError> {
+        let Some(before) = start.segments.last() else {
+            self.begin_epoch(start.epoch, at);
+            return Ok(());
+        };
+        if *before == self.previous.0 {
+            // The end of a segment is synced before the next begins: a shorter one lost records.
+            if self.previous.1 != start.previous_bytes {
+                self.damage();
+            }
+            self.evidence(start.epoch.number)?;
+            self.commit_tail()?;
+            self.gaps |= header.batch != self.last_batch;
+        } else {
+            // Segments between were compacted away, or replay begins here.
+            self.commit_tail()?;
+            self.pending.clear();
+            self.epoch = Some(start.epoch);
+            self.seq = header.seq;
+        }
+        self.last_batch = header.batch;
+        self.settled = self.settled.max(header.batch);
+        Ok(())
+    }
+
     fn begin_epoch(&mut self, epoch: EpochBody, location: Location) {
         if self.pending.is_empty() {
             self.pending_start = (location.segment, location.offset);
@@ -413,7 +428,7 @@ impl Scan {
         self.pending.push(epoch);
     }
 
-    fn entry(&mut self, header: &crate::log::record::Header, record: TailRecord) -> Result<(), ScanError> {
+    fn entry(&mut self, header: &Header, record: TailRecord) -> Result<(), ScanError> {
         if self.tail.as_ref().is_none_or(|tail| tail.number != header.batch) {
             // The record that began this batch is damaged.
             self.evidence(header.epoch)?;

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::drive::{Drive, DriveSpace, ShardReader, ShardWriter};
 use crate::index::Index;
 use crate::log::epoch::Standing;
+
+use super::apply::Usage;
 
 /// What a drive is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -39,7 +41,14 @@ impl SlotState {
 pub(crate) struct LogFigures {
     pub(crate) segment: AtomicU64,
     pub(crate) offset: AtomicU64,
-    pub(crate) segments: AtomicU64,
+    /// Ascending; the last one is written.
+    pub(crate) segments: Mutex<Vec<u64>>,
+}
+
+impl LogFigures {
+    pub(crate) fn segments(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Debug)]
@@ -54,6 +63,7 @@ struct SlotInner {
     reason: Mutex<Option<String>>,
     reserve_bytes: u64,
     figures: LogFigures,
+    usage: Arc<Usage>,
 }
 
 /// A drive's place in a set: its state and its shard files. Clones are the same slot.
@@ -70,6 +80,7 @@ pub(crate) struct SlotParts {
     pub(crate) state: SlotState,
     pub(crate) reason: Option<String>,
     pub(crate) reserve_bytes: u64,
+    pub(crate) usage: Arc<Usage>,
 }
 
 fn out_error() -> io::Error {
@@ -91,6 +102,7 @@ impl Slot {
             reason: Mutex::new(parts.reason),
             reserve_bytes: parts.reserve_bytes,
             figures: LogFigures::default(),
+            usage: parts.usage,
         }))
     }
 
@@ -117,6 +129,10 @@ impl Slot {
 
     pub(crate) fn figures(&self) -> &LogFigures {
         &self.0.figures
+    }
+
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.0.usage
     }
 
     pub(crate) fn state(&self) -> SlotState {

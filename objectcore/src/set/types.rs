@@ -81,6 +81,8 @@ pub struct SetSettings {
     pub drive_timeout: Duration,
     /// A segment is compacted when at most this many percent of it are live.
     pub compact_live_percent: u8,
+    /// Whether segments are compacted without being asked.
+    pub compact_in_background: bool,
     /// Block cache of a set's indexes in bytes, shared by its drives.
     pub index_cache_bytes: u64,
 }
@@ -96,6 +98,7 @@ impl Default for SetSettings {
             waiting_bytes: 256 << 20,
             drive_timeout: Duration::from_secs(30),
             compact_live_percent: 40,
+            compact_in_background: true,
             index_cache_bytes: 16 << 20,
         }
     }

@@ -101,6 +101,8 @@ pub(crate) struct Worker {
     /// Written and not applied.
     pub(crate) written: Option<Written>,
     pub(crate) failed: bool,
+    /// Told when a segment is full.
+    pub(crate) compact: Sender<usize>,
 }
 
 fn after_failure() -> io::Error {
@@ -137,7 +139,13 @@ impl Worker {
 
     fn work(&mut self, job: Job) -> Result<Report, Failure> {
         match job {
-            Job::Reserve { bytes } => self.log.roll(&self.epoch, bytes)?,
+            Job::Reserve { bytes } => {
+                let last = (self.applier.checkpoint.batch, self.applier.checkpoint.seq);
+                self.log.roll(&self.epoch, last, bytes)?;
+                self.publish_segments();
+                // A segment that is full is the moment to look for one that is mostly dead.
+                let _ = self.compact.send(self.slot.number());
+            }
             Job::Write(batch) => self.write(batch)?,
             Job::Apply => self.apply()?,
             Job::Epoch(epoch) => {
@@ -158,12 +166,17 @@ impl Worker {
         self.report()
     }
 
+    pub(crate) fn publish_segments(&self) {
+        let mut segments = self.slot.figures().segments();
+        segments.clear();
+        segments.extend_from_slice(self.log.segments());
+    }
+
     fn report(&self) -> Result<Report, Failure> {
         let (segment, offset) = self.log.position();
         let figures = self.slot.figures();
         figures.segment.store(segment, Ordering::Relaxed);
         figures.offset.store(offset, Ordering::Relaxed);
-        figures.segments.store(self.log.segments().len() as u64, Ordering::Relaxed);
         Ok(Report { room_bytes: self.log.room(), free_bytes: self.drive.space()?.free_bytes })
     }
 
@@ -240,11 +253,24 @@ impl Worker {
     }
 
     fn remove_segment(&mut self, segment: u64) -> Result<(), Failure> {
+        let live = self.applier.usage().live().get(&segment).copied().unwrap_or_default();
+        let known = self.log.segments().contains(&segment) && self.log.segments().last() != Some(&segment);
+        if live.entries > 0 || !known {
+            // Never remove what a row points to, whatever compaction says.
+            tracing::error!(
+                drive.path = self.slot.label(),
+                segment,
+                live = live.entries,
+                "the segment stays"
+            );
+            return Ok(());
+        }
         self.log.frame(self.epoch.number, &NewRecord::Removed { segment });
         self.log.append()?;
         self.log.sync()?;
         self.log.forget(segment);
         self.applier.forget(segment)?;
+        self.publish_segments();
         self.drive.remove_segment(segment)?;
         Ok(())
     }

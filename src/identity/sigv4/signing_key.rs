@@ -1,11 +1,12 @@
 //! The signing key of a day, region and service, and a cache of them.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use ring::hmac;
 
 use super::super::key::AccessKey;
+use super::super::secret::Secret;
 use super::credential::Credential;
 
 /// The most keys kept. A region is free text of the client, so the cache must have an end; a full
@@ -21,39 +22,70 @@ pub(crate) fn derive(secret: &str, date: &str, region: &str, service: &str) -> h
     key
 }
 
-/// Signing keys that verified a request before. Named by the access key's revision too, so a name
-/// never changes its meaning.
+/// Signing keys that verified a request before. One counts only for the secret it was derived from, so that
+/// a key made anew under an old id does not verify by the old secret.
 #[derive(Default)]
 pub(crate) struct SigningKeys {
-    keys: Mutex<HashMap<String, hmac::Key>>,
+    keys: Mutex<HashMap<String, Derived>>,
+}
+
+struct Derived {
+    secret: Secret,
+    key: hmac::Key,
 }
 
 impl SigningKeys {
     fn name(key: &AccessKey, credential: &Credential) -> String {
-        format!("{}\n{}\n{}", key.id, key.revision, credential.scope())
+        format!("{}\n{}", key.id, credential.scope())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Derived>> {
+        // A panic while it was held leaves the map whole: it is only looked up and inserted into.
+        self.keys.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// The key from the cache, or a fresh one.
     pub(crate) fn get(&self, key: &AccessKey, credential: &Credential) -> hmac::Key {
         let name = Self::name(key, credential);
-        let kept = self.keys.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&name).cloned();
-        kept.unwrap_or_else(|| {
-            let Credential { date, region, service, .. } = credential;
-            derive(key.secret.expose(), date, region, service.name())
-        })
+        if let Some(derived) = self.lock().get(&name)
+            && derived.secret.matches(key.secret.expose())
+        {
+            return derived.key.clone();
+        }
+        let Credential { date, region, service, .. } = credential;
+        derive(key.secret.expose(), date, region, service.name())
     }
 
     /// Keeps a key that verified a request. Others are not kept: a flood of wrong signatures must not
     /// push the good ones out.
     pub(crate) fn keep(&self, key: &AccessKey, credential: &Credential, signing: &hmac::Key) {
-        let mut keys = self.keys.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let name = Self::name(key, credential);
-        if keys.contains_key(&name) {
+        let mut keys = self.lock();
+        if keys.get(&name).is_some_and(|derived| derived.secret.matches(key.secret.expose())) {
             return;
         }
         if keys.len() >= KEYS_MAX {
             keys.clear();
         }
-        keys.insert(name, signing.clone());
+        keys.insert(name, Derived { secret: key.secret.clone(), key: signing.clone() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::example_key;
+    use super::*;
+
+    #[test]
+    fn a_signing_key_of_an_old_secret_is_not_used_for_the_new_one() {
+        let credential = Credential::parse("k/20130524/r/s3/aws4_request").unwrap();
+        let old = example_key();
+        let new = AccessKey { secret: Secret::new("another-secret".into()), ..old.clone() };
+        let keys = SigningKeys::default();
+        let sign = |key: &hmac::Key| hmac::sign(key, b"x").as_ref().to_vec();
+        let first = keys.get(&old, &credential);
+        keys.keep(&old, &credential, &first);
+        assert_ne!(sign(&keys.get(&new, &credential)), sign(&first));
+        assert_eq!(sign(&keys.get(&old, &credential)), sign(&first));
     }
 }

@@ -10,11 +10,12 @@ use crate::rest::access::Caller;
 use crate::rest::body::Json;
 use crate::rest::dto::{CreateNamespaceRequest, NamespaceResponse};
 use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::namespaces::load::tell_location;
 use crate::rest::path::Place;
 use crate::rest::{Front, idents};
 use crate::state::Request;
 
-/// Creates a namespace. Its parent need not exist.
+/// Creates a namespace, and the parents it lacks.
 #[utoipa::path(
     post, path = "/v1/{prefix}/namespaces", tag = "Catalog", params(("prefix" = String, Path)),
     request_body = CreateNamespaceRequest,
@@ -31,15 +32,16 @@ pub(crate) async fn create(
 ) -> Result<Answer<NamespaceResponse>, Failure> {
     place.levels = request.namespace;
     front.allow_namespace(&caller, Action::CatalogWrite, &place)?;
-    let properties = request.properties.unwrap_or_default();
+    let mut properties = request.properties.unwrap_or_default();
     let namespace = idents::namespace(&place.levels)?;
     front
         .catalog
         .commit(Request::CreateNamespace {
             warehouse: place.warehouse.clone(),
-            namespace,
+            namespace: namespace.clone(),
             properties: properties.clone(),
         })
         .await?;
+    tell_location(&mut properties, &place.warehouse, &namespace);
     Ok(Answer(NamespaceResponse { namespace: place.levels, properties }))
 }

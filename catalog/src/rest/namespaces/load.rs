@@ -1,5 +1,6 @@
 //! `GET /v1/{prefix}/namespaces/{namespace}`
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -11,6 +12,7 @@ use crate::rest::dto::NamespaceResponse;
 use crate::rest::error::{ErrorEnvelope, Failure};
 use crate::rest::path::Place;
 use crate::rest::{Front, idents};
+use crate::state::{Namespace, namespace_location};
 
 /// A namespace's properties.
 #[utoipa::path(
@@ -28,7 +30,18 @@ pub(crate) async fn load(
 ) -> Result<Json<NamespaceResponse>, Failure> {
     front.allow_namespace(&caller, Action::CatalogRead, &place)?;
     let state = front.catalog.snapshot();
-    let (_, entry) = idents::existing_namespace(&state, &place)?;
-    let properties = (*entry.properties).clone();
+    let (namespace, entry) = idents::existing_namespace(&state, &place)?;
+    let mut properties = (*entry.properties).clone();
+    tell_location(&mut properties, &place.warehouse, &namespace);
     Ok(Json(NamespaceResponse { namespace: place.levels, properties }))
+}
+
+/// Adds where tables lie by default. Trino makes a table's own location out of it; without it Trino
+/// creates the table at once and then refuses `CREATE TABLE AS`, for the location is no longer empty.
+pub(crate) fn tell_location(
+    properties: &mut BTreeMap<String, String>,
+    warehouse: &str,
+    namespace: &Namespace,
+) {
+    properties.entry("location".to_owned()).or_insert_with(|| namespace_location(warehouse, namespace));
 }

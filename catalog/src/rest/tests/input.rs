@@ -83,7 +83,7 @@ fn mutate(value: &mut Value, at: u64, with: Option<Value>) {
         Value::Object(fields) => fields.len(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     };
-    let stop = children == 0 || at % 4 == 0;
+    let stop = children == 0 || at.is_multiple_of(4);
     let child = (at / 4) as usize % children.max(1);
     match (value, stop) {
         (Value::Array(items), false) if with.is_none() && at % 4 == 1 => drop(items.remove(child)),

@@ -10,7 +10,10 @@ async fn a_namespace_is_created_loaded_changed_and_dropped() {
     let created = server
         .post("/v1/main/namespaces", json!({"namespace": ["hr"], "properties": {"owner": "ada"}}))
         .await;
-    assert_eq!(created, answer(200, json!({"namespace": ["hr"], "properties": {"owner": "ada"}})));
+    assert_eq!(
+        created,
+        answer(200, json!({"namespace": ["hr"], "properties": {"owner": "ada", "location": "s3://main/hr"}}))
+    );
     let again = server.post("/v1/main/namespaces", json!({"namespace": ["hr"]})).await;
     assert_eq!(again, error(409, "AlreadyExistsException", "namespace 'hr' already exists"));
 
@@ -21,7 +24,13 @@ async fn a_namespace_is_created_loaded_changed_and_dropped() {
         answer(200, json!({"updated": ["team"], "removed": ["owner"], "missing": ["never"]}))
     );
     let loaded = server.get("/v1/main/namespaces/hr").await;
-    assert_eq!(loaded, answer(200, json!({"namespace": ["hr"], "properties": {"team": "people"}})));
+    assert_eq!(
+        loaded,
+        answer(
+            200,
+            json!({"namespace": ["hr"], "properties": {"team": "people", "location": "s3://main/hr"}})
+        )
+    );
 
     assert_eq!(server.head("/v1/main/namespaces/hr").await, answer(204, Value::Null));
     assert_eq!(server.delete("/v1/main/namespaces/hr").await, answer(204, Value::Null));
@@ -61,7 +70,10 @@ async fn nested_namespaces_are_listed_below_their_parent() {
     );
     assert_eq!(
         server.get("/v1/main/namespaces/sales%1Feu%1Fde").await,
-        answer(200, json!({"namespace": ["sales", "eu", "de"], "properties": {}}))
+        answer(
+            200,
+            json!({"namespace": ["sales", "eu", "de"], "properties": {"location": "s3://main/sales/eu/de"}})
+        )
     );
     assert_eq!(
         server.get("/v1/main/namespaces?parent=none").await,

@@ -10,7 +10,7 @@ use crate::state::{
     CatalogState, Change, Commit, Conflict, Namespace, Properties, Request, TableChange, TableIdent, TablePut,
 };
 
-use super::tables::{World, create, ident, namespace};
+use super::tables::{World, create, namespace};
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -255,33 +255,4 @@ fn any_change() -> impl Strategy<Value = Change> {
         name().prop_map(|id| Change::PutDocument { kind: "k".into(), id: id.into(), json: "1".into() }),
         name().prop_map(|id| Change::DeleteDocument { kind: "k".into(), id: id.into() }),
     ]
-}
-
-#[test]
-fn the_numbers_of_changes_on_disk_never_move() {
-    let ident = ident("t");
-    let warehouse = || "main".into();
-    let space = || namespace(&["a"]);
-    let put = TablePut {
-        ident: ident.clone(),
-        uuid: Uuid::from_u128(1),
-        location: "l".into(),
-        metadata_location: "m".into(),
-        snapshot_id: None,
-        schema_id: 0,
-    };
-    let changes = [
-        Change::PutWarehouse { name: warehouse(), properties: Properties::new() },
-        Change::DropWarehouse { name: warehouse() },
-        Change::PutNamespace { warehouse: warehouse(), namespace: space(), properties: Properties::new() },
-        Change::DropNamespace { warehouse: warehouse(), namespace: space() },
-        Change::PutTable(put),
-        Change::DropTable { ident: ident.clone() },
-        Change::RenameTable { from: ident.clone(), to: ident },
-        Change::PutDocument { kind: "k".into(), id: "i".into(), json: "1".into() },
-        Change::DeleteDocument { kind: "k".into(), id: "i".into() },
-    ];
-    for (number, change) in changes.iter().enumerate() {
-        assert_eq!(usize::from(postcard::to_stdvec(change).unwrap()[0]), number, "{change:?}");
-    }
 }

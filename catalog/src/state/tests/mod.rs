@@ -1,6 +1,7 @@
 //! Tests of the state.
 
 mod checkpoint;
+mod format;
 mod machine;
 mod names;
 mod tables;

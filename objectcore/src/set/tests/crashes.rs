@@ -9,15 +9,15 @@ use super::{
 };
 use crate::drive::{Fault, Kept};
 
-type Model = BTreeMap<String, String>;
+pub(super) type Model = BTreeMap<String, String>;
 
 /// What the workload knows.
 #[derive(Debug, Default, Clone)]
-struct History {
+pub(super) struct History {
     /// What was acknowledged.
-    acked: Model,
+    pub(super) acked: Model,
     /// States that may be there as well: each unknown outcome doubles them.
-    possible: Vec<Model>,
+    pub(super) possible: Vec<Model>,
 }
 
 fn apply(model: &Model, step: usize) -> Model {
@@ -48,7 +48,7 @@ fn step_draft(set: &ErasureSet, step: usize) -> Draft {
 }
 
 /// Commits `steps`, noting what was promised. Stops when the set takes nothing more.
-fn work(set: &ErasureSet, steps: std::ops::Range<usize>, history: &mut History) {
+pub(super) fn work(set: &ErasureSet, steps: std::ops::Range<usize>, history: &mut History) {
     for step in steps {
         let after = apply(&history.acked, step);
         let mut outcome = wait(set.commit(step_draft(set, step)));
@@ -72,7 +72,7 @@ fn work(set: &ErasureSet, steps: std::ops::Range<usize>, history: &mut History) 
 }
 
 /// The set holds one of the promised states; every shard that is served is the right one, and enough are.
-fn check(set: &ErasureSet, history: &mut History, what: &str) {
+pub(super) fn check(set: &ErasureSet, history: &mut History, what: &str) {
     let found: Model = all(set).into_iter().collect();
     let possible = found == history.acked || history.possible.contains(&found);
     assert!(possible, "{what}: found {found:?}, promised {history:?}");
@@ -119,7 +119,7 @@ pub(super) fn heal(set: &ErasureSet, what: &str) {
 }
 
 /// After healing every drive holds its shard of everything, and the set takes writes; also after a restart.
-fn check_healed(drives: &[SimDrive], history: &mut History, what: &str) {
+pub(super) fn check_healed(drives: &[SimDrive], history: &mut History, what: &str) {
     let set = super::open(drives).unwrap_or_else(|error| panic!("{what}: {error:?}"));
     check(&set, history, what);
     heal(&set, what);
@@ -152,14 +152,14 @@ const KEEPS: [fn(usize) -> Kept; 6] = [
 ];
 
 /// Different drives keep different parts of what was not durable.
-fn crash(drives: &[SimDrive], variant: usize) {
+pub(super) fn crash(drives: &[SimDrive], variant: usize) {
     for (number, drive) in drives.iter().enumerate() {
         let keep = KEEPS[(variant + number * (variant / KEEPS.len())) % KEEPS.len()];
         drive.crash(keep);
     }
 }
 
-const STEPS: usize = 12;
+pub(super) const STEPS: usize = 12;
 
 /// One more than the highest number an operation of the workload has on any drive.
 fn operations(drives: usize) -> u64 {
@@ -177,7 +177,7 @@ fn power_is_lost_everywhere(count: usize, variants: usize) {
             for fault in [Fault::PowerLoss(0), Fault::PowerLoss(130), Fault::PowerLossAfter] {
                 for variant in 0..variants {
                     // Every second drive of crash images in turn keeps the run short.
-                    if variants > 6 && (operation as usize + victim + variant) % 4 != 0 {
+                    if variants > 6 && !(operation as usize + victim + variant).is_multiple_of(4) {
                         continue;
                     }
                     let what =

@@ -10,6 +10,7 @@ use crate::drive::{Drive, FileDrive, SimDrive};
 use crate::types::StorageError;
 
 mod basics;
+mod compaction;
 mod crashes;
 mod damage;
 mod drives;
@@ -19,7 +20,12 @@ pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
 }
 
 pub(super) fn small() -> SetSettings {
-    SetSettings { segment_bytes: 2000, reserve_bytes: 1 << 20, ..SetSettings::default() }
+    SetSettings {
+        segment_bytes: 2000,
+        reserve_bytes: 1 << 20,
+        compact_in_background: false,
+        ..SetSettings::default()
+    }
 }
 
 pub(super) fn sims(count: usize) -> Vec<SimDrive> {

@@ -1,0 +1,124 @@
+//! Compaction gives room back and loses nothing, whenever it is cut short.
+
+use super::crashes::{History, STEPS, check, check_healed, crash, work};
+use super::{
+    ErasureSet, SimDrive, all, delete, draft, inlined, open, open_with, put, sims, small, value, wait,
+};
+use crate::drive::{Drive, Fault};
+use crate::set::SetSettings;
+
+fn churn(set: &ErasureSet, rounds: usize) {
+    for round in 0..rounds {
+        wait(set.commit(inlined(set, &format!("k{}", round % 5), &format!("v{round}")))).unwrap();
+        wait(set.commit(draft(vec![put(&format!("gone{round}"), "v")]))).unwrap();
+        wait(set.commit(draft(vec![delete(&format!("gone{round}"))]))).unwrap();
+    }
+}
+
+fn log_bytes(drive: &SimDrive) -> u64 {
+    drive.segments().unwrap().iter().map(|segment| drive.segment_len(*segment).unwrap()).sum()
+}
+
+#[test]
+fn a_log_of_dead_records_shrinks_and_keeps_what_counts() {
+    let drives = sims(4);
+    let set = open(&drives).unwrap();
+    wait(set.commit(inlined(&set, "first", "kept"))).unwrap();
+    churn(&set, 60);
+    let rows = all(&set);
+    let before = log_bytes(&drives[0]);
+    for slot in 0..4 {
+        assert!(set.compact(slot).unwrap() > 5);
+        assert_eq!(set.compact(slot).unwrap(), 0);
+    }
+    let after = log_bytes(&drives[0]);
+    assert!(after * 4 < before, "{before} bytes became {after}");
+    assert_eq!(all(&set), rows);
+    churn(&set, 10);
+    let rows = all(&set);
+    set.close();
+    // The index in memory is gone: the log alone says the same, and no deleted key comes back.
+    let set = open(&drives).unwrap();
+    assert_eq!(all(&set), rows);
+    assert_eq!(value(&set, "first").as_deref(), Some("kept"));
+    assert_eq!(set.fill_needed(), Vec::<usize>::new());
+    let mut history = History { acked: rows.into_iter().collect(), possible: Vec::new() };
+    check(&set, &mut history, "after compaction");
+    set.close();
+}
+
+#[test]
+fn compaction_in_the_background_keeps_the_log_small_under_writes() {
+    let drives = sims(2);
+    let settings = SetSettings { compact_in_background: true, segment_bytes: 4000, ..small() };
+    let set = open_with(&settings, &drives).unwrap();
+    churn(&set, 300);
+    let rows = all(&set);
+    set.close();
+    let set = open_with(&settings, &drives).unwrap();
+    assert_eq!(all(&set), rows);
+    set.compact(0).unwrap();
+    set.close();
+    assert!(log_bytes(&drives[0]) < 40_000, "{} bytes", log_bytes(&drives[0]));
+}
+
+/// A workload that ends with compaction; answers what was promised.
+fn compacting_work(drives: &[SimDrive]) -> Option<History> {
+    let mut history = History::default();
+    let set = open(drives).ok()?;
+    work(&set, 0..STEPS, &mut history);
+    work(&set, STEPS..2 * STEPS, &mut history);
+    for slot in 0..drives.len() {
+        // It fails when the power does.
+        let _ = set.compact(slot);
+    }
+    set.close();
+    Some(history)
+}
+
+#[test]
+fn power_lost_at_any_operation_of_compaction_loses_nothing() {
+    let count = 2;
+    let whole = sims(count);
+    let set = open(&whole).unwrap();
+    let mut history = History::default();
+    work(&set, 0..STEPS, &mut history);
+    work(&set, STEPS..2 * STEPS, &mut history);
+    let first = whole.iter().map(SimDrive::operations).min().unwrap().saturating_sub(3);
+    let removed: usize = (0..count).map(|slot| set.compact(slot).unwrap()).sum();
+    assert!(removed > 0);
+    set.close();
+    let last = whole.iter().map(SimDrive::operations).max().unwrap() + 3;
+    for operation in first..last {
+        for victim in 0..count {
+            for fault in [Fault::PowerLoss(0), Fault::PowerLoss(130), Fault::PowerLossAfter] {
+                for variant in 0..6 {
+                    let what = format!("{fault:?} at {operation} of {victim}, crash {variant}");
+                    let drives = sims(count);
+                    drives[victim].plan(operation, fault);
+                    let Some(mut history) = compacting_work(&drives) else { continue };
+                    crash(&drives, variant);
+                    check_healed(&drives, &mut history, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_damaged_segment_is_not_removed() {
+    let drives = sims(4);
+    let set = open(&drives).unwrap();
+    churn(&set, 20);
+    let rows = all(&set);
+    // Somewhere in the second segment.
+    drives[1].flip(2, 700, 1);
+    set.compact(1).unwrap();
+    assert!(drives[1].segments().unwrap().contains(&2));
+    assert_eq!(all(&set), rows);
+    set.close();
+    let set = open(&drives).unwrap();
+    assert_eq!(all(&set), rows);
+    assert_eq!(set.fill_needed(), [1]);
+    set.close();
+}

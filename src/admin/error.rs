@@ -1,0 +1,64 @@
+//! Failures of the admin API and their answers.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::identity::KeyError;
+
+/// Why a request was not done.
+pub(super) enum Failure {
+    /// Not an administrator.
+    Denied,
+    /// The body or a parameter is wrong.
+    Invalid(String),
+    /// Of an access key.
+    Key(KeyError),
+}
+
+/// An error of the admin API.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct ErrorBody {
+    error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Serialize, utoipa::ToSchema)]
+struct ErrorDetail {
+    /// A stable name.
+    code: &'static str,
+    /// For people.
+    message: String,
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        Self::Key(error)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (status, code, message) = match self {
+            Self::Denied => (StatusCode::FORBIDDEN, "AccessDenied", "access denied".into()),
+            Self::Invalid(message) => (StatusCode::BAD_REQUEST, "InvalidRequest", message),
+            Self::Key(error) => key_error(&error),
+        };
+        (status, Json(ErrorBody { error: ErrorDetail { code, message } })).into_response()
+    }
+}
+
+fn key_error(error: &KeyError) -> (StatusCode, &'static str, String) {
+    let (status, code) = match error {
+        KeyError::Invalid(_) | KeyError::LimitedAdmin => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+        KeyError::Exists(_) => (StatusCode::CONFLICT, "KeyExists"),
+        KeyError::Missing(_) => (StatusCode::NOT_FOUND, "NoSuchKey"),
+        KeyError::Unkept => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
+        KeyError::Commit(source) => {
+            tracing::error!(error = %source, "an access key could not be changed");
+            (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
+        }
+    };
+    (status, code, error.to_string())
+}

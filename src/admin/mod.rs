@@ -1,0 +1,31 @@
+//! The admin API, `/_admin/v1`: access keys and the server's status.
+//!
+//! - A1: every route asks for [`Action::Admin`] before it does or tells anything.
+
+mod access;
+mod error;
+mod keys;
+mod openapi;
+mod status;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, get};
+
+pub(crate) use openapi::document;
+
+use crate::server::Program;
+
+/// The longest body, in bytes.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// The routes, with their full paths.
+pub(crate) fn router() -> Router<Arc<Program>> {
+    Router::new()
+        .route("/_admin/v1/keys", get(keys::list).post(keys::create))
+        .route("/_admin/v1/keys/{id}", delete(keys::delete))
+        .route("/_admin/v1/status", get(status::show))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}

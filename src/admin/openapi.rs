@@ -1,0 +1,30 @@
+//! The OpenAPI document of everything but S3: the admin API, the token endpoint, and the catalog's
+//! routes below their mount.
+
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+
+use super::{keys, status};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Tarn", description = "The admin API and the Iceberg REST catalog of Tarn"),
+    paths(keys::list, keys::create, keys::delete, status::show)
+)]
+struct Document;
+
+/// The whole document.
+pub(crate) fn document() -> OpenApi {
+    Document::openapi().nest("/_iceberg", tarn_catalog::rest::openapi())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_names_the_routes_of_both_apis() {
+        let document = super::document();
+        for path in ["/_admin/v1/keys", "/_admin/v1/status", "/_iceberg/v1/config"] {
+            assert!(document.paths.paths.contains_key(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The program as a whole: starts, is asked, stops.
+
+use reqwest::{Method, StatusCode};
+
+use crate::support::Tarn;
+
+#[tokio::test]
+async fn a_server_keeps_what_it_acknowledged_over_a_stop_and_a_kill() {
+    let mut tarn = Tarn::start(4).await;
+    assert_eq!(tarn.send(Method::PUT, "/kept", b"").await.status(), StatusCode::OK);
+    assert_eq!(tarn.send(Method::PUT, "/kept/key", b"value").await.status(), StatusCode::OK);
+    tarn.stop().await;
+    tarn.restart().await;
+    assert_eq!(tarn.send(Method::PUT, "/kept/other", b"second").await.status(), StatusCode::OK);
+    tarn.kill();
+    tarn.restart().await;
+    for (key, value) in [("key", "value"), ("other", "second")] {
+        let answer = tarn.send(Method::GET, &format!("/kept/{key}"), b"").await;
+        assert_eq!(answer.text().await.unwrap(), value);
+    }
+}
+
+#[tokio::test]
+async fn requests_without_or_with_wrong_credentials_are_refused_in_their_protocol() {
+    let tarn = Tarn::start(1).await;
+    let wrong = tarn.send_as(("tarn-test-root", "another-secret"), Method::GET, "/", b"").await;
+    assert_eq!(wrong.status(), StatusCode::FORBIDDEN);
+    assert!(wrong.text().await.unwrap().contains("<Code>SignatureDoesNotMatch</Code>"));
+    let wrong = tarn.send_as(("nobody", "another-secret"), Method::GET, "/_iceberg/v1/config", b"").await;
+    assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
+    let error: serde_json::Value = wrong.json().await.unwrap();
+    assert_eq!(error["error"]["type"], "NotAuthorizedException");
+    for (path, status) in [
+        ("/", StatusCode::FORBIDDEN),
+        ("/_admin/v1/status", StatusCode::UNAUTHORIZED),
+        ("/_metrics", StatusCode::UNAUTHORIZED),
+    ] {
+        assert_eq!(reqwest::get(tarn.endpoint() + path).await.unwrap().status(), status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_made_on_the_command_line_works_until_it_is_deleted() {
+    let tarn = Tarn::start(1).await;
+    let (code, made, error) = tarn.run(&["admin", "key", "create", "--policy", "readonly", "--json"]);
+    assert_eq!(code, 0, "{error}");
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    let list = tarn.send_as((id, secret), Method::GET, "/main", b"").await;
+    assert_eq!(list.status(), StatusCode::OK);
+    let put = tarn.send_as((id, secret), Method::PUT, "/main/key", b"value").await;
+    assert_eq!(put.status(), StatusCode::FORBIDDEN);
+    let status = tarn.send_as((id, secret), Method::GET, "/_admin/v1/status", b"").await;
+    assert_eq!(status.status(), StatusCode::FORBIDDEN);
+    assert!(tarn.run(&["admin", "key", "list"]).1.contains(id));
+    assert_eq!(tarn.run(&["admin", "key", "delete", id]).0, 0);
+    assert_eq!(tarn.run(&["admin", "key", "delete", id]).0, 4);
+    let gone = tarn.send_as((id, secret), Method::GET, "/main", b"").await;
+    assert!(gone.text().await.unwrap().contains("<Code>InvalidAccessKeyId</Code>"));
+    let (code, status, _) = tarn.run(&["status"]);
+    assert!(code == 0 && status.contains("set 0: 1+0") && status.contains("online"), "{status}");
+}
