@@ -14,6 +14,7 @@ use tarn_openapi::request::RequestId;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
+use super::unread;
 use crate::identity::answer::{self, Protocol};
 
 /// Whether every request is logged, or failures only.
@@ -47,6 +48,7 @@ impl Front {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let protocol = Protocol::of(&path);
         let span = tracing::info_span!("request", id = %id);
+        let (request, unread) = unread::watch(request);
         let answered = AssertUnwindSafe(self.dispatch(request, protocol, &path, &id)).catch_unwind();
         let mut response = answered.instrument(span.clone()).await.unwrap_or_else(|panic| {
             tracing::error!(request.id = %id, %method, path, panic = panic_text(&*panic), "a request panicked");
@@ -54,6 +56,9 @@ impl Front {
             let code = internal_code(protocol);
             answer::error(protocol, StatusCode::INTERNAL_SERVER_ERROR, code, message, &path, &id)
         });
+        if let Some(unread) = unread {
+            unread.settle(&mut response).await;
+        }
         if let Ok(value) = HeaderValue::from_str(&id.0) {
             response.headers_mut().insert("x-amz-request-id", value);
         }

@@ -15,6 +15,7 @@ pub mod logs;
 mod metrics;
 mod program;
 mod setup;
+mod unread;
 mod welcome;
 
 pub(crate) use self::program::{Program, Shared};

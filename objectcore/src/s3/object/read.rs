@@ -109,6 +109,11 @@ impl<'r> Read<'r> {
             && let Some(checksum) = checksum_of(object, range, length)
         {
             checksum::put_headers(&mut parts.headers, checksum, object.parts.len());
+            // A part answers its own checksum and the type of the object's.
+            if let Some(whole) = &object.checksum {
+                let kind = HeaderValue::from_static(checksum::kind_name(whole.kind));
+                parts.headers.insert(headers::CHECKSUM_TYPE, kind);
+            }
         }
         Ok(parts)
     }

@@ -74,6 +74,10 @@ async fn a_composite_checksum_is_answered_with_its_parts() {
     assert!(text.ends_with("-1"), "{text}");
     let head = front.send("HEAD", "/abc/k", &[("x-amz-checksum-mode", "ENABLED")], "").await;
     assert_eq!(head.header("x-amz-checksum-crc32"), text);
+    let asked = [("x-amz-checksum-mode", "ENABLED")];
+    let first = front.send("GET", "/abc/k?partNumber=1", &asked, "").await;
+    assert_eq!(first.header("x-amz-checksum-crc32"), "y/Q5Jg==");
+    assert_eq!(first.header("x-amz-checksum-type"), "COMPOSITE");
 }
 
 #[tokio::test]
