@@ -111,7 +111,7 @@ fn the_snapshot_log_leaves_out_what_main_only_passed_through() {
     let next = applied(&table(), updates);
     let log: Vec<i64> = next.snapshot_log().map(|entry| entry.snapshot_id).collect();
     assert_eq!(log, [3051729675574597004, 3055729675574597004, 8]);
-    assert_eq!((next.current_snapshot_id(), next.last_updated_ms()), (Some(8), AT));
+    assert_eq!((next.current_snapshot_id(), next.last_updated_ms()), (Some(8), AT + 1));
 }
 
 #[test]
@@ -246,4 +246,19 @@ fn every_requirement_holds_or_fails_on_the_value_it_names() {
         assert_eq!(requirement.check(Some(&table)).is_ok(), holds, "{json}");
         assert_eq!(requirement.check(None).is_ok(), json["type"] == "assert-create", "{json}");
     }
+}
+
+#[test]
+fn clocks_that_differ_leave_the_logs_in_order() {
+    const HOUR: i64 = 3_600_000;
+    // A client an hour ahead, then one that is an hour late: neither is turned away.
+    let ahead = applied(&table(), vec![snapshot(7, 35, AT + HOUR), set_main(7)]);
+    assert_eq!(ahead.last_updated_ms(), AT + HOUR);
+    let late = applied(&ahead, vec![snapshot(8, 36, AT - HOUR), set_main(8)]);
+    let times: Vec<i64> = late.snapshot_log().map(|entry| entry.timestamp_ms).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    assert_eq!((times.last(), late.last_updated_ms()), (Some(&(AT + HOUR)), AT + HOUR));
+    assert_eq!(late.snapshot(8).unwrap().timestamp_ms(), AT - HOUR);
+    TableMetadata::parse(&late.to_json()).unwrap();
+    assert!(is_invalid(apply(&table(), vec![snapshot(7, 35, AT + 25 * HOUR), set_main(7)])));
 }
