@@ -61,3 +61,6 @@ impl Op {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

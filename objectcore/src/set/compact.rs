@@ -5,7 +5,9 @@
 //! - K2: a deletion is moved too, unless the segment is the oldest: what it hides lies before it in the log.
 //! - K3: the segment goes after every copy is durable and applied, by a record first and the file second. A
 //!   crash in between leaves copies of equal seq, which are harmless, or a file that is in no list.
-//! - K4: a segment with damage stays: what is damaged may have been a deletion.
+//! - K4: a segment with damage stays: what is damaged may have been a deletion. But damage that was found when
+//!   the set was opened kept the drive from counting until it was compared with the others and filled; then
+//!   nothing in the segment is missing any more, and it is the first to go.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -53,6 +55,14 @@ impl From<std::io::Error> for CompactError {
 struct Victim {
     segment: u64,
     oldest: bool,
+    damage: Damage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    /// It was made good.
+    Filled,
+    Unexpected,
 }
 
 impl ErasureSet {
@@ -130,10 +140,13 @@ impl ErasureSet {
             let live = place.usage().live().get(&segment).copied().unwrap_or_default();
             let kept = live.entries + if oldest { 0 } else { live.deletions };
             let len = drive.segment_len(segment)?.max(1);
+            if place.damaged_segments().contains(&segment) {
+                return Ok(Some(Victim { segment, oldest, damage: Damage::Filled }));
+            }
             let percent = kept.saturating_mul(100) / len;
             let worth = percent <= u64::from(self.0.settings.compact_live_percent);
             if worth && best.is_none_or(|(least, _)| percent < least) {
-                best = Some((percent, Victim { segment, oldest }));
+                best = Some((percent, Victim { segment, oldest, damage: Damage::Unexpected }));
             }
         }
         Ok(best.map(|(_, victim)| victim))
@@ -150,8 +163,11 @@ impl ErasureSet {
         loop {
             let record = match reader.step().map_err(ScanError::from)? {
                 Step::Record(record) => record,
-                Step::Damage { .. } | Step::Tear => return Err(CompactError::Damaged),
-                Step::End => break,
+                Step::Damage { .. } | Step::Tear if victim.damage == Damage::Unexpected => {
+                    return Err(CompactError::Damaged);
+                }
+                Step::Damage { .. } => continue,
+                Step::Tear | Step::End => break,
             };
             let before = portion.len();
             self.counting(slot, victim, record, &mut portion)?;

@@ -4,6 +4,7 @@
 //! committed; the last one (`tail`) is left to `recover.rs`, which sees all drives. The same holds for epochs
 //! that nothing was written under yet (`pending`).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::drive::Drive;
@@ -60,6 +61,8 @@ pub(crate) struct Scanned {
     pub(crate) settled: u64,
     /// Records of the log are damaged: entries may be missing.
     pub(crate) damaged: bool,
+    /// The segments with damage.
+    pub(crate) damaged_segments: BTreeSet<u64>,
     /// Batches are missing, and no epoch since vouches for the drive.
     pub(crate) gaps: bool,
     /// The log's segments, ascending.
@@ -224,6 +227,7 @@ struct Scan {
     settled: u64,
     /// Records of the log are damaged.
     damaged: bool,
+    damaged_segments: BTreeSet<u64>,
     /// Batches are missing; what they held may have been refilled (see `evidence`).
     gaps: bool,
     drive: u128,
@@ -244,6 +248,7 @@ impl Scan {
             last_batch: at.batch.max(at.epoch.as_ref().map_or(0, |epoch| epoch.batch)),
             settled: at.batch,
             damaged: at.holes || listed.holes,
+            damaged_segments: BTreeSet::new(),
             gaps: false,
             drive,
             seq: at.seq,
@@ -286,11 +291,13 @@ impl Scan {
                             until,
                             "the log is damaged"
                         );
+                        self.damaged_segments.insert(segment);
                         self.damage();
                     }
                     Step::Tear if self.listed.segments.last() == Some(&segment) => break,
                     Step::Tear => {
                         tracing::warn!(drive.path = drive.label(), segment, from = at, "the log is damaged");
+                        self.damaged_segments.insert(segment);
                         self.damage();
                         break;
                     }
@@ -325,6 +332,9 @@ impl Scan {
         let Some(write) = write else { return Ok(false) };
         if write & COPY_GROUP != 0 {
             return Ok(write & !COPY_GROUP <= from.1 + HEADER_BYTES as u64);
+        }
+        if self.pending.iter().any(|epoch| epoch.batch + 1 == write) {
+            return Ok(true);
         }
         Ok(match &self.tail {
             Some(tail) => tail.number == write || (tail.is_whole() && tail.number + 1 == write),
@@ -404,6 +414,7 @@ impl Scan {
         if *before == self.previous.0 {
             // The end of a segment is synced before the next begins: a shorter one lost records.
             if self.previous.1 != start.previous_bytes {
+                self.damaged_segments.insert(self.previous.0);
                 self.damage();
             }
             self.evidence(start.epoch.number)?;
@@ -533,6 +544,7 @@ impl Scan {
             last_batch: self.last_batch,
             settled: self.settled,
             damaged: self.damaged,
+            damaged_segments: self.damaged_segments,
             gaps: self.gaps,
             segments: self.listed.segments,
             leftovers: self.listed.leftovers,

@@ -1,5 +1,6 @@
 //! One drive's place in a set.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,6 +65,7 @@ struct SlotInner {
     reserve_bytes: u64,
     figures: LogFigures,
     usage: Arc<Usage>,
+    damaged_segments: BTreeSet<u64>,
 }
 
 /// A drive's place in a set: its state and its shard files. Clones are the same slot.
@@ -81,6 +83,7 @@ pub(crate) struct SlotParts {
     pub(crate) reason: Option<String>,
     pub(crate) reserve_bytes: u64,
     pub(crate) usage: Arc<Usage>,
+    pub(crate) damaged_segments: BTreeSet<u64>,
 }
 
 fn out_error() -> io::Error {
@@ -103,6 +106,7 @@ impl Slot {
             reserve_bytes: parts.reserve_bytes,
             figures: LogFigures::default(),
             usage: parts.usage,
+            damaged_segments: parts.damaged_segments,
         }))
     }
 
@@ -133,6 +137,12 @@ impl Slot {
 
     pub(crate) fn usage(&self) -> &Usage {
         &self.0.usage
+    }
+
+    /// Segments whose damage was found when the set was opened. Once the drive is filled, nothing is missing
+    /// for it any more.
+    pub(crate) fn damaged_segments(&self) -> &BTreeSet<u64> {
+        &self.0.damaged_segments
     }
 
     pub(crate) fn state(&self) -> SlotState {

@@ -154,6 +154,8 @@ impl Worker {
                 self.log.sync()?;
                 if epoch.members[self.slot.number()].standing == Standing::Complete {
                     self.applier.checkpoint.holes = false;
+                    // Filled: segments with damage may go now.
+                    let _ = self.compact.send(self.slot.number());
                 }
                 self.epoch = epoch;
             }

@@ -119,6 +119,27 @@ fn a_damaged_segment_is_not_removed() {
     set.close();
     let set = open(&drives).unwrap();
     assert_eq!(all(&set), rows);
+    set.close();
+}
+
+#[test]
+fn a_damaged_segment_goes_once_the_drive_is_filled() {
+    let drives = sims(4);
+    let set = open(&drives).unwrap();
+    churn(&set, 20);
+    let rows = all(&set);
+    set.close();
+    // An entry of the first segment: behind its start, before its end.
+    drives[1].flip(1, 400, 1);
+    let set = open(&drives).unwrap();
     assert_eq!(set.fill_needed(), [1]);
+    super::crashes::heal(&set, "fill");
+    assert!(set.compact(1).unwrap() > 0);
+    assert!(!drives[1].segments().unwrap().contains(&1));
+    assert_eq!(all(&set), rows);
+    set.close();
+    let set = open(&[drives[1].clone(), drives[2].clone()]).unwrap();
+    assert_eq!(set.fill_needed(), Vec::<usize>::new());
+    assert_eq!(all(&set), rows);
     set.close();
 }
