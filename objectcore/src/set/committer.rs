@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -106,6 +108,7 @@ pub(crate) struct Committer {
     pub(crate) durable_seq: u64,
     pub(crate) batch: u64,
     pub(crate) figures: Arc<Figures>,
+    pub(crate) last: Option<LastBatch>,
     /// The last batch that was noted as settled.
     pub(crate) settled: u64,
     /// Too few drives are left, or a batch is in doubt: nothing is written any more.
@@ -114,6 +117,20 @@ pub(crate) struct Committer {
 
 /// What a batch takes beside its entries.
 const FRAME_BYTES: u64 = 256;
+
+/// Batches of fewer drafts than this wait for no one.
+const GATHER_DRAFTS_MIN: usize = 4;
+/// The longest wait for more drafts.
+const GATHER_MAX: Duration = Duration::from_micros(300);
+/// The set counts as idle after this.
+const GATHER_AFTER_MAX: Duration = Duration::from_millis(1);
+
+/// The batch before.
+pub(crate) struct LastBatch {
+    drafts: usize,
+    took: Duration,
+    ended: Instant,
+}
 
 struct Waiting {
     seq: Seq,
@@ -148,6 +165,7 @@ impl Committer {
                 }
             }
             self.collect(inbox, &mut queue);
+            self.gather(inbox, &mut queue);
             self.turn(&mut queue);
             if queue.is_empty() {
                 match inbox.try_recv() {
@@ -166,6 +184,23 @@ impl Committer {
             match inbox.try_recv() {
                 Ok(message) => queue.push_back(message),
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Under load waits for those who were just answered: they come back one by one, and without this the first
+    /// of them would take a sync of its own. An idle set never waits.
+    fn gather(&self, inbox: &Receiver<Message>, queue: &mut VecDeque<Message>) {
+        let Some(last) = &self.last else { return };
+        let wanted = last.drafts * 3 / 4;
+        if last.drafts < GATHER_DRAFTS_MIN || last.ended.elapsed() > GATHER_AFTER_MAX {
+            return;
+        }
+        let until = Instant::now() + (last.took / 2).min(GATHER_MAX);
+        while queue.len() < wanted {
+            match inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(message) => queue.push_back(message),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
             }
         }
     }
@@ -357,8 +392,12 @@ impl Committer {
             return;
         }
         let entries = assembly.entries.len();
+        let began = Instant::now();
         let result = self.write_all(assembly.entries, assembly.copies, assembly.bytes as u64);
         metrics::histogram!("tarn_commit_batch_drafts").record(entries as f64);
+        let took = began.elapsed();
+        metrics::histogram!("tarn_commit_batch_seconds").record(took.as_secs_f64());
+        self.last = Some(LastBatch { drafts: entries, took, ended: Instant::now() });
         match result {
             Ok(()) => {
                 for waiting in assembly.drafts {

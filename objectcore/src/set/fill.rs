@@ -56,9 +56,7 @@ impl ErasureSet {
             let mut after = Bound::Unbounded;
             loop {
                 let compared = self.compare(slot, space, &after)?;
-                for (space, key) in compared.lacking {
-                    self.recheck(slot, space, key)?;
-                }
+                self.recheck(slot, compared.lacking).await?;
                 self.drop_extra(slot, space, compared.extra).await?;
                 match compared.next {
                     Some(key) => after = Bound::Excluded(key),
@@ -107,24 +105,31 @@ impl ErasureSet {
         Ok(compared)
     }
 
-    /// The pages were read one after the other: what differs may only have changed in between. The drive's row
-    /// is read first; a batch reaches the indexes of all members before it is answered, in any order, so a row
-    /// that stays behind is lacking only if it is behind an entry seen before.
-    fn recheck(&self, slot: usize, space: Space, key: Bytes) -> Result<(), FillError> {
-        let Some(wanted) = self.get(space, &key)? else { return Ok(()) };
-        let index = self.slots()[slot].index().ok_or(StorageError::TooFewDrives { healthy: 0, needed: 1 })?;
-        let own = index.get(space, &key).map_err(|error| StorageError::Io {
-            context: "an index cannot be read".into(),
-            source: std::io::Error::other(error),
-        })?;
-        let newer = |seq: Seq| seq >= wanted.seq;
-        if own.is_some_and(|row| newer(row.seq)) {
+    /// The pages were read one after the other, while batches reached one index before the other: what differs
+    /// may only have changed in between. Behind a batch that begins now, both have what was there before.
+    async fn recheck(&self, slot: usize, lacking: Vec<(Space, Bytes)>) -> Result<(), FillError> {
+        if lacking.is_empty() {
             return Ok(());
         }
-        match self.get(space, &key)? {
-            Some(entry) if entry.seq == wanted.seq => Err(FillError::Lacking { space, key }),
-            Some(_) | None => Ok(()),
+        let mut wanted = Vec::with_capacity(lacking.len());
+        for (space, key) in lacking {
+            if let Some(entry) = self.get(space, &key)? {
+                wanted.push((space, key, entry.seq));
+            }
         }
+        self.copy(Vec::new()).await?;
+        let index = self.slots()[slot].index().ok_or(StorageError::TooFewDrives { healthy: 0, needed: 1 })?;
+        for (space, key, seq) in wanted {
+            let own = index.get(space, &key).map_err(|error| StorageError::Io {
+                context: "an index cannot be read".into(),
+                source: std::io::Error::other(error),
+            })?;
+            let deleted_since = || self.get(space, &key).map(|entry| entry.is_none());
+            if own.is_none_or(|row| row.seq < seq) && !deleted_since()? {
+                return Err(FillError::Lacking { space, key });
+            }
+        }
+        Ok(())
     }
 
     async fn drop_extra(

@@ -502,6 +502,7 @@ impl Recovery<'_> {
             durable_seq: decision.cut.0,
             next_seq: highest + SEQ_JUMP + rand::random_range(0..SEQ_SPREAD),
             batch: decision.batch,
+            last: None,
             settled: decision.batch,
             epoch,
             figures: figures.clone(),

@@ -10,6 +10,7 @@ use crate::drive::{Drive, FileDrive, SimDrive};
 use crate::types::StorageError;
 
 mod basics;
+mod bench;
 mod compaction;
 mod crashes;
 mod damage;
