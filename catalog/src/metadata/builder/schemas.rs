@@ -53,12 +53,13 @@ impl Builder {
 
     pub(super) fn add_spec(&mut self, spec: PartitionSpec) -> Result<(), InvalidMetadata> {
         let schema = self.current_schema()?;
+        // Also of a spec that is there already: its columns may be gone.
+        spec.check_names(&schema)?;
+        spec.check_sources(&schema)?;
         if let Some(same) = self.table.specs.iter().find(|known| known.compatible_with(&spec)) {
             self.last_spec = Some(same.id);
             return Ok(());
         }
-        spec.check_names(&schema)?;
-        spec.check_sources(&schema)?;
         let id = next_id(0, self.table.specs.iter().map(|spec| spec.id))?;
         let mut spec = spec.with_field_ids(&self.table.specs, self.table.last_partition_id)?;
         let mut field_ids = HashSet::new();
@@ -93,6 +94,7 @@ impl Builder {
 
     pub(super) fn add_sort_order(&mut self, order: &SortOrder) -> Result<(), InvalidMetadata> {
         let schema = self.current_schema()?;
+        order.check_sources(&schema)?;
         let known = self
             .table
             .sort_orders
@@ -102,7 +104,6 @@ impl Builder {
             self.last_order = Some(known.id);
             return Ok(());
         }
-        order.check_sources(&schema)?;
         let id = if order.is_unsorted() {
             0
         } else {
