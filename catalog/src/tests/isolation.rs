@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use object_store::memory::InMemory;
 use serde_json::{Value, json};
 
 use super::history::{Transaction, check};
+use crate::log::testing::{Fault, FaultyStore};
 use crate::metadata::TableMetadata;
 use crate::state::{Conflict, Request, TableChange};
-use crate::testing::{catalog, change, create, ident, properties, set_property};
+use crate::testing::{
+    MemoryWarehouses, catalog, change, create, ident, open, properties, set_property, set_up_requests,
+    settings,
+};
 use crate::{Catalog, CommitError};
 
 fn requirement(snapshot_id: Option<i64>) -> Value {
@@ -109,62 +114,181 @@ fn name(table: usize) -> String {
     format!("t{table}")
 }
 
-/// One client: transactions over four tables, two or three of them written, the rest only read.
-async fn client(catalog: Catalog, seed: u64, clock: Arc<AtomicU64>, ids: Arc<AtomicI64>) -> Vec<Transaction> {
-    let mut history = Vec::new();
-    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
-    while (history.len() as u64) < TRANSACTIONS {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let first = (random >> 33) as usize % TABLES;
-        let written = 2 + (random >> 60) as usize % 2;
-        let begin = clock.fetch_add(1, Ordering::SeqCst);
+/// What the clients of a run share.
+#[derive(Clone)]
+struct Run {
+    catalog: Catalog,
+    clock: Arc<AtomicU64>,
+    ids: Arc<AtomicI64>,
+}
+
+/// What one client was told.
+#[derive(Default)]
+struct Told {
+    done: Vec<Transaction>,
+    /// Its outcome was told as unknown.
+    unknown: Vec<Transaction>,
+    /// Versions of transactions that were told as not done.
+    not_done: Vec<i64>,
+}
+
+impl Run {
+    async fn begin(catalog: Catalog) -> Self {
+        for table in 0..TABLES {
+            // Under faults a table is asked for until it is there.
+            while !matches!(
+                catalog.commit(create(&name(table))).await,
+                Ok(_) | Err(CommitError::Conflict(Conflict::TableExists(_)))
+            ) {}
+        }
+        Self { catalog, clock: Arc::new(AtomicU64::new(0)), ids: Arc::new(AtomicI64::new(1)) }
+    }
+
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// A client: transactions over four tables, two or three of them written, the rest only read.
+    async fn client(self, seed: u64, transactions: u64) -> Told {
+        let mut told = Told::default();
+        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
+        while ((told.done.len() + told.unknown.len()) as u64) < transactions {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.attempt((random >> 33) as usize % TABLES, 2 + (random >> 60) as usize % 2, &mut told).await;
+        }
+        told
+    }
+
+    async fn attempt(&self, first: usize, written: usize, told: &mut Told) {
+        let begin = self.tick();
         let (mut changes, mut reads, mut writes) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         for place in 0..4 {
             let table = (first + place) % TABLES;
-            let base = metadata(&catalog, &name(table)).await;
+            let Ok(Some(loaded)) = self.catalog.load(&ident(&name(table))).await else { return };
+            let base = loaded.metadata;
             reads.insert(table, base.current_snapshot_id());
             if place < written {
-                let id = ids.fetch_add(1, Ordering::SeqCst);
+                let id = self.ids.fetch_add(1, Ordering::SeqCst);
                 writes.insert(table, id);
                 changes.push(append(&name(table), &base, id));
             } else {
                 changes.push(change(&name(table), &[requirement(base.current_snapshot_id())], &[]));
             }
         }
-        match catalog.commit(Request::CommitTables(changes)).await {
-            Ok(_) => {
-                let end = clock.fetch_add(1, Ordering::SeqCst);
-                history.push(Transaction { reads, writes, span: (begin, end) });
+        let result = self.catalog.commit(Request::CommitTables(changes)).await;
+        match result {
+            Ok(_) => told.done.push(Transaction { reads, writes, span: (begin, self.tick()) }),
+            // It may happen at any later time.
+            Err(CommitError::Unknown { .. }) => {
+                told.unknown.push(Transaction { reads, writes, span: (begin, u64::MAX) });
             }
-            Err(CommitError::Conflict(Conflict::Requirement { .. } | Conflict::Stale { .. })) => {}
-            Err(other) => panic!("{other}"),
+            Err(_) => told.not_done.extend(writes.into_values()),
         }
     }
-    history
+}
+
+/// Runs the clients at once; what each was told.
+async fn run(run: &Run, clients: u64, transactions: u64) -> Vec<Told> {
+    let clients: Vec<_> =
+        (0..clients).map(|seed| tokio::spawn(run.clone().client(seed, transactions))).collect();
+    let mut told = Vec::new();
+    for client in clients {
+        told.push(client.await.unwrap());
+    }
+    told
+}
+
+/// Checks what was told against what `catalog` holds.
+async fn verify(catalog: &Catalog, told: Vec<Told>) {
+    let mut tables = Vec::new();
+    for table in 0..TABLES {
+        tables.push(versions(catalog, &name(table)).await);
+    }
+    let mut history = Vec::new();
+    for client in told {
+        history.extend(client.done);
+        for version in client.not_done {
+            assert!(
+                !tables.iter().flatten().any(|found| *found == version),
+                "{version} was told as not done"
+            );
+        }
+        for transaction in client.unknown {
+            let there = |(table, version): (&usize, &i64)| tables[*table].contains(version);
+            let found = transaction.writes.iter().filter(|write| there(*write)).count();
+            assert!(found == 0 || found == transaction.writes.len(), "half a transaction: {transaction:?}");
+            if found > 0 {
+                history.push(transaction);
+            }
+        }
+    }
+    check(&history, &tables).unwrap();
+    let written: usize = history.iter().map(|transaction| transaction.writes.len()).sum();
+    assert_eq!(tables.iter().map(Vec::len).sum::<usize>(), written, "a version nobody committed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn transactions_over_four_tables_from_sixteen_clients_are_strictly_serializable() {
     let (catalog, _, _) = catalog().await;
-    for table in 0..TABLES {
-        catalog.commit(create(&name(table))).await.unwrap();
+    let begun = Run::begin(catalog.clone()).await;
+    let told = run(&begun, CLIENTS, TRANSACTIONS).await;
+    assert!(told.iter().all(|client| client.unknown.is_empty()));
+    verify(&catalog, told).await;
+}
+
+/// Every 13th operation of the store is lost, every 17th loses its answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn transactions_stay_strictly_serializable_while_the_store_fails() {
+    let inner = Arc::new(InMemory::new());
+    let schedule = |op: u64| match (op % 13, op % 17) {
+        (12, _) => Fault::Lost,
+        (_, 16) => Fault::ReplyLost,
+        _ => Fault::None,
+    };
+    let store = FaultyStore::new(inner.clone(), Arc::new(schedule));
+    let warehouses = Arc::new(MemoryWarehouses { faulty: Some(store.clone()), ..Default::default() });
+    let catalog = open(Arc::new(store), warehouses, settings(), 1).await.unwrap();
+    for request in set_up_requests() {
+        while !matches!(catalog.commit(request.clone()).await, Ok(_) | Err(CommitError::Conflict(_))) {}
     }
-    let (clock, ids) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicI64::new(1)));
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|seed| tokio::spawn(client(catalog.clone(), seed, clock.clone(), ids.clone())))
-        .collect();
-    let mut history = Vec::new();
-    for client in clients {
-        history.extend(client.await.unwrap());
+    let begun = Run::begin(catalog.clone()).await;
+    let told = run(&begun, 8, 10).await;
+    assert!(told.iter().any(|client| !client.unknown.is_empty()), "no outcome was unknown");
+    catalog.close().await;
+
+    let sound = FaultyStore::new(inner, Arc::new(|_| Fault::None));
+    let warehouses = Arc::new(MemoryWarehouses { faulty: Some(sound.clone()), ..Default::default() });
+    let catalog = open(Arc::new(sound), warehouses, settings(), 2).await.unwrap();
+    verify(&catalog, told).await;
+}
+
+/// The same two transactions with and without what they only read: the checker sees the
+/// difference, and requirements on tables only read are what makes it.
+#[tokio::test]
+async fn a_write_skew_happens_without_requirements_on_what_is_only_read_and_never_with_them() {
+    for reads_are_required in [false, true] {
+        let (catalog, _, _) = catalog().await;
+        let begun = Run::begin(catalog.clone()).await;
+        let bases = [metadata(&catalog, &name(0)).await, metadata(&catalog, &name(1)).await];
+        let mut history = Vec::new();
+        for (table, id) in [(0, 1), (1, 2)] {
+            let mut changes = vec![append(&name(table), &bases[table], id)];
+            if reads_are_required {
+                changes.push(change(&name(1 - table), &[requirement(None)], &[]));
+            }
+            if catalog.commit(Request::CommitTables(changes)).await.is_ok() {
+                let reads = BTreeMap::from([(0, None), (1, None)]);
+                let writes = BTreeMap::from([(table, id)]);
+                history.push(Transaction { reads, writes, span: (0, begun.tick()) });
+            }
+        }
+        let mut tables = Vec::new();
+        for table in 0..TABLES {
+            tables.push(versions(&catalog, &name(table)).await);
+        }
+        assert_eq!(check(&history, &tables).is_ok(), reads_are_required);
+        assert_eq!(history.len(), if reads_are_required { 1 } else { 2 });
     }
-    let mut tables = Vec::new();
-    for table in 0..TABLES {
-        tables.push(versions(&catalog, &name(table)).await);
-    }
-    assert_eq!(history.len() as u64, CLIENTS * TRANSACTIONS);
-    check(&history, &tables).unwrap();
-    let written: usize = history.iter().map(|transaction| transaction.writes.len()).sum();
-    assert_eq!(tables.iter().map(Vec::len).sum::<usize>(), written, "a version nobody committed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
