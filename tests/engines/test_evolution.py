@@ -208,7 +208,7 @@ def test_v3_rows_deleted_by_duckdb_are_gone_for_spark(spark, duckdb, pyiceberg):
 def test_a_table_renamed_and_dropped_by_one_engine_is_so_for_all(spark, trino, duckdb, pyiceberg):
     trino.sql("create table tarn.evo.before (id bigint)")
     duckdb.sql("insert into tarn.evo.before values (7)")
-    spark.sql("alter table tarn.evo.before rename to tarn.evo.after")
+    spark.sql("alter table tarn.evo.before rename to evo.after")
     assert not pyiceberg.catalog.table_exists("evo.before")
     assert rows(trino, "tarn.evo.after", "id") == [(7,)]
     duckdb.sql("drop table tarn.evo.after")
