@@ -81,7 +81,8 @@ pub(crate) fn receive(body: HttpBody, claim: Claim, keep: ChecksumAlgorithm) -> 
     let passing = Arc::new(Mutex::new(passing));
     let sealing = Arc::clone(&passing);
     let seal = move || sealing.lock().unwrap_or_else(PoisonError::into_inner).seal();
-    let chunks = Incoming { body, passing: Arc::clone(&passing) };
+    let received = metrics::counter!("tarn_s3_received_bytes");
+    let chunks = Incoming { body, passing: Arc::clone(&passing), received };
     (Body { chunks: Box::pin(chunks), seal: Box::new(seal) }, Receipt(passing))
 }
 
@@ -126,6 +127,7 @@ impl Passing {
 struct Incoming {
     body: HttpBody,
     passing: Arc<Mutex<Passing>>,
+    received: metrics::Counter,
 }
 
 impl Stream for Incoming {
@@ -145,6 +147,8 @@ impl Stream for Incoming {
                     Ok(data) if data.is_empty() => {}
                     Ok(data) => {
                         passing.update(&data);
+                        drop(passing);
+                        self.received.increment(data.len() as u64);
                         return Poll::Ready(Some(Ok(data)));
                     }
                     Err(frame) => passing.trailers = frame.into_trailers().ok().or(passing.trailers.take()),

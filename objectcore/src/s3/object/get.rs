@@ -34,18 +34,45 @@ pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response
         return Ok(settled);
     }
     let parts = read.head(&found.info, &found.range)?;
-    Ok(Response::from_parts(parts, stream(call, found)))
+    Ok(Response::from_parts(parts, stream(call.request_id().to_owned(), found)))
 }
 
 /// The bytes. An error aborts the connection (F4), and this is the only place that can log it.
-fn stream(call: &Call<'_>, found: ObjectBody) -> Body {
-    let request_id = call.request_id().to_owned();
-    let chunks = found.chunks.map(move |chunk| {
-        chunk.inspect_err(|error| {
+fn stream(request_id: String, found: ObjectBody) -> Body {
+    let sent = metrics::counter!("tarn_s3_sent_bytes");
+    let chunks = found.chunks.map(move |chunk| match chunk {
+        Ok(bytes) => {
+            sent.increment(bytes.len() as u64);
+            Ok(bytes)
+        }
+        Err(error) => {
             let cause =
-                std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             tracing::error!(request.id = request_id, "reading an object stopped midway: {error}{cause}");
-        })
+            Err(error)
+        }
     });
     Body::from_stream(chunks)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures::stream;
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::s3::testing;
+    use crate::types::{ReadError, StorageError};
+
+    #[tokio::test]
+    async fn a_block_that_is_lost_midway_breaks_the_body_and_does_not_end_it() {
+        let lost = ReadError::Storage(StorageError::Damaged { intact: 1, needed: 2 });
+        let chunks = vec![Ok(Bytes::from_static(b"01234")), Err(lost)];
+        let found =
+            ObjectBody { info: testing::info("k", 10), range: 0..10, chunks: Box::pin(stream::iter(chunks)) };
+        let mut body = stream("R1".to_owned(), found);
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(body.frame().await.unwrap().is_err());
+    }
 }
