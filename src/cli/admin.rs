@@ -24,7 +24,7 @@ pub(crate) enum Key {
         #[arg(long = "bucket")]
         buckets: Vec<String>,
         /// The key's id [default: generated].
-        #[arg(long)]
+        #[arg(long, visible_alias = "name")]
         id: Option<String>,
         #[command(flatten)]
         client: ClientFlags,

@@ -34,6 +34,7 @@ impl Key {
 }
 
 pub(crate) const LISTEN: &str = "listen";
+pub(crate) const ENDPOINT: &str = "endpoint";
 pub(crate) const DRIVES: &str = "drives";
 pub(crate) const PARITY: &str = "parity";
 pub(crate) const REGION: &str = "region";
@@ -54,6 +55,12 @@ pub(crate) const DRAIN_TIMEOUT: &str = "limits.drain_timeout_seconds";
 /// All settings, in the order they are shown.
 pub(crate) const KEYS: &[Key] = &[
     key(LISTEN, "TARN_LISTEN", "127.0.0.1:9000", "address and port to listen on"),
+    key(
+        ENDPOINT,
+        "TARN_PUBLIC_ENDPOINT",
+        "",
+        "where clients reach this server, with its scheme; empty: the listen address if it is one host's",
+    ),
     key(DRIVES, "TARN_DRIVES", "tarn-data/drive{1...4}", "drive directories; braces expand"),
     key(PARITY, "TARN_PARITY", "", "parity shards of a set; empty: by the number of drives"),
     key(REGION, "TARN_REGION", "us-east-1", "the region named to clients; any is accepted"),
@@ -112,4 +119,18 @@ pub(crate) const OTHER_PREFIXES: &[&str] = &["TARN_TEST_", "TARN_BENCH_"];
 /// The setting of that name in the file.
 pub(crate) fn by_name(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KEYS;
+
+    #[test]
+    fn the_guide_names_every_setting_and_its_variable() {
+        let guide = include_str!("../../docs/GUIDE.md");
+        for key in KEYS {
+            let row = format!("| `{}` | `{}` |", key.name, key.variable);
+            assert!(guide.contains(&row), "docs/GUIDE.md lacks {row}");
+        }
+    }
 }

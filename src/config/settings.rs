@@ -65,6 +65,8 @@ pub struct LogSettings {
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where clients reach the server, with its scheme; `None`: the listen address, if it is one host's.
+    pub endpoint: Option<String>,
     /// The drive directories.
     pub drives: Vec<PathBuf>,
     /// Parity shards of a set; `None`: by the number of drives.
@@ -96,6 +98,7 @@ impl Settings {
         let credentials_file = layers.one(keys::CREDENTIALS_FILE, owned)?.map_or_else(beside, PathBuf::from);
         Ok(Self {
             listen: required(layers, keys::LISTEN, str::parse::<SocketAddr>)?,
+            endpoint: layers.one(keys::ENDPOINT, endpoint)?,
             parity: layers.one(keys::PARITY, str::parse)?,
             region: text(keys::REGION)?,
             domains: layers.list(keys::DOMAINS).1.to_vec(),
@@ -159,6 +162,15 @@ fn root(layers: &Layers) -> Result<Option<RootCredentials>, ConfigError> {
     }
 }
 
+fn endpoint(text: &str) -> Result<String, &'static str> {
+    let text = text.trim_end_matches('/');
+    let parsed = text.parse::<http::Uri>().ok();
+    let good = parsed.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some() && uri.path() == "/"
+    });
+    if good { Ok(text.to_owned()) } else { Err("an address such as http://tarn.example:9000 is expected") }
+}
+
 fn owned(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.to_owned())
 }
@@ -219,6 +231,8 @@ mod tests {
     fn a_value_that_makes_no_sense_is_refused_by_its_name() {
         for (file, at) in [
             ("listen = 'nowhere'", "listen"),
+            ("endpoint = 'tarn.example'", "endpoint"),
+            ("endpoint = 'http://tarn.example/path'", "endpoint"),
             ("drives = []", "drives"),
             ("drives = ['/a', '/a']", "drives"),
             ("parity = -1", "parity"),

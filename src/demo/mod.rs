@@ -11,6 +11,8 @@ mod files;
 mod progress;
 mod snapshot;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -13,6 +13,8 @@ pub mod oauth;
 mod policy;
 mod secret;
 mod sigv4;
+#[cfg(test)]
+mod tests;
 
 pub use keyring::{KeyError, Keyring, ListedKey};
 pub use layer::{Identity, authenticate};

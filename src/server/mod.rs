@@ -15,6 +15,8 @@ pub mod logs;
 mod metrics;
 mod program;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod unread;
 mod welcome;
 
@@ -40,6 +42,8 @@ use self::dispatch::Fronts;
 pub use self::drives::DriveError;
 use self::front::{Front, RequestLog};
 pub use self::setup::SetupError;
+#[cfg(test)]
+pub(crate) use self::setup::first_start;
 use crate::config::{RootCredentials, Settings};
 use crate::demo::Demo;
 use crate::identity::key::AccessKey;
@@ -154,7 +158,7 @@ impl Server {
             authorize,
             default_warehouse: Some(settings.warehouse.clone()),
             region: settings.region.clone(),
-            s3_endpoint: None,
+            s3_endpoint: public_endpoint(settings, address),
         });
         let tokens = oauth::router(identity.clone());
         front.open(program::all(Fronts { s3, iceberg, tokens, own: program::own(program) }, identity));
@@ -196,6 +200,12 @@ impl Server {
         self.core.close().await;
         tracing::info!("stopped");
     }
+}
+
+/// Where clients reach the server: as configured, or the listen address when that is one host's.
+fn public_endpoint(settings: &Settings, address: SocketAddr) -> Option<String> {
+    let listening = || (!address.ip().is_unspecified()).then(|| format!("http://{address}"));
+    settings.endpoint.clone().or_else(listening)
 }
 
 /// Runs a server until `stop` ends. `demo` is the scale factor of sample tables to load.

@@ -26,7 +26,7 @@ pub enum SetupError {
 
 /// Makes `warehouse` and its bucket, unless an earlier start did. Each step may be there already: a first
 /// start that was killed is finished by the next.
-pub(super) async fn first_start(
+pub(crate) async fn first_start(
     catalog: &Catalog,
     stores: &dyn WarehouseStores,
     warehouse: &str,

@@ -6,9 +6,14 @@ use crate::client::output::line;
 use crate::config::Settings;
 use crate::demo::{self, Outcome};
 
+fn endpoint(server: &Server, settings: &Settings) -> String {
+    super::public_endpoint(settings, server.address())
+        .unwrap_or_else(|| format!("http://{}", server.address()))
+}
+
 /// Prints to standard output.
 pub(crate) fn print(server: &Server, settings: &Settings) {
-    let endpoint = format!("http://{}", server.address());
+    let endpoint = endpoint(server, settings);
     line(&format!("Tarn {} is ready.", env!("CARGO_PKG_VERSION")));
     line(&format!("  S3           {endpoint}"));
     line(&format!("  Iceberg REST {endpoint}/_iceberg   warehouse {}", settings.warehouse));
@@ -38,7 +43,7 @@ pub(crate) fn demo(server: &Server, settings: &Settings, outcome: &Outcome) {
             line(&format!("The sample tables are in namespace {namespace} since an earlier start."))
         }
     }
-    let endpoint = format!("http://{}", server.address());
+    let endpoint = endpoint(server, settings);
     let credentials = match server.origin {
         Origin::Configured => String::new(),
         Origin::Kept | Origin::Generated => format!(" --credentials {}", settings.credentials_file.display()),
@@ -57,10 +62,11 @@ Ask them, after attaching an engine (in DuckDB's SQL; Spark's and Trino's is the
 
 /// What to paste into each engine. Secrets are named, not shown: snippets are copied around.
 fn snippets(endpoint: &str, warehouse: &str, region: &str) {
-    let host = endpoint.trim_start_matches("http://");
+    let ssl = endpoint.starts_with("https://");
+    let host = endpoint.trim_start_matches("http://").trim_start_matches("https://");
     let text = format!(
         r#"
-Attach an engine (with TARN_KEY and TARN_SECRET set to the credentials above):
+Attach an engine (TARN_KEY and TARN_SECRET, or KEY and SECRET, stand for the credentials above):
 
   PyIceberg
     import os
@@ -71,11 +77,12 @@ Attach an engine (with TARN_KEY and TARN_SECRET set to the credentials above):
         "s3.access-key-id": key, "s3.secret-access-key": secret}})
 
   DuckDB
-    CREATE SECRET (TYPE s3, KEY_ID '$TARN_KEY', SECRET '$TARN_SECRET', REGION '{region}',
-        ENDPOINT '{host}', URL_STYLE 'path', USE_SSL false);
-    CREATE SECRET tarn (TYPE iceberg, CLIENT_ID '$TARN_KEY', CLIENT_SECRET '$TARN_SECRET',
+    CREATE SECRET tarn_s3 (TYPE s3, KEY_ID 'KEY', SECRET 'SECRET', REGION '{region}',
+        ENDPOINT '{host}', URL_STYLE 'path', USE_SSL {ssl});
+    CREATE SECRET tarn_catalog (TYPE iceberg, CLIENT_ID 'KEY', CLIENT_SECRET 'SECRET',
         OAUTH2_SERVER_URI '{endpoint}/_iceberg/v1/oauth/tokens');
-    ATTACH '{warehouse}' AS tarn (TYPE iceberg, ENDPOINT '{endpoint}/_iceberg', SECRET tarn);
+    ATTACH '{warehouse}' AS tarn (TYPE iceberg, ENDPOINT '{endpoint}/_iceberg', SECRET tarn_catalog,
+        ACCESS_DELEGATION_MODE 'none');
 
   Spark
     spark-sql --packages org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.11.0,org.apache.iceberg:iceberg-aws-bundle:1.11.0 \

@@ -1,0 +1,266 @@
+//! The middleware as a front behind it sees it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::{Extension, Router, middleware};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{Request, StatusCode, request::Parts};
+use http_body_util::BodyExt as _;
+use tarn_openapi::access::Principal;
+use tarn_openapi::request::Authenticated;
+use tower::ServiceExt as _;
+
+use super::key::AccessKey;
+use super::sigv4::canonical::sha256;
+use super::sigv4::credential::Service;
+use super::sigv4::payload::UNSIGNED;
+use super::sigv4::sign::Signer;
+use super::{Identity, Keyring, Secret, authenticate, oauth};
+
+const ID: &str = "test-root";
+const SECRET: &str = "test-root-secret";
+const HOST: &str = "127.0.0.1:9000";
+
+/// Answers who sent the request and how many bytes came.
+async fn front(
+    Extension(who): Extension<Principal>,
+    Extension(how): Extension<Authenticated>,
+    body: Body,
+) -> (StatusCode, String) {
+    match body.collect().await {
+        Ok(body) => (StatusCode::OK, format!("{who:?} {how:?} {}", body.to_bytes().len())),
+        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()),
+    }
+}
+
+fn program() -> Router {
+    let keyring = Arc::new(Keyring::new(AccessKey::root(ID, Secret::new(SECRET.into()))));
+    let identity = Arc::new(Identity::new(keyring, Some(oauth::Tokens::new(&[1; 32]))));
+    let authenticated = middleware::from_fn_with_state(identity.clone(), authenticate);
+    Router::new().fallback(front).layer(authenticated).merge(oauth::router(identity))
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+fn signer(service: Service) -> Signer {
+    Signer { service, ..Signer::s3(ID, Secret::new(SECRET.into()), "any-region") }
+}
+
+fn unsigned(method: &str, path: &str, headers: &[(&str, &str)]) -> Parts {
+    let mut request = Request::builder().method(method).uri(path).header("host", HOST);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+async fn send(parts: Parts, body: impl Into<Bytes>) -> (StatusCode, String) {
+    let response = program().oneshot(Request::from_parts(parts, Body::from(body.into()))).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_signed_request_reaches_its_front_with_its_principal_and_body() {
+    let mut parts = unsigned("PUT", "/bucket/key", &[]);
+    signer(Service::S3).sign(&mut parts, b"hello", now());
+    assert_eq!(send(parts, "hello").await, (StatusCode::OK, "Root SignedHeader 5".into()));
+    let mut parts = unsigned("GET", "/bucket/key", &[]);
+    signer(Service::S3).presign(&mut parts, 60, now()).unwrap();
+    assert_eq!(send(parts, "").await.1, "Root SignedQuery 0");
+    assert_eq!(send(unsigned("GET", "/bucket/key", &[]), "").await.1, "Anonymous Anonymous 0");
+}
+
+#[tokio::test]
+async fn another_body_than_the_signed_one_is_refused() {
+    let mut parts = unsigned("PUT", "/bucket/key", &[]);
+    signer(Service::S3).sign(&mut parts, b"hello", now());
+    let (status, text) = send(parts.clone(), "hellO").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(text.contains("x-amz-content-sha256"), "{text}");
+    let (status, text) = send(parts, "").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(text.contains("<Code>XAmzContentSHA256Mismatch</Code>"), "{text}");
+}
+
+#[tokio::test]
+async fn other_services_sign_the_body_without_its_hash_in_a_header_or_with_it_in_base64() {
+    let body = br#"{"namespace":["a"]}"#;
+    let path = "/_iceberg/v1/main/namespaces/a%1Fb";
+    let hash = sha256(body);
+    let mut parts = unsigned("POST", path, &[]);
+    signer(Service::S3Tables).sign(&mut parts, body, now());
+    // Signed again without the header, as botocore does.
+    let absent = resign(&parts, &hex::encode(hash), None);
+    assert_eq!(send(absent.clone(), &body[..]).await, (StatusCode::OK, "Root SignedHeader 19".into()));
+    assert_eq!(send(absent, "other").await.0, StatusCode::UNAUTHORIZED);
+    // As the Java Iceberg client does: base64 in the header, hexadecimal in what is signed.
+    let base64 = resign(&parts, &hex::encode(hash), Some(&STANDARD.encode(hash)));
+    assert_eq!(send(base64.clone(), &body[..]).await.0, StatusCode::OK);
+    assert_eq!(send(base64, "other").await.0, StatusCode::BAD_REQUEST);
+}
+
+/// Signs `parts` for `s3tables` with `payload` in the canonical request and `header` in its header.
+fn resign(parts: &Parts, payload: &str, header: Option<&str>) -> Parts {
+    use super::sigv4::canonical::{self, Canonical};
+    use super::sigv4::signing_key::derive;
+    let mut parts = parts.clone();
+    parts.headers.remove("authorization");
+    parts.headers.remove("x-amz-content-sha256");
+    let mut signed_headers = "host;x-amz-date";
+    if let Some(header) = header {
+        parts.headers.insert("x-amz-content-sha256", header.parse().unwrap());
+        signed_headers = "host;x-amz-content-sha256;x-amz-date";
+    }
+    let date = parts.headers["x-amz-date"].to_str().unwrap().to_owned();
+    let canonical = Canonical {
+        method: parts.method.as_str(),
+        query: String::new(),
+        headers: canonical::headers(&parts.headers, Some(HOST), signed_headers).unwrap(),
+        signed_headers,
+        payload,
+    };
+    let scope = format!("{}/any-region/s3tables/aws4_request", &date[..8]);
+    let key = derive(SECRET, &date[..8], "any-region", "s3tables");
+    let hash = canonical.hash(&canonical::paths(Service::S3Tables, parts.uri.path()).0);
+    let signature = hex::encode(super::sigv4::verify::sign(&key, &date, &scope, hash));
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={ID}/{scope}, SignedHeaders={signed_headers}, Signature={signature}"
+    );
+    parts.headers.insert("authorization", authorization.parse().unwrap());
+    parts
+}
+
+async fn refusal(parts: Parts) -> String {
+    let (status, text) = send(parts, "body").await;
+    assert!(status.is_client_error(), "{status} {text}");
+    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+    code.map(|(code, _)| code.to_owned()).unwrap_or(text)
+}
+
+#[tokio::test]
+async fn cve_2026_41145_credentials_in_the_query_do_not_mix_with_chunked_bodies_or_a_header() {
+    let streaming = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+    let path = format!("/b/k?X-Amz-Content-Sha256={streaming}");
+    let mut parts = unsigned("PUT", &path, &[]);
+    signer(Service::S3).presign(&mut parts, 60, now()).unwrap();
+    assert_eq!(refusal(parts).await, "AuthorizationQueryParametersError");
+    let mut parts = unsigned("PUT", "/b/k", &[]);
+    signer(Service::S3).presign(&mut parts, 60, now()).unwrap();
+    let mut signed = unsigned("PUT", "/b/k", &[]);
+    signer(Service::S3).sign_as(&mut signed, UNSIGNED, now()).unwrap();
+    parts.headers = signed.headers;
+    assert_eq!(refusal(parts).await, "InvalidRequest");
+}
+
+#[tokio::test]
+async fn cve_2026_40344_an_unsigned_trailer_still_needs_a_signed_request() {
+    let headers = [("x-amz-decoded-content-length", "5")];
+    let mut parts = unsigned("PUT", "/b/k", &headers);
+    signer(Service::S3).sign_as(&mut parts, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", now()).unwrap();
+    let good = send(parts.clone(), "5\r\nhello\r\n0\r\n\r\n").await;
+    assert_eq!(good, (StatusCode::OK, "Root SignedHeader 5".into()));
+    let signed = parts.headers["authorization"].to_str().unwrap().to_owned();
+    let forged = signed[..signed.len() - 64].to_owned() + &"0".repeat(64);
+    parts.headers.insert("authorization", forged.parse().unwrap());
+    assert_eq!(refusal(parts).await, "SignatureDoesNotMatch");
+}
+
+#[tokio::test]
+async fn each_refusal_has_its_own_code() {
+    let sign = |headers: &[(&str, &str)], seconds: i64| {
+        let mut parts = unsigned("PUT", "/b/k", headers);
+        signer(Service::S3).sign(&mut parts, b"body", now() + seconds);
+        parts
+    };
+    assert_eq!(refusal(sign(&[], -3600)).await, "RequestTimeTooSkewed");
+    assert_eq!(refusal(sign(&[("x-amz-security-token", "t")], 0)).await, "InvalidToken");
+    let mut unknown = unsigned("PUT", "/b/k", &[]);
+    Signer::s3("nobody", Secret::new(SECRET.into()), "r").sign(&mut unknown, b"body", now());
+    assert_eq!(refusal(unknown).await, "InvalidAccessKeyId");
+    let mut wrong = unsigned("PUT", "/b/k", &[]);
+    Signer::s3(ID, Secret::new("another-secret".into()), "r").sign(&mut wrong, b"body", now());
+    assert_eq!(refusal(wrong).await, "SignatureDoesNotMatch");
+    let mut unsigned_header = sign(&[], 0);
+    unsigned_header.headers.insert("x-amz-copy-source", "/a/b".parse().unwrap());
+    assert_eq!(refusal(unsigned_header).await, "AccessDenied");
+    let mut no_hash = sign(&[], 0);
+    no_hash.headers.remove("x-amz-content-sha256");
+    assert_eq!(refusal(no_hash).await, "InvalidRequest");
+    for (header, code) in [
+        ("AWS AKID:c2ln", "InvalidRequest"),
+        ("Bearer token", "InvalidRequest"),
+        ("AWS4-HMAC-SHA256 nonsense", "AuthorizationHeaderMalformed"),
+    ] {
+        assert_eq!(refusal(unsigned("PUT", "/b/k", &[("authorization", header)])).await, code, "{header}");
+    }
+    assert_eq!(
+        refusal(unsigned("GET", "/b/k?AWSAccessKeyId=a&Signature=b&Expires=1", &[])).await,
+        "InvalidRequest"
+    );
+    let mut no_length = unsigned("PUT", "/b/k", &[]);
+    signer(Service::S3).sign_as(&mut no_length, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", now()).unwrap();
+    assert_eq!(refusal(no_length).await, "MissingContentLength");
+}
+
+#[tokio::test]
+async fn refusals_speak_the_protocol_of_the_path() {
+    for (path, mark) in [
+        ("/_iceberg/v1/config", "\"type\":\"NotAuthorizedException\""),
+        ("/iceberg/v1/config", "\"type\":\"NotAuthorizedException\""),
+        ("/_admin/v1/keys", "\"code\":\"AccessDenied\""),
+    ] {
+        let (status, text) = send(unsigned("GET", path, &[]), "").await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+        assert!(text.contains(mark), "{text}");
+    }
+    assert_eq!(send(unsigned("GET", "/_metrics", &[]), "").await.1, "Anonymous Anonymous 0");
+}
+
+async fn token(form: &str, headers: &[(&str, &str)]) -> (StatusCode, serde_json::Value) {
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let headers = [&kind[..], headers].concat();
+    let (status, text) = send(unsigned("POST", "/_iceberg/v1/oauth/tokens", &headers), form.to_owned()).await;
+    (status, serde_json::from_str(&text).unwrap())
+}
+
+#[tokio::test]
+async fn a_token_is_issued_to_a_key_and_its_secret_and_opens_the_catalog_only() {
+    let form = format!("grant_type=client_credentials&client_id={ID}&client_secret={SECRET}&scope=catalog");
+    let basic = format!("Basic {}", STANDARD.encode(format!("{ID}:{SECRET}")));
+    for (form, headers) in
+        [(form.as_str(), &[][..]), ("grant_type=client_credentials", &[("authorization", basic.as_str())])]
+    {
+        let (status, answer) = token(form, headers).await;
+        assert_eq!((status, &answer["token_type"]), (StatusCode::OK, &"bearer".into()));
+        let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+        let headers = [("authorization", bearer.as_str())];
+        assert_eq!(send(unsigned("GET", "/_iceberg/v1/x", &headers), "").await.1, "Root Bearer 0");
+        assert_eq!(send(unsigned("GET", "/bucket", &headers), "").await.0, StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_refused_with_the_error_of_oauth() {
+    let cases = [
+        ("grant_type=client_credentials&client_id=test-root&client_secret=wrong", 401, "invalid_client"),
+        (
+            "grant_type=client_credentials&client_id=nobody&client_secret=test-root-secret",
+            401,
+            "invalid_client",
+        ),
+        ("grant_type=client_credentials", 401, "invalid_client"),
+        ("grant_type=password&username=a&password=b", 400, "unsupported_grant_type"),
+        ("", 400, "unsupported_grant_type"),
+    ];
+    for (form, status, error) in cases {
+        let (found, answer) = token(form, &[]).await;
+        assert_eq!((found.as_u16(), &answer["error"]), (status, &error.into()), "{form}");
+    }
+}
