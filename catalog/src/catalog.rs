@@ -107,7 +107,8 @@ impl Catalog {
         let files = Arc::new(MetadataFiles::new(warehouses.clone(), &settings));
         let published = Arc::new(Published::new(state.clone(), log.tail().seq));
         let (queue, receiver) = Queue::new(settings.queue_requests_max, settings.retry_after);
-        let checkpoints = Checkpoints::new(trimmer, records, bytes, &settings);
+        let size_bytes = recovered.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.body.len());
+        let checkpoints = Checkpoints::new(trimmer, (records, bytes), size_bytes, &settings);
         let writer = Writer::new(Parts {
             log,
             checkpoints,

@@ -16,6 +16,7 @@ use object_store::{ObjectStore as _, ObjectStoreExt as _, PutMode, PutPayload};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::cache::ByteCache;
+use crate::log::{in_time, patience};
 use crate::metadata::{InvalidMetadata, TableMetadata};
 use crate::settings::Settings;
 use crate::warehouses::WarehouseStores;
@@ -140,24 +141,17 @@ impl MetadataFiles {
         let (warehouse, path) =
             split(location).ok_or_else(|| LoadError::Location { location: location.to_owned() })?;
         let store = self.warehouses.store(warehouse);
-        let read = async {
-            let result = store.get(&path).await?;
-            if result.meta.size > self.bytes_max as u64 {
-                return Ok(None);
-            }
-            result.bytes().await.map(Some)
-        };
         let location = location.to_owned();
-        match tokio::time::timeout(self.timeout, read).await {
-            Ok(Ok(Some(bytes))) => Ok(bytes),
-            Ok(Ok(None)) => Err(LoadError::TooLarge { location, bytes_max: self.bytes_max }),
-            Ok(Err(object_store::Error::NotFound { .. })) => Err(LoadError::Missing { location }),
-            Ok(Err(source)) => Err(LoadError::Store { location, source: Arc::new(source) }),
-            Err(elapsed) => {
-                let source = object_store::Error::Generic { store: "timeout", source: elapsed.into() };
-                Err(LoadError::Store { location, source: Arc::new(source) })
-            }
+        let failed = |error| match error {
+            object_store::Error::NotFound { .. } => LoadError::Missing { location: location.clone() },
+            source => LoadError::Store { location: location.clone(), source: Arc::new(source) },
+        };
+        let result = in_time(self.timeout, store.get(&path)).await.map_err(failed)?;
+        let size_bytes = result.meta.size;
+        if size_bytes > self.bytes_max as u64 {
+            return Err(LoadError::TooLarge { location, bytes_max: self.bytes_max });
         }
+        in_time(patience(self.timeout, size_bytes), result.bytes()).await.map_err(failed)
     }
 
     /// Writes `metadata` to `location`, which no file had before (F2).
@@ -179,19 +173,14 @@ impl MetadataFiles {
             blocking(move || encoded.to_file(&name)).await
         };
         let size_bytes = size_in_memory(&bytes);
+        let patience = patience(self.timeout, bytes.len() as u64);
         let store = self.warehouses.store(warehouse);
         let put = store.put_opts(&path, PutPayload::from_bytes(bytes), PutMode::Create.into());
-        match tokio::time::timeout(self.timeout, put).await {
+        match in_time(patience, put).await {
             // The name holds a fresh UUID: what exists there is this very put, sent twice by a client
             // that retries.
-            Ok(Ok(_) | Err(object_store::Error::AlreadyExists { .. })) => {}
-            Ok(Err(source)) => return Err(failed(source)),
-            Err(elapsed) => {
-                return Err(failed(object_store::Error::Generic {
-                    store: "timeout",
-                    source: elapsed.into(),
-                }));
-            }
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
+            Err(source) => return Err(failed(source)),
         }
         self.cache.insert(location.into(), metadata, size_bytes);
         Ok(())

@@ -28,9 +28,9 @@ pub struct Settings {
     pub append_backoff: Duration,
     /// What a refused caller is told to wait.
     pub retry_after: Duration,
-    /// A checkpoint is written after so many log records ...
+    /// A checkpoint is written after so many log records; a large state is written less often ...
     pub checkpoint_records: u64,
-    /// ... or after so many bytes of them.
+    /// ... or after so many bytes of them, but not fewer than the last checkpoint has.
     pub checkpoint_bytes: usize,
 }
 

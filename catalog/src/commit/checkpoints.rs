@@ -1,4 +1,7 @@
 //! When a checkpoint is due, and the one that is being written beside the writer.
+//!
+//! A checkpoint holds the whole state, so a large state is written less often: at most 4 KiB of checkpoints
+//! are written for a record, and never more bytes of checkpoints than a few times those of records.
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -11,24 +14,46 @@ use crate::state::CatalogState;
 pub(crate) struct Checkpoints {
     /// `None` while a checkpoint is being written, which holds it.
     trimmer: Option<Trimmer>,
-    running: Option<JoinHandle<Trimmer>>,
+    running: Option<JoinHandle<(Trimmer, usize)>>,
     records: u64,
     bytes: usize,
-    records_max: u64,
-    bytes_max: usize,
+    settings: Settings,
+    pace: Pace,
+}
+
+/// How many records, and bytes of them, lie between two checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pace {
+    records: u64,
+    bytes: usize,
+}
+
+/// Bytes of a checkpoint that one more record pays for.
+const BYTES_PER_RECORD: usize = 4 << 10;
+/// However large the state is: replaying so many records takes about a second.
+const RECORDS_MAX: u64 = 20_000;
+
+impl Pace {
+    /// The pace after a checkpoint of `size_bytes`.
+    fn after(size_bytes: usize, settings: &Settings) -> Self {
+        let paid = (size_bytes / BYTES_PER_RECORD) as u64;
+        Self {
+            records: settings.checkpoint_records.max(paid.min(RECORDS_MAX)),
+            bytes: settings.checkpoint_bytes.max(size_bytes),
+        }
+    }
 }
 
 impl Checkpoints {
-    /// `records` and `bytes` are what was replayed after the last checkpoint.
-    pub(crate) fn new(trimmer: Trimmer, records: u64, bytes: usize, settings: &Settings) -> Self {
-        Self {
-            trimmer: Some(trimmer),
-            running: None,
-            records,
-            bytes,
-            records_max: settings.checkpoint_records,
-            bytes_max: settings.checkpoint_bytes,
-        }
+    /// `records` and `bytes` are what was replayed after the last checkpoint, which has `size_bytes`.
+    pub(crate) fn new(
+        trimmer: Trimmer,
+        (records, bytes): (u64, usize),
+        size_bytes: usize,
+        settings: &Settings,
+    ) -> Self {
+        let pace = Pace::after(size_bytes, settings);
+        Self { trimmer: Some(trimmer), running: None, records, bytes, settings: settings.clone(), pace }
     }
 
     /// One more record is in the log; starts a checkpoint of `state` at `tail` when one is due and
@@ -39,7 +64,7 @@ impl Checkpoints {
         if self.running.as_ref().is_some_and(JoinHandle::is_finished) {
             self.finish().await;
         }
-        if self.records < self.records_max && self.bytes < self.bytes_max {
+        if self.records < self.pace.records && self.bytes < self.pace.bytes {
             return;
         }
         let Some(trimmer) = self.trimmer.take() else { return };
@@ -52,14 +77,17 @@ impl Checkpoints {
     pub(crate) async fn finish(&mut self) {
         let Some(running) = self.running.take() else { return };
         match running.await {
-            Ok(trimmer) => self.trimmer = Some(trimmer),
+            Ok((trimmer, size_bytes)) => {
+                self.trimmer = Some(trimmer);
+                self.pace = Pace::after(size_bytes, &self.settings);
+            }
             Err(error) => tracing::error!(%error, "writing a checkpoint panicked; no more are written"),
         }
     }
 }
 
 /// A checkpoint that fails costs nothing but a longer log.
-async fn write(mut trimmer: Trimmer, state: CatalogState, tail: Tail) -> Trimmer {
+async fn write(mut trimmer: Trimmer, state: CatalogState, tail: Tail) -> (Trimmer, usize) {
     let body = Bytes::from(blocking(move || state.encode_checkpoint()).await);
     let size_bytes = body.len();
     match trimmer.keep(Checkpoint { seq: tail.seq, hash: tail.hash, body }).await {
@@ -69,5 +97,20 @@ async fn write(mut trimmer: Trimmer, state: CatalogState, tail: Tail) -> Trimmer
             tracing::warn!(%error, source, seq = tail.seq.0, "a checkpoint of the catalog failed");
         }
     }
-    trimmer
+    (trimmer, size_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_state_is_written_less_often_and_never_without_end() {
+        let settings =
+            Settings { checkpoint_records: 1000, checkpoint_bytes: 16 << 20, ..Settings::default() };
+        let pace = |size_bytes| Pace::after(size_bytes, &settings);
+        assert_eq!(pace(0), Pace { records: 1000, bytes: 16 << 20 });
+        assert_eq!(pace(40 << 20), Pace { records: 10_240, bytes: 40 << 20 });
+        assert_eq!(pace(4 << 30), Pace { records: 20_000, bytes: 4 << 30 });
+    }
 }

@@ -33,7 +33,7 @@ use self::record::{Record, RecordError, RecordHash, RecordKind};
 pub(crate) use self::recovery::{OpenLogError, Recovered};
 pub use self::store::IsRefusal;
 use self::store::PutError;
-pub(crate) use self::store::Store;
+pub(crate) use self::store::{Store, in_time, patience};
 pub(crate) use self::trim::Trimmer;
 
 const FOLDER: &str = "log";

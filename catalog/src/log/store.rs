@@ -15,6 +15,22 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutPayload, Update
 /// Tells a store's error that promises "nothing was done" from one that does not.
 pub type IsRefusal = Arc<dyn Fn(&object_store::Error) -> bool + Send + Sync>;
 
+/// How long an operation on so many bytes may take: a base, and a second for every 4 MiB.
+pub(crate) fn patience(base: Duration, bytes: u64) -> Duration {
+    base + Duration::from_secs(bytes >> 22)
+}
+
+/// The operation, or an error of the store `timeout` when it takes too long.
+pub(crate) async fn in_time<T>(
+    patience: Duration,
+    operation: impl Future<Output = Result<T, object_store::Error>>,
+) -> Result<T, object_store::Error> {
+    match tokio::time::timeout(patience, operation).await {
+        Ok(result) => result,
+        Err(elapsed) => Err(object_store::Error::Generic { store: "timeout", source: elapsed.into() }),
+    }
+}
+
 /// How a store's client is used.
 #[derive(Clone)]
 pub(crate) struct Store {
@@ -74,14 +90,11 @@ impl Store {
 
     async fn put(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<UpdateVersion, PutError> {
         let path = self.path(key);
+        let patience = patience(self.op_timeout, bytes.len() as u64);
         let put = self.inner.put_opts(&path, PutPayload::from_bytes(bytes), mode.into());
-        match tokio::time::timeout(self.op_timeout, put).await {
-            Ok(Ok(result)) => Ok(result.into()),
-            Ok(Err(error)) => Err(self.classify(error)),
-            Err(elapsed) => Err(PutError::Unknown(object_store::Error::Generic {
-                store: "timeout",
-                source: elapsed.into(),
-            })),
+        match in_time(patience, put).await {
+            Ok(result) => Ok(result.into()),
+            Err(error) => Err(self.classify(error)),
         }
     }
 
@@ -106,18 +119,15 @@ impl Store {
         key: &str,
     ) -> Result<Option<(Bytes, UpdateVersion)>, object_store::Error> {
         let path = self.path(key);
-        let read = async {
-            let result = self.inner.get(&path).await?;
-            let version =
-                UpdateVersion { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() };
-            Ok((result.bytes().await?, version))
+        let result = match in_time(self.op_timeout, self.inner.get(&path)).await {
+            Ok(result) => result,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
         };
-        match tokio::time::timeout(self.op_timeout, read).await {
-            Ok(Ok(found)) => Ok(Some(found)),
-            Ok(Err(object_store::Error::NotFound { .. })) => Ok(None),
-            Ok(Err(error)) => Err(error),
-            Err(elapsed) => Err(object_store::Error::Generic { store: "timeout", source: elapsed.into() }),
-        }
+        let meta = &result.meta;
+        let version = UpdateVersion { e_tag: meta.e_tag.clone(), version: meta.version.clone() };
+        let patience = patience(self.op_timeout, meta.size);
+        Ok(Some((in_time(patience, result.bytes()).await?, version)))
     }
 
     /// The names in `folder` after `after`, in order. A name is what follows the folder.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::error::{Failure, Kind};
 use crate::commit::{CommitError, Silence};
-use crate::files::LoadError;
+use crate::files::{LoadError, WriteError};
 use crate::state::Conflict;
 use crate::warehouses::WarehouseError;
 
@@ -17,6 +17,10 @@ impl From<CommitError> for Failure {
         match error {
             CommitError::Conflict(conflict) => conflict.into(),
             CommitError::Load(error) => error.into(),
+            // The warehouse's bucket is gone: trying again does not bring it back (E3).
+            CommitError::Write(WriteError { source: object_store::Error::NotFound { .. }, ref location }) => {
+                Failure::new(Kind::NotFound, format!("the bucket of {location} does not exist"))
+            }
             // The file is not there, the record neither: nothing was done.
             CommitError::Write(error) => Failure::unavailable(error.to_string(), STORE_RETRY_AFTER),
             CommitError::Busy { retry_after } => Failure::unavailable("the catalog is busy", retry_after),
