@@ -85,6 +85,19 @@ async fn a_bucket_that_holds_an_object_stays() {
 }
 
 #[tokio::test]
+async fn unfinished_uploads_end_with_their_bucket() {
+    let front = Front::new().await;
+    front.upload("/abc/k", &[]).await;
+    front.put("/abc/l", "1").await;
+    assert_eq!(front.delete("/abc").await.error(), failed(409, "BucketNotEmpty"));
+    assert!(front.get("/abc?uploads").await.body.contains("<Key>k</Key>"));
+    front.delete("/abc/l").await;
+    assert_eq!(front.delete("/abc").await.status, StatusCode::NO_CONTENT);
+    front.put("/abc", "").await;
+    assert!(!front.get("/abc?uploads").await.body.contains("<Upload>"));
+}
+
+#[tokio::test]
 async fn settings_are_answered_with_what_is_so() {
     let front = Front::new().await;
     for (setting, expected) in [
