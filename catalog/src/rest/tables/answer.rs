@@ -15,6 +15,8 @@ use crate::metadata::TableMetadata;
 
 /// Shorter answers are sent as they are.
 const GZIP_BYTES_MIN: usize = 16 << 10;
+/// Tables with more snapshots are written on a thread of their own; a hop costs more than a small one.
+const IN_PLACE_SNAPSHOTS_MAX: usize = 64;
 
 /// Which snapshots an answer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,17 +96,9 @@ impl TableAnswers {
         encoding: Encoding,
     ) -> Response {
         let (named, config) = (location.clone(), self.config_json.clone());
-        let (plain, gzip) = blocking(move || {
-            let json = match mode {
-                SnapshotMode::All => metadata.to_json(),
-                SnapshotMode::Refs => metadata.to_json_refs(),
-            };
-            let plain = body(Some(&named), &json, &config);
-            let gzip =
-                (encoding == Encoding::Gzip && plain.len() >= GZIP_BYTES_MIN).then(|| compress(&plain));
-            (plain, gzip)
-        })
-        .await;
+        let in_place = metadata.snapshots().len() <= IN_PLACE_SNAPSHOTS_MAX;
+        let write = move || write(&named, &metadata, mode, encoding, &config);
+        let (plain, gzip) = if in_place { write() } else { blocking(write).await };
         let (encoding, bytes) = match gzip {
             Some(bytes) => (Encoding::Gzip, bytes),
             None => (Encoding::Plain, plain),
@@ -145,6 +139,23 @@ fn set_etag(response: &mut Response, etag: &str) {
 
 fn json_response(bytes: Bytes) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
+}
+
+/// The plain bytes, and the compressed ones where they are asked for and worth it.
+fn write(
+    location: &str,
+    metadata: &TableMetadata,
+    mode: SnapshotMode,
+    encoding: Encoding,
+    config: &str,
+) -> (Bytes, Option<Bytes>) {
+    let json = match mode {
+        SnapshotMode::All => metadata.to_json(),
+        SnapshotMode::Refs => metadata.to_json_refs(),
+    };
+    let plain = body(Some(location), &json, config);
+    let gzip = (encoding == Encoding::Gzip && plain.len() >= GZIP_BYTES_MIN).then(|| compress(&plain));
+    (plain, gzip)
 }
 
 /// `LoadTableResult`. Without credentials there are no `storage-credentials`.
