@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{Drive, DriveSpace, ShardReader, ShardWriter};
 
@@ -89,6 +89,14 @@ pub struct SimDrive {
     state: Arc<Mutex<State>>,
     /// Whether the group has power.
     power: Arc<AtomicBool>,
+    gate: Arc<Gate>,
+}
+
+/// Holds changing operations back while it is shut.
+#[derive(Debug, Default)]
+struct Gate {
+    shut: Mutex<bool>,
+    opened: Condvar,
 }
 
 const TOTAL_BYTES: u64 = 1 << 40;
@@ -102,7 +110,7 @@ impl SimDrive {
     pub fn new(label: &str) -> Self {
         let state = State { free_bytes: TOTAL_BYTES, ..State::default() };
         let power = Arc::new(AtomicBool::new(true));
-        Self { label: label.into(), state: Arc::new(Mutex::new(state)), power }
+        Self { label: label.into(), state: Arc::new(Mutex::new(state)), power, gate: Arc::default() }
     }
 
     /// Blank drives that lose power together.
@@ -133,6 +141,22 @@ impl SimDrive {
     /// Plans `fault` for the operation with this number (the first is 0).
     pub fn plan(&self, operation: u64, fault: Fault) {
         self.lock().faults.insert(operation, fault);
+    }
+
+    /// Makes every later changing operation hang until [`SimDrive::release`].
+    pub fn hold(&self) {
+        *self.gate.shut.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    /// Lets operations that hang go on.
+    pub fn release(&self) {
+        *self.gate.shut.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.gate.opened.notify_all();
+    }
+
+    fn wait_for_gate(&self) {
+        let shut = self.gate.shut.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.gate.opened.wait_while(shut, |shut| *shut).unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Makes every later operation fail.
@@ -213,7 +237,7 @@ impl SimDrive {
             ..State::default()
         };
         let power = Arc::new(AtomicBool::new(true));
-        Self { label: self.label.clone(), state: Arc::new(Mutex::new(state)), power }
+        Self { label: self.label.clone(), state: Arc::new(Mutex::new(state)), power, gate: Arc::default() }
     }
 
     /// Forgets everything: the drive is blank.
@@ -248,6 +272,7 @@ impl SimDrive {
 
     /// Runs a changing operation under its planned fault.
     fn change<T>(&self, what: &str, apply: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
+        self.wait_for_gate();
         let mut state = self.lock();
         let number = state.operations;
         state.operations += 1;

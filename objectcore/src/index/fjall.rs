@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::{Change, Changes, Checkpoint, Index, IndexError, Live, Row};
 use crate::log::Space;
@@ -17,8 +18,15 @@ use crate::log::Space;
 const NOTES: u8 = 0;
 const CHECKPOINT_KEY: [u8; 2] = [NOTES, b'c'];
 const LIVE_PREFIX: [u8; 2] = [NOTES, b'l'];
-const MEMTABLE_BYTES: u64 = 8 << 20;
+const MEMTABLE_BYTES_MIN: u64 = 1 << 20;
 const JOURNAL_BYTES: u64 = 64 << 20;
+
+/// The memory of one index, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IndexBudget {
+    pub(crate) cache_bytes: u64,
+    pub(crate) memtable_bytes: u64,
+}
 
 /// An [`Index`] that outlives the process.
 pub(crate) struct FjallIndex {
@@ -58,38 +66,42 @@ fn live_value(live: Live) -> [u8; 16] {
 }
 
 impl FjallIndex {
-    /// Opens the index in `path` with a block cache of `cache_bytes`; one that cannot be opened is removed and
+    /// Opens the index in `path` ; one that cannot be opened is removed and
     /// begun anew.
-    pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<Self, IndexError> {
-        match Self::try_open(path, cache_bytes) {
+    pub(crate) fn open(path: &Path, budget: IndexBudget) -> Result<Self, IndexError> {
+        match Self::try_open(path, budget) {
             Ok(index) => Ok(index),
             Err(error) => {
                 tracing::warn!(index.path = %path.display(), %error, "the index is damaged and will be rebuilt");
-                Self::create(path, cache_bytes)
+                Self::create(path, budget)
             }
         }
     }
 
     /// Begins an empty index in `path`.
-    pub(crate) fn create(path: &Path, cache_bytes: u64) -> Result<Self, IndexError> {
+    pub(crate) fn create(path: &Path, budget: IndexBudget) -> Result<Self, IndexError> {
         if path.exists() {
             std::fs::remove_dir_all(path).map_err(|error| IndexError(error.to_string()))?;
         }
-        Self::try_open(path, cache_bytes)
+        Self::try_open(path, budget)
     }
 
-    fn try_open(path: &Path, cache_bytes: u64) -> Result<Self, IndexError> {
+    fn try_open(path: &Path, budget: IndexBudget) -> Result<Self, IndexError> {
         let open = || -> Result<Self, fjall::Error> {
             let database = Database::builder(path)
-                .cache_size(cache_bytes)
+                .cache_size(budget.cache_bytes)
                 .worker_threads(1)
                 .max_journaling_size(JOURNAL_BYTES)
                 .open()?;
-            let rows = database
-                .keyspace("rows", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
+            let memtable_bytes = budget.memtable_bytes.max(MEMTABLE_BYTES_MIN);
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
+            let rows = database.keyspace("rows", options)?;
             Ok(Self { database, rows })
         };
-        let index = open().map_err(|error| failed(&error))?;
+        // A damaged database may meet an assertion of its own before it answers an error.
+        let opened = std::panic::catch_unwind(AssertUnwindSafe(open))
+            .map_err(|_| IndexError("opening it panicked".into()))?;
+        let index = opened.map_err(|error| failed(&error))?;
         index.checkpoint()?;
         Ok(index)
     }
@@ -134,6 +146,10 @@ impl Index for FjallIndex {
             batch.insert(&self.rows, CHECKPOINT_KEY, checkpoint.encode());
         }
         batch.commit().map_err(|error| failed(&error))
+    }
+
+    fn sync(&self) -> Result<(), IndexError> {
+        self.database.persist(PersistMode::SyncAll).map_err(|error| failed(&error))
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, IndexError> {

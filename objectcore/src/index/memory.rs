@@ -59,6 +59,10 @@ impl Index for MemoryIndex {
         Ok(())
     }
 
+    fn sync(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
+
     fn checkpoint(&self) -> Result<Option<Checkpoint>, IndexError> {
         Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).checkpoint.clone())
     }

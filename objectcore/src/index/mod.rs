@@ -2,6 +2,8 @@
 //!
 //! - X1: a batch's rows and the checkpoint behind it change together, so replay from the checkpoint is right.
 //! - X2: an index holds only what every member has durably; it is rebuilt from the log when in doubt.
+//! - X3: a power loss may take the index back to an older batch, and replay goes on from there. So a segment is
+//!   removed only after the index is synced.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -16,7 +18,7 @@ use crate::log::{Seq, Space};
 mod fjall;
 mod memory;
 
-pub(crate) use fjall::FjallIndex;
+pub(crate) use fjall::{FjallIndex, IndexBudget};
 pub(crate) use memory::MemoryIndex;
 
 /// What the index knows of a key.
@@ -83,6 +85,8 @@ pub(crate) trait Index: std::fmt::Debug + Send + Sync {
     /// Up to `limit` rows of a space from `after` on, in the order of the keys' bytes.
     fn scan(&self, space: Space, after: Bound<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Row)>, IndexError>;
     fn apply(&self, changes: Changes) -> Result<(), IndexError>;
+    /// Makes all that was applied durable.
+    fn sync(&self) -> Result<(), IndexError>;
     fn checkpoint(&self) -> Result<Option<Checkpoint>, IndexError>;
     fn live(&self) -> Result<BTreeMap<u64, Live>, IndexError>;
 }

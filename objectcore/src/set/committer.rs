@@ -375,7 +375,7 @@ impl Committer {
         if assembly.overlay.contains_key(&(space, key.clone())) {
             return Ok(false);
         }
-        let own = index.get(space, key).map_err(|error| index_failed(slot, &error))?;
+        let own = index.get(space, key).map_err(|error| slot.fail_index(&error))?;
         Ok(match &request.when {
             CopyIf::Current(seq) => self.current(space, key)?.is_some_and(|row| row.seq == *seq),
             CopyIf::At(location) => own.is_some_and(|row| row.location == *location),
@@ -517,7 +517,10 @@ impl Committer {
                 {
                     full = true;
                 }
-                Err(failure) => self.slots[reply.slot].fail(&format!("{failure}")),
+                Err(Failure::Index(error)) => {
+                    self.slots[reply.slot].fail_index(&error);
+                }
+                Err(failure @ Failure::Io(_)) => self.slots[reply.slot].fail(&failure.to_string()),
             }
         }
         full
@@ -621,14 +624,6 @@ impl Refusal {
     }
 }
 
-fn index_failed(slot: &Slot, error: &IndexError) -> StorageError {
-    slot.fail(&error.to_string());
-    StorageError::Io {
-        context: "an index cannot be read".into(),
-        source: std::io::Error::other(error.clone()),
-    }
-}
-
 /// Reads from the index of a drive that holds everything; one whose index fails is out and the next is asked.
 pub(crate) fn lookup<T>(
     slots: &[Slot],
@@ -639,7 +634,7 @@ pub(crate) fn lookup<T>(
         match read(slot) {
             Some(Ok(found)) => return Ok(found),
             Some(Err(error)) => {
-                index_failed(slot, &error);
+                slot.fail_index(&error);
             }
             None => {}
         }

@@ -79,13 +79,7 @@ impl ErasureSet {
         })?;
         let place = &self.slots()[slot];
         let index = place.index().ok_or(StorageError::TooFewDrives { healthy: 0, needed: 1 })?;
-        let own = index.scan(space, from, PAGE_ROWS).map_err(|error| {
-            place.fail(&error.to_string());
-            StorageError::Io {
-                context: "an index cannot be read".into(),
-                source: std::io::Error::other(error),
-            }
-        })?;
+        let own = index.scan(space, from, PAGE_ROWS).map_err(|error| place.fail_index(&error))?;
         // Both pages reach up to here.
         let full = |rows: &[(Bytes, _)]| (rows.len() == PAGE_ROWS).then(|| rows[PAGE_ROWS - 1].0.clone());
         let until = [full(&wanted), full(&own)].into_iter().flatten().min();
@@ -120,10 +114,7 @@ impl ErasureSet {
         self.copy(Vec::new()).await?;
         let index = self.slots()[slot].index().ok_or(StorageError::TooFewDrives { healthy: 0, needed: 1 })?;
         for (space, key, seq) in wanted {
-            let own = index.get(space, &key).map_err(|error| StorageError::Io {
-                context: "an index cannot be read".into(),
-                source: std::io::Error::other(error),
-            })?;
+            let own = index.get(space, &key).map_err(|error| self.slots()[slot].fail_index(&error))?;
             let deleted_since = || self.get(space, &key).map(|entry| entry.is_none());
             if own.is_none_or(|row| row.seq < seq) && !deleted_since()? {
                 return Err(FillError::Lacking { space, key });

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::geometry::Geometry;
-use crate::log::record::Inline;
+use crate::log::record::{Inline, KEY_BYTES_MAX};
 use crate::log::writer;
 use crate::types::StorageError;
 
@@ -121,6 +121,11 @@ impl std::fmt::Debug for ErasureSet {
     }
 }
 
+fn check_limits(ops: &[Op]) {
+    assert!(ops.len() <= usize::from(u16::MAX), "a draft of {} operations is over the limit", ops.len());
+    assert!(ops.iter().all(|op| op.key().len() <= KEY_BYTES_MAX), "a key is over the limit");
+}
+
 fn busy() -> CommitError {
     metrics::counter!("tarn_commit_refused_busy_total").increment(1);
     StorageError::Busy.into()
@@ -147,6 +152,7 @@ impl ErasureSet {
         assert!(!draft.ops.is_empty(), "a draft has an operation");
         let shards = draft.inline.as_ref().map_or(self.0.slots.len(), Vec::len);
         assert!(shards == self.0.slots.len(), "a draft has a shard for each slot");
+        check_limits(&draft.ops);
         let bytes = draft_bytes(&draft);
         assert!(bytes <= crate::log::record::RECORD_BYTES_MAX, "a draft of {bytes} bytes is over the limit");
         let figures = &self.0.figures;
@@ -204,13 +210,7 @@ impl ErasureSet {
         // Compaction may move the record between the look into the index and the read: look again once.
         let mut before = None;
         for _ in 0..3 {
-            let row = index.get(space, key).map_err(|error| {
-                place.fail(&error.to_string());
-                StorageError::Io {
-                    context: "an index cannot be read".into(),
-                    source: std::io::Error::other(error),
-                }
-            })?;
+            let row = index.get(space, key).map_err(|error| place.fail_index(&error))?;
             let Some(row) = row.filter(|row| row.seq == seq) else { break };
             if !matches!(row.inline, Inline::Present(_)) || before == Some(row.location) {
                 break;
@@ -234,13 +234,7 @@ impl ErasureSet {
         entry: &Entry,
     ) -> Result<bool, StorageError> {
         let Some(index) = self.0.slots[slot].index() else { return Ok(false) };
-        let row = index.get(space, key).map_err(|error| {
-            self.0.slots[slot].fail(&error.to_string());
-            StorageError::Io {
-                context: "an index cannot be read".into(),
-                source: std::io::Error::other(error),
-            }
-        })?;
+        let row = index.get(space, key).map_err(|error| self.0.slots[slot].fail_index(&error))?;
         Ok(row.is_some_and(|row| row.seq == entry.seq && row.inline != Inline::Lost))
     }
 

@@ -31,6 +31,7 @@ use super::types::SetSettings;
 use super::worker::{Report, Worker};
 use super::{ErasureSet, REPAIRS_WAITING_MAX, Shared};
 use crate::geometry::Geometry;
+use crate::index::IndexBudget;
 
 /// A drive in its place.
 #[derive(Debug, Clone)]
@@ -44,6 +45,10 @@ pub(crate) struct Seat {
 const SEQ_JUMP: u64 = 1 << 20;
 /// And by up to this more, at random: drives that went on apart from each other do not use the same seqs.
 const SEQ_SPREAD: u64 = 1 << 40;
+
+/// How long the end of a drive's thread is waited for.
+const LEAVE_AFTER_ROUNDS: usize = 2000;
+const LEAVE_ROUND: std::time::Duration = std::time::Duration::from_millis(1);
 
 struct Present {
     seat: Seat,
@@ -179,13 +184,17 @@ impl Recovery<'_> {
     }
 
     fn scan_all(&self, seats: &[Seat]) -> Result<Vec<Present>, Stop> {
-        let cache = self.settings.index_cache_bytes / self.geometry.total() as u64;
+        let drives = self.geometry.total() as u64;
+        let budget = IndexBudget {
+            cache_bytes: self.settings.index_cache_bytes / drives,
+            memtable_bytes: self.settings.index_memtable_bytes / drives,
+        };
         let identities: Vec<Identity> = seats.iter().map(|seat| self.identity(seat)).collect();
         let results: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = seats
                 .iter()
                 .zip(&identities)
-                .map(|(seat, identity)| scope.spawn(move || scan(&seat.drive, identity, cache)))
+                .map(|(seat, identity)| scope.spawn(move || scan(&seat.drive, identity, budget)))
                 .collect();
             threads.into_iter().map(|thread| thread.join().expect("a scan does not panic")).collect()
         });
@@ -512,9 +521,7 @@ impl Recovery<'_> {
         let run = move || {
             committer.run(&inbox);
             for thread in threads {
-                if thread.join().is_err() {
-                    tracing::error!("a drive's thread panicked");
-                }
+                join_or_leave(thread);
             }
         };
         let name = format!("committer-{}", self.set);
@@ -553,6 +560,25 @@ impl Recovery<'_> {
             reason: Some(reason),
             reserve_bytes: self.settings.reserve_bytes,
         })
+    }
+}
+
+/// A thread that hangs in a drive is left behind: nothing can end it.
+fn join_or_leave(thread: std::thread::JoinHandle<()>) {
+    for round in 0..LEAVE_AFTER_ROUNDS {
+        if thread.is_finished() {
+            break;
+        }
+        if round < LEAVE_AFTER_ROUNDS / 10 {
+            std::thread::yield_now();
+        } else {
+            std::thread::sleep(LEAVE_ROUND);
+        }
+    }
+    if !thread.is_finished() {
+        tracing::error!("a drive does not answer; its thread is left behind");
+    } else if thread.join().is_err() {
+        tracing::error!("a drive's thread panicked");
     }
 }
 

@@ -5,10 +5,11 @@
 //! that nothing was written under yet (`pending`).
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::drive::Drive;
-use crate::index::{Checkpoint, FjallIndex, Index, IndexError, MemoryIndex};
+use crate::index::{Checkpoint, FjallIndex, Index, IndexBudget, IndexError, MemoryIndex};
 use crate::log::epoch::{EpochBody, Standing};
 use crate::log::reader::{SegmentReader, Step, WalkError};
 use crate::log::record::{Body, COPY_GROUP, EntryBody, HEADER_BYTES, Header, Inline, Record, SegmentBody};
@@ -102,7 +103,7 @@ const TORN_START_BYTES_MAX: u64 = 1 << 20;
 pub(crate) fn scan(
     drive: &Arc<dyn Drive>,
     identity: &Identity,
-    cache_bytes: u64,
+    budget: IndexBudget,
 ) -> Result<Scanned, ScanError> {
     let stamp = identity.stamp();
     let listed = live_segments(&**drive, stamp)?;
@@ -110,13 +111,13 @@ pub(crate) fn scan(
     if let Some(last) = listed.segments.last() {
         drive.sync(*last)?;
     }
-    let index = open_index(&**drive, cache_bytes, Fresh::No)?;
+    let index = open_index(&**drive, budget, Fresh::No)?;
     let checkpoint = index.checkpoint()?.filter(|checkpoint| usable(&**drive, checkpoint, stamp, &listed));
     let mut scan = match checkpoint {
         Some(checkpoint) => Scan::new(Applier::new(index, checkpoint)?, listed, identity.drive),
         None => {
             drop(index);
-            let index = open_index(&**drive, cache_bytes, Fresh::Yes)?;
+            let index = open_index(&**drive, budget, Fresh::Yes)?;
             let blank = Checkpoint {
                 stamp,
                 segment: 0,
@@ -140,12 +141,25 @@ enum Fresh {
     No,
 }
 
-fn open_index(drive: &dyn Drive, cache_bytes: u64, fresh: Fresh) -> Result<Arc<dyn Index>, IndexError> {
-    match (drive.index_path(), fresh) {
-        (None, _) => Ok(Arc::new(MemoryIndex::default())),
-        (Some(path), Fresh::No) => Ok(Arc::new(FjallIndex::open(&path, cache_bytes)?)),
-        (Some(path), Fresh::Yes) => Ok(Arc::new(FjallIndex::create(&path, cache_bytes)?)),
+fn open_index(drive: &dyn Drive, budget: IndexBudget, fresh: Fresh) -> Result<Arc<dyn Index>, IndexError> {
+    let Some(path) = drive.index_path() else { return Ok(Arc::new(MemoryIndex::default())) };
+    let marker = rebuild_marker(&path);
+    let io = |error: std::io::Error| IndexError(error.to_string());
+    match (fresh, marker.exists()) {
+        (Fresh::No, false) => Ok(Arc::new(FjallIndex::open(&path, budget)?)),
+        (Fresh::Yes, _) | (_, true) => {
+            let index = FjallIndex::create(&path, budget)?;
+            if marker.exists() {
+                std::fs::remove_file(&marker).map_err(io)?;
+            }
+            Ok(Arc::new(index))
+        }
     }
+}
+
+/// A file beside the index that says it failed and is to be rebuilt.
+pub(crate) fn rebuild_marker(index: &Path) -> PathBuf {
+    index.with_extension("rebuild")
 }
 
 /// Whether replay may begin at the checkpoint.

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::drive::{Drive, DriveSpace, ShardReader, ShardWriter};
-use crate::index::Index;
+use crate::index::{Index, IndexError};
 use crate::log::epoch::Standing;
 
 use super::apply::Usage;
+use super::scan::rebuild_marker;
+use crate::types::StorageError;
 
 /// What a drive is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -165,6 +167,19 @@ impl Slot {
         tracing::error!(drive.path = self.label(), reason, "the drive is out");
         metrics::counter!("tarn_drive_failures_total").increment(1);
         *self.0.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+
+    /// Takes the drive out because its index failed; the next open rebuilds the index from the log.
+    pub(crate) fn fail_index(&self, error: &IndexError) -> StorageError {
+        let path = self.0.drive.as_ref().and_then(|drive| drive.index_path());
+        if let Some(Err(error)) = path.map(|path| std::fs::write(rebuild_marker(&path), "")) {
+            tracing::warn!(drive.path = self.label(), %error, "the index could not be marked for rebuilding");
+        }
+        self.fail(&error.to_string());
+        StorageError::Io {
+            context: "an index cannot be read".into(),
+            source: io::Error::other(error.clone()),
+        }
     }
 
     /// A filled drive is online, unless it failed meanwhile.

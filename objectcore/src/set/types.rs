@@ -85,6 +85,8 @@ pub struct SetSettings {
     pub compact_in_background: bool,
     /// Block cache of a set's indexes in bytes, shared by its drives.
     pub index_cache_bytes: u64,
+    /// What a set's indexes gather before they write it down in bytes, shared by its drives.
+    pub index_memtable_bytes: u64,
 }
 
 impl Default for SetSettings {
@@ -100,6 +102,7 @@ impl Default for SetSettings {
             compact_live_percent: 40,
             compact_in_background: true,
             index_cache_bytes: 16 << 20,
+            index_memtable_bytes: 32 << 20,
         }
     }
 }

@@ -267,6 +267,7 @@ impl Worker {
             );
             return Ok(());
         }
+        self.applier.index.sync()?;
         self.log.frame(self.epoch.number, &NewRecord::Removed { segment });
         self.log.append()?;
         self.log.sync()?;

@@ -2,8 +2,8 @@
 
 use super::crashes::heal;
 use super::{
-    Arc, CommitError, Drive, OpenError, SimDrive, StorageError, all, delete, draft, inlined, open, open_sets,
-    put, sims, small, value, wait,
+    Arc, CommitError, Drive, OpenError, SetSettings, SimDrive, StorageError, all, delete, draft, inlined,
+    open, open_sets, open_with, put, sims, small, value, wait,
 };
 use crate::set::SlotState;
 
@@ -177,4 +177,24 @@ fn many_drives_form_several_sets() {
     for set in &again.sets {
         set.close();
     }
+}
+
+#[test]
+fn a_drive_that_hangs_is_out_after_the_timeout() {
+    let drives = sims(4);
+    let settings = SetSettings { drive_timeout: std::time::Duration::from_millis(30), ..small() };
+    let set = open_with(&settings, &drives).unwrap();
+    wait(set.commit(inlined(&set, "a", "1"))).unwrap();
+    drives[1].hold();
+    wait(set.commit(inlined(&set, "a", "2"))).unwrap();
+    assert_eq!(set.slots()[1].state(), SlotState::Out);
+    wait(set.commit(inlined(&set, "a", "3"))).unwrap();
+    // What it writes late changes nothing.
+    drives[1].release();
+    set.close();
+    let set = open(&drives).unwrap();
+    assert_eq!(value(&set, "a").as_deref(), Some("3"));
+    assert_eq!(set.fill_needed(), [1]);
+    heal(&set, "fill");
+    set.close();
 }

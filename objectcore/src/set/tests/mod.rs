@@ -15,6 +15,7 @@ mod compaction;
 mod crashes;
 mod damage;
 mod drives;
+mod index;
 
 pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
