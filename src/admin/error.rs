@@ -4,6 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
+use tarn_catalog::CommitError;
 
 use crate::identity::KeyError;
 
@@ -55,6 +56,7 @@ fn key_error(error: &KeyError) -> (StatusCode, &'static str, String) {
         KeyError::Exists(_) => (StatusCode::CONFLICT, "KeyExists"),
         KeyError::Missing(_) => (StatusCode::NOT_FOUND, "NoSuchKey"),
         KeyError::Unkept => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
+        KeyError::Commit(CommitError::Busy { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
         KeyError::Commit(source) => {
             tracing::error!(error = %source, "an access key could not be changed");
             (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")

@@ -5,11 +5,21 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use super::{keys, status};
+use crate::identity::oauth::endpoint;
+use crate::server::{health, metrics};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Tarn", description = "The admin API and the Iceberg REST catalog of Tarn"),
-    paths(keys::list, keys::create, keys::delete, status::show)
+    paths(
+        keys::list,
+        keys::create,
+        keys::delete,
+        status::show,
+        endpoint::issue,
+        health::ready,
+        metrics::show
+    )
 )]
 struct Document;
 
@@ -23,7 +33,13 @@ mod tests {
     #[test]
     fn the_document_names_the_routes_of_both_apis() {
         let document = super::document();
-        for path in ["/_admin/v1/keys", "/_admin/v1/status", "/_iceberg/v1/config"] {
+        for path in [
+            "/_admin/v1/keys",
+            "/_admin/v1/status",
+            "/_iceberg/v1/config",
+            "/_iceberg/v1/oauth/tokens",
+            "/_metrics",
+        ] {
             assert!(document.paths.paths.contains_key(path), "{path}");
         }
     }

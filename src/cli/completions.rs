@@ -1,5 +1,7 @@
 //! `tarn completions`.
 
+use std::io::Write as _;
+
 use clap::CommandFactory as _;
 
 #[derive(clap::Args)]
@@ -10,5 +12,8 @@ pub(crate) struct Completions {
 
 pub(crate) fn run(completions: &Completions) {
     let mut command = super::Cli::command();
-    clap_complete::generate(completions.shell, &mut command, "tarn", &mut std::io::stdout());
+    // Into memory first: the generator panics when its output is closed.
+    let mut script = Vec::new();
+    clap_complete::generate(completions.shell, &mut command, "tarn", &mut script);
+    let _ = std::io::stdout().write_all(&script);
 }

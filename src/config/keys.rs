@@ -111,8 +111,17 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 /// Variables that are not settings of the server: the client's, the tests'.
-pub(crate) const OTHER_VARIABLES: &[&str] =
-    &["TARN_CONFIG", "TARN_ENDPOINT", "TARN_BIN", "TARN_KILLS", "TARN_SEED", "TARN_TPCH_SF"];
+pub(crate) const OTHER_VARIABLES: &[&str] = &[
+    "TARN_CONFIG",
+    "TARN_ENDPOINT",
+    // Of the snippets that a first start prints.
+    "TARN_KEY",
+    "TARN_SECRET",
+    "TARN_BIN",
+    "TARN_KILLS",
+    "TARN_SEED",
+    "TARN_TPCH_SF",
+];
 /// Prefixes of variables that are nobody's settings.
 pub(crate) const OTHER_PREFIXES: &[&str] = &["TARN_TEST_", "TARN_BENCH_"];
 

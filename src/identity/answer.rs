@@ -22,12 +22,16 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The protocol of `path`. `/iceberg` is Iceberg's only up to `/v1`: a bucket may have that name.
-    pub fn of(path: &str) -> Self {
+    /// The protocol of a request. Below a host that names a bucket every path is a key, also `/_SUCCESS`;
+    /// `domains` are the names below which a host does. `/iceberg` is the catalog's only from `/v1` on: a bucket
+    /// may have that name.
+    pub fn of(host: Option<&str>, path: &str, domains: &[String]) -> Self {
         let under = |prefix: &str| {
             path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        if under("/_iceberg") || under("/iceberg/v1") {
+        if host.is_some_and(|host| names_bucket(host, domains)) {
+            Self::S3
+        } else if under("/_iceberg") || under("/iceberg/v1") {
             Self::Iceberg
         } else if path.starts_with("/_") {
             Self::Plain
@@ -35,6 +39,24 @@ impl Protocol {
             Self::S3
         }
     }
+
+    /// The protocol that the outermost service found the request to be of.
+    pub(crate) fn of_request<B>(request: &http::Request<B>) -> Self {
+        let found = request.extensions().get::<Self>().copied();
+        found.unwrap_or_else(|| Self::of(None, request.uri().path(), &[]))
+    }
+}
+
+/// Whether `host`, with or without a port, is `<bucket>.<domain>`.
+fn names_bucket(host: &str, domains: &[String]) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    domains.iter().any(|domain| {
+        let cut = name.len().checked_sub(domain.len());
+        let parts = cut.and_then(|cut| name.split_at_checked(cut));
+        parts.is_some_and(|(front, back)| {
+            back.eq_ignore_ascii_case(domain) && front.len() > 1 && front.ends_with('.')
+        })
+    })
 }
 
 /// An error in the form of `protocol`. `code` is S3's error code or Iceberg's error type.
@@ -126,7 +148,22 @@ mod tests {
             ("/_icebergs", Protocol::Plain),
             ("/_admin/v1/keys", Protocol::Plain),
         ] {
-            assert_eq!(Protocol::of(path), protocol, "{path}");
+            assert_eq!(Protocol::of(Some("127.0.0.1:9000"), path, &[]), protocol, "{path}");
+        }
+    }
+
+    #[test]
+    fn below_a_host_that_names_a_bucket_every_path_is_a_key() {
+        let domains = ["s3.example".to_owned()];
+        for (host, protocol) in [
+            ("bucket.s3.example:9000", Protocol::S3),
+            ("BUCKET.S3.EXAMPLE", Protocol::S3),
+            ("s3.example:9000", Protocol::Plain),
+            (".s3.example", Protocol::Plain),
+            ("xs3.example", Protocol::Plain),
+            ("127.0.0.1:9000", Protocol::Plain),
+        ] {
+            assert_eq!(Protocol::of(Some(host), "/_SUCCESS", &domains), protocol, "{host}");
         }
     }
 

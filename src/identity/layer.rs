@@ -169,10 +169,10 @@ fn single_authorization(headers: &HeaderMap) -> Result<Option<&str>, AuthError> 
 pub async fn authenticate(State(identity): State<Arc<Identity>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     // The token endpoint reads its own credentials: a client's id and secret, not a signature.
-    if oauth::is_token_path(path) {
+    let protocol = Protocol::of_request(&request);
+    if protocol == Protocol::Iceberg && oauth::is_token_path(path) {
         return next.run(request).await;
     }
-    let protocol = Protocol::of(path);
     let path = path.to_owned();
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId("-".into()));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);

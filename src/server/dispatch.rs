@@ -26,8 +26,8 @@ pub(crate) struct Fronts {
 impl Fronts {
     pub(crate) async fn dispatch(self, mut request: Request<Body>) -> Response {
         let path = request.uri().path();
-        let front = match Protocol::of(path) {
-            _ if oauth::is_token_path(path) => self.tokens,
+        let front = match Protocol::of_request(&request) {
+            Protocol::Iceberg if oauth::is_token_path(path) => self.tokens,
             Protocol::S3 => self.s3,
             Protocol::Plain => self.own,
             Protocol::Iceberg => {

@@ -28,11 +28,13 @@ pub(crate) enum RequestLog {
 pub(crate) struct Front {
     program: OnceLock<Router>,
     log: RequestLog,
+    /// The names below which a host names a bucket.
+    domains: Vec<String>,
 }
 
 impl Front {
-    pub(crate) fn new(log: RequestLog) -> Self {
-        Self { program: OnceLock::new(), log }
+    pub(crate) fn new(log: RequestLog, domains: Vec<String>) -> Self {
+        Self { program: OnceLock::new(), log, domains }
     }
 
     /// From now on `program` answers.
@@ -46,7 +48,8 @@ impl Front {
         let id = RequestId(format!("{:016X}", rand::random::<u64>()).into());
         request.extensions_mut().insert(id.clone());
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let protocol = Protocol::of(&path);
+        let protocol = Protocol::of(host(&request), &path, &self.domains);
+        request.extensions_mut().insert(protocol);
         let span = tracing::info_span!("request", id = %id);
         let (request, unread) = unread::watch(request);
         let answered = AssertUnwindSafe(self.dispatch(request, protocol, &path, &id)).catch_unwind();
@@ -83,7 +86,7 @@ impl Front {
         path: &str,
         id: &RequestId,
     ) -> Response {
-        if path == "/_health/live" {
+        if protocol == Protocol::Plain && path == "/_health/live" {
             return StatusCode::OK.into_response();
         }
         match self.program.get() {
@@ -95,6 +98,14 @@ impl Front {
                 response
             }
         }
+    }
+}
+
+/// The host the client named: in HTTP/2 the authority of the URI.
+fn host(request: &Request<Body>) -> Option<&str> {
+    match request.headers().get(header::HOST) {
+        Some(host) => host.to_str().ok(),
+        None => request.uri().authority().map(|authority| authority.as_str()),
     }
 }
 
@@ -166,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn before_it_is_open_a_server_is_alive_and_refuses_work() {
-        let front = Arc::new(Front::new(RequestLog::Failures));
+        let front = Arc::new(Front::new(RequestLog::Failures, Vec::new()));
         assert_eq!(ask(&front, "/_health/live").await.0, StatusCode::OK);
         assert_eq!(ask(&front, "/_health/ready").await.0, StatusCode::SERVICE_UNAVAILABLE);
         let (status, body) = ask(&front, "/bucket/key").await;
@@ -179,7 +190,7 @@ mod tests {
         async fn fail() -> StatusCode {
             panic!("for the test")
         }
-        let front = Arc::new(Front::new(RequestLog::Failures));
+        let front = Arc::new(Front::new(RequestLog::Failures, Vec::new()));
         front.open(Router::new().fallback(get(fail)));
         let (status, body) = ask(&front, "/bucket/key").await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);

@@ -26,6 +26,11 @@ pub(crate) fn start() -> Result<PrometheusHandle, BuildError> {
 }
 
 /// Answers the metrics to whom the configuration lets read them.
+#[utoipa::path(get, path = "/_metrics", tag = "Probes", responses(
+    (status = 200, description = "Prometheus text", content_type = "text/plain"),
+    (status = 401, description = "Credentials are required"),
+    (status = 403, description = "Not an administrator"),
+))]
 pub(crate) async fn show(State(server): Shared, Extension(principal): Extension<Principal>) -> Response {
     let allowed = match server.metrics_access {
         MetricsAccess::Public => true,

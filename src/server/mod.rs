@@ -8,11 +8,11 @@ pub mod credentials;
 mod dispatch;
 mod drives;
 mod front;
-mod health;
+pub(crate) mod health;
 mod idle;
 mod listener;
 pub mod logs;
-mod metrics;
+pub(crate) mod metrics;
 mod program;
 mod setup;
 #[cfg(test)]
@@ -117,7 +117,7 @@ impl Server {
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
         let metrics = metrics::start().map_err(StartError::Metrics)?;
         let log = if settings.log.requests { RequestLog::All } else { RequestLog::Failures };
-        let front = Arc::new(Front::new(log));
+        let front = Arc::new(Front::new(log, settings.domains.clone()));
         let (stop, stopped) = watch::channel(false);
         let listening =
             tokio::spawn(listener::serve(listener, front.clone(), settings.limits.clone(), stopped));

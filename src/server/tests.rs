@@ -22,7 +22,7 @@ struct Listening {
 async fn listen(program: Router, limits: Limits) -> Listening {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let front = Arc::new(Front::new(RequestLog::Failures));
+    let front = Arc::new(Front::new(RequestLog::Failures, Vec::new()));
     front.open(program);
     let (stop, stopped) = watch::channel(false);
     Listening { address, stop, task: tokio::spawn(listener::serve(listener, front, limits, stopped)) }

@@ -22,8 +22,9 @@ use super::token::LIFETIME_SECONDS;
 /// The longest form, in bytes.
 const FORM_BYTES_MAX: usize = 64 * 1024;
 
-#[derive(Deserialize)]
-struct Ask {
+/// What a client asks for.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub(crate) struct Ask {
     grant_type: Option<String>,
     client_id: Option<String>,
     client_secret: Option<String>,
@@ -39,7 +40,17 @@ pub fn router(identity: Arc<Identity>) -> Router {
         .with_state(identity)
 }
 
-async fn issue(
+/// Issues a bearer token to an access key.
+#[utoipa::path(
+    post, path = "/_iceberg/v1/oauth/tokens", tag = "Tokens",
+    request_body(content = Ask, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "A token for an hour", body = Object),
+        (status = 400, description = "Not the grant type client_credentials", body = Object),
+        (status = 401, description = "The client id (an access key) or its secret is wrong", body = Object),
+    )
+)]
+pub(crate) async fn issue(
     State(identity): State<Arc<Identity>>,
     headers: HeaderMap,
     form: Result<Form<Ask>, axum::extract::rejection::FormRejection>,

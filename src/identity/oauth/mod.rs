@@ -1,6 +1,6 @@
 //! OAuth2 client credentials for the catalog: the client is an access key and its secret.
 
-mod endpoint;
+pub(crate) mod endpoint;
 mod jwt;
 mod secret;
 mod token;
