@@ -142,6 +142,29 @@ async fn a_lost_reply_is_settled_by_the_put_id() {
     }
 }
 
+#[tokio::test]
+async fn a_refusal_after_a_lost_answer_proves_nothing() {
+    let inner = Arc::new(InMemory::new());
+    let (log, ..) = open(&inner, 1).await;
+    // The put is done and its answer lost; every later operation is refused.
+    let faulty = FaultyStore::new(inner.clone(), fault_at(0, Fault::ReplyLost, Fault::Lost));
+    let (seen, refused) = (faulty.clone(), Arc::new(move |_: &object_store::Error| faulty.ops() > 1));
+    let store = super::Store::new(
+        Arc::new(seen),
+        object_store::path::Path::from("catalog"),
+        refused,
+        std::time::Duration::from_secs(5),
+    );
+    let patience = super::Patience {
+        deadline: std::time::Duration::from_millis(20),
+        backoff: std::time::Duration::from_millis(5),
+    };
+    let mut log = Log { store, tail: log.tail(), pending: None, patience };
+    assert!(matches!(append(&mut log, 2, "there").await, Err(AppendError::Unknown { .. })));
+    let (_log, _trimmer, recovered) = open(&inner, 3).await;
+    assert_eq!(bodies(&recovered), [b"there"]);
+}
+
 /// What one append told its caller.
 #[derive(Debug, PartialEq)]
 enum Told {

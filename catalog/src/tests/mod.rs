@@ -1,6 +1,7 @@
 //! The catalog as a whole over stores in memory.
 
 mod basics;
+mod batches;
 mod faults;
 mod history;
 mod isolation;
