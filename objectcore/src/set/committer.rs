@@ -96,6 +96,7 @@ pub(crate) struct WorkerHandle {
 }
 
 pub(crate) struct Committer {
+    pub(crate) set: u16,
     pub(crate) settings: SetSettings,
     pub(crate) geometry: Geometry,
     pub(crate) slots: Vec<Slot>,
@@ -327,12 +328,22 @@ impl Committer {
         Ok(self.current(space, key)?.as_ref().map(entry_of))
     }
 
-    fn check_room(&self, bytes: usize) -> Result<(), StorageError> {
+    /// Refuses what would eat into the reserve. A drive that was full is asked again: room may have come back.
+    fn check_room(&mut self, bytes: usize) -> Result<(), StorageError> {
         let needed = self.settings.reserve_bytes.saturating_add(bytes as u64);
-        let tight = |slot: &usize| {
-            self.workers[*slot].as_ref().is_some_and(|worker| worker.report.free_bytes < needed)
-        };
-        if self.members().iter().any(tight) { Err(StorageError::Full) } else { Ok(()) }
+        for slot in self.members() {
+            let Some(worker) = &mut self.workers[slot] else { continue };
+            if worker.report.free_bytes >= needed {
+                continue;
+            }
+            if let Ok(space) = self.slots[slot].space() {
+                worker.report.free_bytes = space.free_bytes;
+            }
+            if worker.report.free_bytes < needed {
+                return Err(StorageError::Full);
+            }
+        }
+        Ok(())
     }
 
     fn add_copies(
@@ -543,7 +554,7 @@ impl Committer {
                 member.valid_through = Seq(self.durable_seq);
             }
             let out = self.slots.iter().filter(|slot| slot.state() == SlotState::Out).count();
-            metrics::gauge!("tarn_drives_out_count").set(out as f64);
+            metrics::gauge!("tarn_drives_out_count", "set" => self.set.to_string()).set(out as f64);
             let complete = self.slots.iter().filter(|slot| slot.state() == SlotState::Online).count();
             if self.members().len() < writes_needed(self.geometry) || complete == 0 {
                 // Nothing can be acknowledged, so nothing is recorded: the next open sees all drives and decides.

@@ -6,7 +6,8 @@
 //!   drives where shards travel in the log, from one where not. What was acknowledged is on every member, so it
 //!   is in the prefix unless more drives are gone or damaged than the parity covers.
 //! - V3: the rest is dropped only where a torn log proves it was never acknowledged.
-//! - V4: drives that lack what others keep are filling; they count for new writes only.
+//! - V4: drives that lack what others keep are filling; they count for new writes only. Entries are whole on one
+//!   complete drive; at most `parity` drives may be missing or new, so that shards are not given up unnoticed.
 //! - V5: nothing is served before the epoch is durable on every drive that is here.
 
 use std::collections::BTreeMap;
@@ -63,6 +64,8 @@ struct Verdict {
     keep: usize,
     missing: Vec<EntryBody>,
     why: &'static str,
+    /// The epoch knows nothing of this drive: it holds nothing of the set.
+    new: bool,
 }
 
 struct Decision {
@@ -134,7 +137,8 @@ impl Recovery<'_> {
         };
         let next = self.next_epoch(epoch.as_ref(), &present, &decision, &verdicts);
         let complete = verdicts.iter().filter(|verdict| verdict.standing == Standing::Complete).count();
-        if complete < self.geometry.data() {
+        let gone = self.geometry.total() - verdicts.iter().filter(|verdict| !verdict.new).count();
+        if complete == 0 || gone > self.geometry.parity() {
             return Err(self.too_few(complete, &verdicts).into());
         }
         let mut logs = Vec::new();
@@ -243,7 +247,8 @@ impl Recovery<'_> {
             let what = format!("drive {} holds records but no epoch", one.seat.drive.label());
             return Err(OpenError::Damaged { set: usize::from(self.set), what });
         }
-        let verdict = || Verdict { standing: Standing::Complete, keep: 0, missing: Vec::new(), why: "" };
+        let verdict =
+            || Verdict { standing: Standing::Complete, keep: 0, missing: Vec::new(), why: "", new: false };
         let decision = Decision { epoch: 0, cut: Seq(0), batch: 0, doubt: None };
         Ok((decision, present.iter().map(|_| verdict()).collect()))
     }
@@ -500,8 +505,9 @@ impl Recovery<'_> {
             .map(|(number, slot)| slot.unwrap_or_else(|| self.missing_slot(number, &epoch)))
             .collect();
         let out = slots.iter().filter(|slot| slot.state() == SlotState::Out).count();
-        metrics::gauge!("tarn_drives_out_count").set(out as f64);
+        metrics::gauge!("tarn_drives_out_count", "set" => self.set.to_string()).set(out as f64);
         let committer = Committer {
+            set: self.set,
             settings: self.settings.clone(),
             geometry: self.geometry,
             slots: slots.clone(),
@@ -640,12 +646,16 @@ fn judge(epoch: &EpochBody, one: &Present, decision: &Decision) -> Result<Verdic
         keep,
         missing: Vec::new(),
         why,
+        new: false,
     };
     let member =
         epoch.members.get(one.seat.slot).filter(|member| member.drive == one.seat.drive_id.as_u128());
     let applied = scanned.applier.checkpoint.seq;
     if !knows(one, epoch) {
-        let Some(member) = member else { return Ok(filling(keep_through(Seq(0)), "it is new in its place")) };
+        let Some(member) = member else {
+            let verdict = filling(keep_through(Seq(0)), "it is new in its place");
+            return Ok(Verdict { new: true, ..verdict });
+        };
         let cut = if member.standing == Standing::Out { member.valid_through } else { epoch.resume_after };
         let own = scanned.epoch.as_ref().map_or(0, |own| own.number);
         let served_alone =
@@ -677,7 +687,7 @@ fn judge(epoch: &EpochBody, one: &Present, decision: &Decision) -> Result<Verdic
     }
     let (standing, why) =
         if complete { (Standing::Complete, "") } else { (Standing::Filling, "it was being filled") };
-    Ok(Verdict { standing, keep, missing, why })
+    Ok(Verdict { standing, keep, missing, why, new: false })
 }
 
 /// The kept records of the batch in doubt that follow what a drive without holes has.

@@ -198,3 +198,33 @@ fn a_drive_that_hangs_is_out_after_the_timeout() {
     heal(&set, "fill");
     set.close();
 }
+
+#[test]
+fn as_many_new_drives_as_the_parity_are_filled_and_one_more_is_refused() {
+    let drives = sims(4);
+    let set = open(&drives).unwrap();
+    wait(set.commit(inlined(&set, "a", "1"))).unwrap();
+    set.close();
+    let (first, second) = (SimDrive::copy_group(&drives), SimDrive::copy_group(&drives));
+    for drive in &first[1..] {
+        drive.wipe();
+    }
+    assert!(matches!(open(&first), Err(OpenError::TooFewDrives { found: 1, .. })));
+    for drive in &second[2..] {
+        drive.wipe();
+    }
+    let set = open(&second).unwrap();
+    assert_eq!(set.fill_needed(), [2, 3]);
+    // One of the two that hold everything goes while the others are being filled.
+    second[1].die();
+    wait(set.commit(inlined(&set, "b", "1"))).unwrap();
+    set.close();
+    second[1].crash(|_| crate::drive::Kept::Nothing);
+    let set = open(&[second[0].clone(), second[2].clone(), second[3].clone()]).unwrap();
+    assert_eq!(all(&set).len(), 2);
+    set.close();
+    let set = open(&second).unwrap();
+    assert_eq!(set.fill_needed(), [1, 2, 3]);
+    heal(&set, "fill");
+    set.close();
+}
