@@ -95,3 +95,17 @@ async fn a_delete_follows_its_condition() {
     assert_eq!(delete(&etag).await.status, StatusCode::NO_CONTENT);
     assert_eq!(front.get("/abc/k").await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn of_many_that_create_the_same_key_one_does() {
+    let front = Front::new().await;
+    let absent = [("if-none-match", "*")];
+    for round in 0..4 {
+        let uri = format!("/abc/{round}");
+        let puts = (0..16).map(|_| front.put_with(&uri, &absent, "1"));
+        let answers = futures::future::join_all(puts).await;
+        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        assert_eq!(statuses.iter().filter(|&&status| status == 200).count(), 1, "{statuses:?}");
+        assert_eq!(statuses.iter().filter(|&&status| status == 412).count(), 15, "{statuses:?}");
+    }
+}

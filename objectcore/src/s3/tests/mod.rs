@@ -6,6 +6,7 @@ mod checksum;
 mod condition;
 mod copy;
 mod delete_objects;
+mod fuzz;
 mod list;
 mod malformed;
 mod multipart;
