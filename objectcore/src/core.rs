@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,7 @@ use crate::heal::{self, Healer};
 use crate::name::{BucketName, ObjectName};
 use crate::object::removal::{self, Removals};
 use crate::object::sweep::{self, Swept};
-use crate::set::{ErasureSet, OpenError, Slot, SlotState, Space, open_sets, set_of, writes_needed};
+use crate::set::{Entry, ErasureSet, OpenError, Slot, SlotState, Space, open_sets, set_of, writes_needed};
 use crate::settings::Settings;
 use crate::types::{Millis, NoSuchBucket, StorageError};
 
@@ -43,6 +44,10 @@ pub(crate) struct Inner {
     tasks: TaskTracker,
     closing: CancellationToken,
 }
+
+/// How often a read looks whether an entry is on all drives, and how many of these looks do not sleep.
+const APPLY_ROUNDS_MAX: usize = 200;
+const APPLY_ROUNDS_BUSY: usize = 20;
 
 /// One erasure set: its log and its codec.
 pub(crate) struct Set {
@@ -74,6 +79,20 @@ impl Set {
     /// Whether the slot's drive has all it should have.
     pub(crate) fn is_online(&self, slot: usize) -> bool {
         self.log.slots()[slot].state() == SlotState::Online
+    }
+
+    /// Waits until all drives have an entry that was seen on one: its commit is about to be answered.
+    /// When that takes too long, a drive is failing; its shard is then as good as missing.
+    pub(crate) async fn applied(&self, entry: &Entry) {
+        for round in 0..APPLY_ROUNDS_MAX {
+            if self.log.is_applied(entry.seq) {
+                return;
+            }
+            match round < APPLY_ROUNDS_BUSY {
+                true => tokio::task::yield_now().await,
+                false => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
+        }
     }
 
     /// The fewest drives that must hold a blob before it counts as durable.

@@ -72,6 +72,32 @@ pub struct Attributes {
     pub user: BTreeMap<String, String>,
 }
 
+impl Attributes {
+    /// The most bytes all of it may have. (S3 allows 8 KiB of headers; this is only a bound.)
+    pub const BYTES_MAX: usize = 64 << 10;
+
+    /// Refuses more than [`Attributes::BYTES_MAX`].
+    pub(crate) fn check(&self) -> Result<(), BodyError> {
+        let Self {
+            content_type,
+            content_encoding,
+            content_disposition,
+            content_language,
+            cache_control,
+            expires,
+            user,
+        } = self;
+        let named =
+            [content_type, content_encoding, content_disposition, content_language, cache_control, expires];
+        let named: usize = named.into_iter().flatten().map(String::len).sum();
+        let user: usize = user.iter().map(|(name, value)| name.len() + value.len()).sum();
+        match named + user <= Self::BYTES_MAX {
+            true => Ok(()),
+            false => Err(BodyError::Malformed("the attributes are too long".to_owned())),
+        }
+    }
+}
+
 /// One part of a multipart object, as `GetObjectAttributes` and `?partNumber=` need it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectPart {

@@ -162,6 +162,7 @@ impl Healer {
         key: &Bytes,
     ) -> Result<usize, StorageError> {
         let Some(entry) = set.log.get(space, key)? else { return Ok(0) };
+        set.applied(&entry).await;
         let repaired = self.repair_shards(set, (space, key, &entry)).await?;
         Ok(repaired + self.repair_records(set, (space, key, &entry)).await?)
     }

@@ -100,6 +100,27 @@ async fn damaged_shard_files_are_read_around_and_repaired() {
 }
 
 #[tokio::test]
+async fn damaged_log_records_are_read_around_and_repaired() {
+    for (count, bad) in [(4, 2), (6, 3)] {
+        let drives = drives(count);
+        let core = open(&drives).await;
+        let objects = fill(&core).await;
+        for drives in [&drives[..bad], &drives[count - bad..]] {
+            for drive in drives {
+                for (file, (name, length)) in drive.files().into_iter().enumerate() {
+                    if name.starts_with("Segment(") {
+                        (500..length).step_by(60).for_each(|offset| drive.flip(file, offset, 0x04));
+                    }
+                }
+            }
+            check(&core, &objects).await;
+            assert_whole(&core).await;
+        }
+        check(&core, &objects).await;
+    }
+}
+
+#[tokio::test]
 async fn more_shards_lost_than_parity_are_an_error_never_wrong_bytes() {
     let drives = drives(4);
     let core = open(&drives).await;

@@ -6,7 +6,9 @@ use crate::core::{ObjectCore, now};
 use crate::name::ObjectName;
 use crate::object::{key, value};
 use crate::set::{CommitError, Draft, Expect, Op, Space};
-use crate::types::{Attributes, ChecksumAlgorithm, ChecksumKind, StorageError, UploadError, UploadId};
+use crate::types::{
+    Attributes, ChecksumAlgorithm, ChecksumKind, StorageError, UploadError, UploadId, WriteError,
+};
 
 impl ObjectCore {
     /// Begins a multipart upload.
@@ -17,6 +19,7 @@ impl ObjectCore {
         checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
     ) -> Result<UploadId, UploadError> {
         let bucket = self.live_bucket(&at.bucket).map_err(|_| UploadError::NoSuchBucket)?;
+        attributes.check().map_err(WriteError::from)?;
         let set = Arc::clone(self.set_of(at));
         // Ids of version 7 sort by age, and uploads of a key are listed in that order.
         let upload = UploadId(uuid::Uuid::now_v7().simple().to_string());

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -30,7 +31,8 @@ use crate::types::{GetRange, ListOptions, ListPage, ObjectBody, ObjectInfo, Read
 const STRIPES_PER_HOP: usize = 2;
 
 /// How often a small object is read again when it is overwritten meanwhile.
-const TRIES_MAX: usize = 64;
+const TRIES_MAX: usize = 1000;
+const OVERTAKEN_PAUSE: Duration = Duration::from_millis(1);
 
 enum SmallRead {
     Done(ObjectBody),
@@ -51,7 +53,7 @@ impl ObjectCore {
         let set = Arc::clone(self.set_of(at));
         match &object.tail.stored {
             Stored::Empty | Stored::Inline(_) => {
-                match self.get_small(&set, at, (key, entry, object), range)? {
+                match self.get_small(&set, at, (key, entry, object), range).await? {
                     SmallRead::Done(body) => Ok(body),
                     SmallRead::NowLarge(key, entry, object) => {
                         self.get_large(set, at, (key, entry, object), range).await
@@ -74,18 +76,20 @@ impl ObjectCore {
         Ok((key, entry, object))
     }
 
-    fn get_small(
+    async fn get_small(
         &self,
         set: &Set,
         at: &ObjectName,
         (mut key, mut entry, mut object): (Bytes, Entry, Object),
         range: Option<GetRange>,
     ) -> Result<SmallRead, ReadError> {
+        let mut last = StorageError::Busy;
         for _ in 0..TRIES_MAX {
             if !object.tail.files().is_empty() {
                 return Ok(SmallRead::NowLarge(key, entry, object));
             }
             let range = resolve(&object, range)?;
+            set.applied(&entry).await;
             let read = self.read_inline(set, (&key, &entry, &object), &range);
             let (now_key, now, then) = match read {
                 Ok(chunks) => {
@@ -93,15 +97,21 @@ impl ObjectCore {
                     let chunks = stream::iter(chunks.into_iter().map(Ok)).boxed();
                     return Ok(SmallRead::Done(ObjectBody { info, range, chunks }));
                 }
-                // Shards are read by sequence number: they are gone when the object was overwritten.
+                // Shards are read by sequence number: they go when the object is overwritten, drive
+                // after drive.
                 Err(error) => match self.find(at)? {
-                    found if found.1.seq == entry.seq => return Err(error.into()),
-                    found => found,
+                    found if found.1.seq != entry.seq => found,
+                    found if set.log.is_overtaken(Space::Object, &key, &entry) => {
+                        tokio::time::sleep(OVERTAKEN_PAUSE).await;
+                        last = error;
+                        found
+                    }
+                    _ => return Err(error.into()),
                 },
             };
             (key, entry, object) = (now_key, now, then);
         }
-        Err(StorageError::Busy.into())
+        Err(last.into())
     }
 
     fn read_inline(
@@ -116,7 +126,7 @@ impl ObjectCore {
             let mut window = Window::new(&set.codec, blob, 0, &mut source);
             let read = window.read(range.start as usize..range.end as usize, &mut chunks);
             let bad = window.bad();
-            if !bad.is_empty() {
+            if !bad.is_empty() && !set.log.is_overtaken(Space::Object, key, entry) {
                 self.report(set, key, (blob, bad));
             }
             read.map_err(damaged)?;
@@ -140,7 +150,7 @@ impl ObjectCore {
             }
             (entry, object) = (now, then);
             if object.tail.files().is_empty() {
-                return match self.get_small(&set, at, (key, entry, object), range)? {
+                return match self.get_small(&set, at, (key, entry, object), range).await? {
                     SmallRead::Done(body) => Ok(body),
                     // Small, large, small, large between four lookups: let the caller try again.
                     SmallRead::NowLarge(..) => Err(StorageError::Busy.into()),

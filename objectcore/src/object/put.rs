@@ -18,6 +18,7 @@ impl ObjectCore {
     pub async fn put(&self, at: &ObjectName, body: Body, options: PutOptions) -> Result<Written, WriteError> {
         let bucket = self.live_bucket(&at.bucket).map_err(|_| WriteError::NoSuchBucket)?;
         let set = Arc::clone(self.set_of(at));
+        options.attributes.check()?;
         self.weigh_early(&set, at, &options.when)?;
         let terms = Terms {
             inline_bytes_max: Some(self.inner.settings.inline_bytes_max),

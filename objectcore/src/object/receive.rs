@@ -100,7 +100,9 @@ struct Intake<'a> {
 
 impl<'a> Intake<'a> {
     fn new(set: &'a Arc<Set>, terms: &Terms) -> Self {
-        let room = terms.inline_bytes_max.unwrap_or(0);
+        // Inline is one stripe at most.
+        let stripe_bytes = Coding::new(set.log.geometry()).stripe_bytes as usize;
+        let room = terms.inline_bytes_max.unwrap_or(0).min(stripe_bytes);
         let announced = terms.size.map_or(0, |size| usize::try_from(size).unwrap_or(usize::MAX));
         let head_bytes_max = if announced > room { 0 } else { room };
         Self { set, head: Vec::with_capacity(announced.min(head_bytes_max)), head_bytes_max, large: None }

@@ -466,7 +466,7 @@ impl Committer {
         if self.halted {
             return Err(Refusal::Unknown);
         }
-        self.figures.seq.store(self.durable_seq, Ordering::Relaxed);
+        self.figures.seq.store(self.durable_seq, Ordering::Release);
         self.figures.batch.store(self.batch, Ordering::Relaxed);
         Ok(())
     }

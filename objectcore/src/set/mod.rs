@@ -175,6 +175,21 @@ impl ErasureSet {
         inbox.as_ref().and_then(|inbox| inbox.send(message).ok()).ok_or(StorageError::Closing.into())
     }
 
+    /// Whether every member's index has the entries up to `seq`. An entry is seen as soon as one has it.
+    pub(crate) fn is_applied(&self, seq: Seq) -> bool {
+        seq.0 <= self.0.figures.seq.load(Ordering::Acquire)
+    }
+
+    /// Whether a drive already has a later state of the key than `entry`: a commit is being applied, drive
+    /// after drive.
+    pub(crate) fn is_overtaken(&self, space: Space, key: &[u8], entry: &Entry) -> bool {
+        let online = self.0.slots.iter().filter(|slot| slot.state() == SlotState::Online);
+        online.filter_map(Slot::index).any(|index| match index.get(space, key) {
+            Ok(row) => row.is_none_or(|row| row.seq > entry.seq),
+            Err(_) => false,
+        })
+    }
+
     /// The current entry of a key (S3).
     pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Entry>, StorageError> {
         let row =
