@@ -30,8 +30,7 @@ pub(crate) fn print(status: &Value) {
 fn print_set(set: &Value, fills: &Value) {
     let (geometry, epoch) = (&set["geometry"], text(&set["epoch"]));
     let geometry = format!("{}+{}", text(&geometry[0]), text(&geometry[1]));
-    let (number, entries) = (text(&set["set"]), text(&set["seq"]));
-    line(&format!("set {number}: {geometry} drives, epoch {epoch}, log position {entries}"));
+    line(&format!("set {}: {geometry} drives, epoch {epoch}", text(&set["set"])));
     let mut rows = Table::new(&["DRIVE", "STATE", "FREE", "SIZE", "LOG", "HEAL", "PATH"]);
     for slot in set["slots"].as_array().into_iter().flatten() {
         let mut state = text(&slot["state"]).to_lowercase();

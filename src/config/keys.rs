@@ -95,7 +95,12 @@ pub(crate) const KEYS: &[Key] = &[
     key(LOG_REQUESTS, "TARN_LOG_REQUESTS", "false", "whether every request is logged, not only failures"),
     key(METRICS_ACCESS, "TARN_METRICS_ACCESS", "admin", "who may read /_metrics: admin or public"),
     key(CONNECTIONS_MAX, "TARN_CONNECTIONS_MAX", "4096", "open connections; more wait"),
-    key(HEADER_TIMEOUT, "TARN_HEADER_TIMEOUT_SECONDS", "30", "time for a client to send a request's headers"),
+    key(
+        HEADER_TIMEOUT,
+        "TARN_HEADER_TIMEOUT_SECONDS",
+        "90",
+        "time from the end of a request to the end of the next one's headers",
+    ),
     key(
         IDLE_TIMEOUT,
         "TARN_IDLE_TIMEOUT_SECONDS",

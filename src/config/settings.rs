@@ -41,7 +41,7 @@ pub struct RootCredentials {
 pub struct Limits {
     /// Open connections; more wait to be accepted.
     pub connections_max: usize,
-    /// Time for a request's headers.
+    /// Time from the end of a request (or the connection's begin) to the end of the next one's headers.
     pub header_timeout: Duration,
     /// Time without a byte in either direction.
     pub idle_timeout: Duration,

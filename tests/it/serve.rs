@@ -2,7 +2,7 @@
 
 use reqwest::{Method, StatusCode};
 
-use crate::support::Tarn;
+use crate::support::{ACCESS_KEY, SECRET_KEY, Tarn};
 
 #[tokio::test]
 async fn a_server_keeps_what_it_acknowledged_over_a_stop_and_a_kill() {
@@ -59,4 +59,36 @@ async fn a_key_made_on_the_command_line_works_until_it_is_deleted() {
     assert!(gone.text().await.unwrap().contains("<Code>InvalidAccessKeyId</Code>"));
     let (code, status, _) = tarn.run(&["status"]);
     assert!(code == 0 && status.contains("set 0: 1+0") && status.contains("online"), "{status}");
+}
+
+#[tokio::test]
+async fn metrics_and_status_need_an_administrator_and_no_secret_reaches_the_log() {
+    let tarn = Tarn::start(2).await;
+    let form = format!("grant_type=client_credentials&client_id={ACCESS_KEY}&client_secret={SECRET_KEY}");
+    let ask = |url: String| {
+        reqwest::Client::new().post(url).header("content-type", "application/x-www-form-urlencoded")
+    };
+    let answer = ask(tarn.endpoint() + "/_iceberg/v1/oauth/tokens").body(form).send().await.unwrap();
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    let token = answer["access_token"].as_str().unwrap();
+    let metrics =
+        reqwest::Client::new().get(tarn.endpoint() + "/_metrics").bearer_auth(token).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for name in ["tarn_http_requests_total", "tarn_catalog_commits_total", "tarn_drive_sync_seconds"] {
+        assert!(metrics.contains(name), "{name} is missing in {metrics}");
+    }
+    let document: serde_json::Value =
+        reqwest::get(tarn.endpoint() + "/_openapi.json").await.unwrap().json().await.unwrap();
+    assert!(document["paths"]["/_iceberg/v1/oauth/tokens"].is_object());
+
+    let (_, made, _) = tarn.run(&["admin", "key", "create", "--json"]);
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let secret = made["secret"].as_str().unwrap();
+    let wrong = tarn.send_as((ACCESS_KEY, secret), Method::GET, "/", b"").await;
+    assert_eq!(wrong.status(), StatusCode::FORBIDDEN);
+    let log = tarn.log();
+    assert!(log.contains("created an access key"), "{log}");
+    for secret in [SECRET_KEY, secret, token] {
+        assert!(!log.contains(secret), "a secret is in the log");
+    }
 }
