@@ -52,6 +52,11 @@ async fn fill(core: &ObjectCore) -> Vec<(String, Bytes)> {
 async fn check(core: &ObjectCore, objects: &[(String, Bytes)]) {
     for (key, content) in objects {
         assert!(get(core, key).await.unwrap() == *content, "{key}");
+        // What was acknowledged is on all drives, also right after a start: no read waits for it.
+        let set = core.set_of(&at(key));
+        let stored = crate::object::key::object(&at(key));
+        let entry = set.log.get(crate::set::Space::Object, &stored).unwrap().unwrap();
+        assert!(set.log.is_applied(entry.seq), "{key}");
     }
 }
 

@@ -16,4 +16,6 @@ pub(crate) mod sweep;
 pub(crate) mod value;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
