@@ -19,7 +19,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::committer::{CopyIf, CopyRequest, Message};
-use super::scan::{ScanError, TailRecord};
+use super::scan::ScanError;
 use super::worker::LocalCopy;
 use super::{CommitError, ErasureSet, Inline, Op, SlotState};
 use crate::drive::Drive;
@@ -211,9 +211,8 @@ impl ErasureSet {
             return Ok(());
         };
         let location = Location { segment: header.segment, offset: header.offset, len: len as u32 };
-        let record = TailRecord { seq: header.seq, location, body };
         let Some(index) = self.slots()[slot].index() else { return Ok(()) };
-        for (number, op) in record.body.ops.iter().enumerate() {
+        for (number, op) in body.ops.iter().enumerate() {
             let row = index.get(op.space(), op.key()).map_err(ScanError::from)?;
             let when = match op {
                 Op::Put { .. } => {
@@ -223,18 +222,18 @@ impl ErasureSet {
                     CopyIf::At(location)
                 }
                 Op::Delete { .. } => {
-                    if victim.oldest || row.is_some_and(|row| row.seq >= record.seq) {
+                    if victim.oldest || row.is_some_and(|row| row.seq >= header.seq) {
                         continue;
                     }
-                    CopyIf::NotSince(record.seq)
+                    CopyIf::NotSince(header.seq)
                 }
             };
-            let inline = match &record.body.inline {
+            let inline = match &body.inline {
                 Inline::Present((_, bytes)) if number == 0 => Inline::Present(Bytes::clone(bytes)),
                 Inline::Lost if number == 0 => Inline::Lost,
                 Inline::Present(_) | Inline::Lost | Inline::None => Inline::None,
             };
-            let copy = LocalCopy { seq: record.seq, op: op.clone(), inline };
+            let copy = LocalCopy { seq: header.seq, op: op.clone(), inline };
             out.push(CopyRequest { slot, when, copy });
         }
         Ok(())

@@ -21,12 +21,12 @@ use crate::drive::Drive;
 use crate::log::Seq;
 use crate::log::epoch::{EpochBody, Member, Standing};
 use crate::log::reader::WalkError;
-use crate::log::record::{EntryBody, Inline};
+use crate::log::record::Inline;
 use crate::log::writer::{Identity, LogTail, LogWriter, NewRecord};
 
 use super::committer::{Committer, Figures, WorkerHandle};
 use super::open::OpenError;
-use super::scan::{ScanError, Scanned, TailRecord, apply_records, scan};
+use super::scan::{Outline, ScanError, Scanned, TailRecord, apply_records, scan};
 use super::slot::{Slot, SlotParts, SlotState};
 use super::types::SetSettings;
 use super::worker::{Report, Worker};
@@ -62,7 +62,7 @@ struct Verdict {
     standing: Standing,
     /// The records of its tail that count, and how many of the batch's are to be appended.
     keep: usize,
-    missing: Vec<EntryBody>,
+    missing: Vec<Outline>,
     why: &'static str,
     /// The epoch knows nothing of this drive: it holds nothing of the set.
     new: bool,
@@ -81,7 +81,7 @@ struct Decision {
 struct Doubt {
     number: u64,
     first_seq: Seq,
-    kept: Vec<EntryBody>,
+    kept: Vec<Outline>,
 }
 
 /// Opens a set on the drives that are here. One that fails meanwhile is treated as missing.
@@ -285,7 +285,7 @@ impl Recovery<'_> {
         let Some(first_seq) = first else {
             return Ok(Decision { epoch: epoch.number, cut: base, batch: last, doubt: None });
         };
-        let mut copies: BTreeMap<Seq, (usize, EntryBody)> = BTreeMap::new();
+        let mut copies: BTreeMap<Seq, (usize, Outline)> = BTreeMap::new();
         for tail in tails.iter().filter_map(|one| one.scanned.tail.as_ref()) {
             for record in &tail.records {
                 let counts = usize::from(!matches!(record.body.inline, Inline::Lost));
@@ -626,12 +626,12 @@ fn accepted_epoch(present: &[Present]) -> Option<EpochBody> {
 }
 
 /// The body without this drive's shard.
-fn lost(body: &EntryBody) -> EntryBody {
+fn lost(body: &Outline) -> Outline {
     let inline = match &body.inline {
         Inline::None => Inline::None,
         Inline::Present(_) | Inline::Lost => Inline::Lost,
     };
-    EntryBody { ops: body.ops.clone(), inline }
+    Outline { ops: body.ops.clone(), inline }
 }
 
 /// How a drive stands under the epoch, and what of its log counts (V4).
@@ -691,7 +691,7 @@ fn judge(epoch: &EpochBody, one: &Present, decision: &Decision) -> Result<Verdic
 }
 
 /// The kept records of the batch in doubt that follow what a drive without holes has.
-fn lacking(scanned: &Scanned, epoch: &EpochBody, keep: usize, decision: &Decision) -> Vec<EntryBody> {
+fn lacking(scanned: &Scanned, epoch: &EpochBody, keep: usize, decision: &Decision) -> Vec<Outline> {
     let Some(doubt) = &decision.doubt else { return Vec::new() };
     match (&scanned.tail, scanned.epoch.as_ref().is_some_and(|own| own.id == epoch.id)) {
         (Some(tail), true) if tail.number == doubt.number => {

@@ -18,12 +18,30 @@ use crate::log::{Op, Seq};
 
 use super::apply::{Applier, Effect};
 
+/// An entry without its shard's bytes: of those only offset in the record and length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outline {
+    pub(crate) ops: Vec<Op>,
+    pub(crate) inline: Inline<(u32, u32)>,
+}
+
+impl From<EntryBody> for Outline {
+    fn from(body: EntryBody) -> Self {
+        let inline = match body.inline {
+            Inline::None => Inline::None,
+            Inline::Present((at, bytes)) => Inline::Present((at, bytes.len() as u32)),
+            Inline::Lost => Inline::Lost,
+        };
+        Self { ops: body.ops, inline }
+    }
+}
+
 /// A record of the last batch.
 #[derive(Debug, Clone)]
 pub(crate) struct TailRecord {
     pub(crate) seq: Seq,
     pub(crate) location: Location,
-    pub(crate) body: EntryBody,
+    pub(crate) body: Outline,
 }
 
 /// The last batch of a log.
@@ -96,6 +114,8 @@ impl From<std::io::Error> for ScanError {
 
 /// Effects are applied in portions of this many records.
 const PORTION_RECORDS: usize = 4096;
+/// Or when this much of the log was read.
+const PORTION_BYTES: u64 = 32 << 20;
 /// More than this in files without one record is not what a crash leaves.
 const TORN_START_BYTES_MAX: u64 = 1 << 20;
 
@@ -246,6 +266,7 @@ struct Scan {
     gaps: bool,
     drive: u128,
     ready: Vec<TailRecord>,
+    read_bytes: u64,
     /// The last seq in `ready` or applied.
     seq: Seq,
     batch_epoch: u64,
@@ -273,6 +294,7 @@ impl Scan {
             previous: (0, 0),
             tail: None,
             ready: Vec::new(),
+            read_bytes: 0,
             applier,
             listed,
         }
@@ -387,10 +409,10 @@ impl Scan {
                 });
             }
             Body::Entry(body) => {
-                self.entry(&header, TailRecord { seq: header.seq, location, body })?;
+                self.entry(&header, TailRecord { seq: header.seq, location, body: body.into() })?;
             }
             Body::Copy(body) => {
-                let copy = TailRecord { seq: header.seq, location, body };
+                let copy = TailRecord { seq: header.seq, location, body: body.into() };
                 match &mut self.tail {
                     Some(tail) if tail.number == header.batch => tail.copies.push(copy),
                     // A copy outside a batch is written only after the batch before is settled.
@@ -413,7 +435,9 @@ impl Scan {
                 self.commit_tail()?;
             }
         }
-        if self.ready.len() >= PORTION_RECORDS {
+        self.read_bytes += len as u64;
+        if self.ready.len() >= PORTION_RECORDS || self.read_bytes >= PORTION_BYTES {
+            self.read_bytes = 0;
             self.flush()?;
         }
         Ok(())
@@ -576,11 +600,10 @@ pub(crate) fn apply_records(applier: &mut Applier, records: &[TailRecord]) -> Re
 }
 
 fn effect(record: &TailRecord) -> Effect<'_> {
-    let ops: &[Op] = &record.body.ops;
-    let inline = match &record.body.inline {
-        Inline::None => Inline::None,
-        Inline::Present((at, bytes)) => Inline::Present((*at, bytes.len() as u32)),
-        Inline::Lost => Inline::Lost,
-    };
-    Effect { seq: record.seq, location: record.location, ops, inline }
+    Effect {
+        seq: record.seq,
+        location: record.location,
+        ops: &record.body.ops,
+        inline: record.body.inline.clone(),
+    }
 }

@@ -50,7 +50,10 @@ fn durable_puts_scan_and_restart() {
     let settings = SetSettings::default();
     let set = open_sets(&settings, None, files(folder.path(), 4)).unwrap().sets[0].clone();
     println!("idle: {}", resident_kib());
-    for (clients, each) in [(1, 500), (16, 500), (64, 1000), (256, 500)] {
+    let whole = "1x500 16x500 64x1000 256x500".to_owned();
+    let load = std::env::var("TARN_BENCH_LOAD").unwrap_or(whole);
+    let pairs = load.split(' ').filter_map(|pair| pair.split_once('x'));
+    for (clients, each) in pairs.map(|(clients, each)| (clients.parse().unwrap(), each.parse().unwrap())) {
         let before = Instant::now();
         let rate = put_all(&set, clients, each);
         println!("{clients} clients: {rate:.0} durable 4 KiB puts/s ({:?})", before.elapsed());
@@ -67,17 +70,17 @@ fn durable_puts_scan_and_restart() {
     }
     println!("scan: {:.0} entries/s", f64::from(count as u32) / began.elapsed().as_secs_f64());
     let began = Instant::now();
-    for client in 0..64 {
-        for number in 0..500 {
-            set.get(Space::Object, format!("bucket/{client:03}/{number:08}").as_bytes()).unwrap().unwrap();
-        }
+    for number in 0..32_000 {
+        set.get(Space::Object, format!("bucket/{:03}/{:08}", number % 64, number / 64).as_bytes()).unwrap();
     }
     println!("get: {:.0}/s; {}", 32_000.0 / began.elapsed().as_secs_f64(), resident_kib());
     set.close();
     drop(set);
     let began = Instant::now();
-    let set = open_sets(&settings, None, files(folder.path(), 4)).unwrap().sets[0].clone();
-    println!("restart: {:?}", began.elapsed());
+    let drives = files(folder.path(), 4);
+    let opened = began.elapsed();
+    let set = open_sets(&settings, None, drives).unwrap().sets[0].clone();
+    println!("restart: {:?}, of which drives {opened:?}", began.elapsed());
     set.close();
     drop(set);
     for number in 0..4 {
