@@ -109,9 +109,22 @@ async fn changes_that_do_not_exclude_each_other_are_rebased_by_the_server() {
 const TABLES: usize = 6;
 const CLIENTS: u64 = 16;
 const TRANSACTIONS: u64 = 12;
+/// Of one client; far more than conflicts and faults can cost.
+const ATTEMPTS_MAX: usize = 20_000;
 
 fn name(table: usize) -> String {
     format!("t{table}")
+}
+
+/// Under faults a thing is asked for until it is there.
+async fn until_there(catalog: &Catalog, request: Request) {
+    for _ in 0..20 {
+        match catalog.commit(request.clone()).await {
+            Ok(_) | Err(CommitError::Conflict(_)) => return,
+            Err(_) => {}
+        }
+    }
+    panic!("the catalog does not recover");
 }
 
 /// What the clients of a run share.
@@ -135,11 +148,7 @@ struct Told {
 impl Run {
     async fn begin(catalog: Catalog) -> Self {
         for table in 0..TABLES {
-            // Under faults a table is asked for until it is there.
-            while !matches!(
-                catalog.commit(create(&name(table))).await,
-                Ok(_) | Err(CommitError::Conflict(Conflict::TableExists(_)))
-            ) {}
+            until_there(&catalog, create(&name(table))).await;
         }
         Self { catalog, clock: Arc::new(AtomicU64::new(0)), ids: Arc::new(AtomicI64::new(1)) }
     }
@@ -152,11 +161,14 @@ impl Run {
     async fn client(self, seed: u64, transactions: u64) -> Told {
         let mut told = Told::default();
         let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
-        while ((told.done.len() + told.unknown.len()) as u64) < transactions {
+        for _ in 0..ATTEMPTS_MAX {
+            if (told.done.len() + told.unknown.len()) as u64 >= transactions {
+                return told;
+            }
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             self.attempt((random >> 33) as usize % TABLES, 2 + (random >> 60) as usize % 2, &mut told).await;
         }
-        told
+        panic!("the catalog does not go on");
     }
 
     async fn attempt(&self, first: usize, written: usize, told: &mut Told) {
@@ -249,7 +261,7 @@ async fn transactions_stay_strictly_serializable_while_the_store_fails() {
     let warehouses = Arc::new(MemoryWarehouses { faulty: Some(store.clone()), ..Default::default() });
     let catalog = open(Arc::new(store), warehouses, settings(), 1).await.unwrap();
     for request in set_up_requests() {
-        while !matches!(catalog.commit(request.clone()).await, Ok(_) | Err(CommitError::Conflict(_))) {}
+        until_there(&catalog, request).await;
     }
     let begun = Run::begin(catalog.clone()).await;
     let told = run(&begun, 8, 10).await;
