@@ -8,15 +8,12 @@ pub mod drive;
 mod erasure;
 pub mod geometry;
 mod heal;
-#[allow(dead_code)]
 mod index;
-#[allow(dead_code)]
 mod log;
 mod multipart;
 pub mod name;
 mod object;
 pub mod s3;
-#[allow(dead_code)]
 mod set;
 mod settings;
 mod status;

@@ -90,9 +90,8 @@ pub(crate) struct Scanned {
     pub(crate) leftovers: Vec<u64>,
     /// The highest number of any segment file.
     pub(crate) highest_file: u64,
-    /// Where the intact records of the last segment end, and the length of its file.
+    /// Where the intact records of the last segment end.
     pub(crate) end: (u64, u64),
-    pub(crate) file_len: u64,
 }
 
 /// Why a drive's log cannot be used.
@@ -153,7 +152,7 @@ pub(crate) fn scan(
         }
     };
     scan.walk(&**drive)?;
-    scan.finish(&**drive)
+    scan.finish()
 }
 
 enum Fresh {
@@ -571,9 +570,8 @@ impl Scan {
         Ok(())
     }
 
-    fn finish(mut self, drive: &dyn Drive) -> Result<Scanned, ScanError> {
+    fn finish(mut self) -> Result<Scanned, ScanError> {
         self.flush()?;
-        let file_len = if self.end.0 == 0 { 0 } else { drive.segment_len(self.end.0)? };
         Ok(Scanned {
             applier: self.applier,
             epoch: self.epoch,
@@ -588,7 +586,6 @@ impl Scan {
             leftovers: self.listed.leftovers,
             highest_file: self.listed.highest_file,
             end: self.end,
-            file_len,
         })
     }
 }
