@@ -27,6 +27,7 @@ use crate::types::StorageError;
 mod apply;
 mod committer;
 mod compact;
+mod decide;
 mod fill;
 pub(crate) mod format;
 pub(crate) mod layout;
