@@ -1,4 +1,4 @@
-//! What the logs of a set's drives say together. Pure: nothing is read or written here; `recover.rs` acts.
+//! What the logs of a set's drives say together. Nothing is read or written here; `recover.rs` acts.
 //!
 //! - V1: the highest epoch counts, unless a drive it names a member is here and never heard of it: then nothing
 //!   was written under it (E1).
