@@ -192,6 +192,16 @@ def test_a_wrong_md5_or_checksum_is_not_stored(signed, s3_client):
         s3_client.get_object(Bucket=BUCKET, Key="damaged")
 
 
+def test_a_body_that_ends_early_is_not_stored(tarn, signed, s3_client):
+    body = b"x" * 300_000
+    headers = signed.headers("PUT", f"/{BUCKET}/short", body) | {"Host": tarn.authority, "Content-Length": str(len(body))}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    answer = raw(tarn, f"PUT /{BUCKET}/short HTTP/1.1\r\n{lines}\r\n".encode() + body[:200_000])
+    assert b" 200 " not in answer[:20], answer
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        s3_client.get_object(Bucket=BUCKET, Key="short")
+
+
 # --- sizes ---
 
 

@@ -1,12 +1,15 @@
-"""Many writers at once: no lost update, no half-seen transaction. `history.py` is the judge."""
+"""Many writers at once: no lost update, no half-seen transaction. `history.py` is the judge of tables."""
 
 import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from botocore.exceptions import ClientError
+
 import history
 import rest
+import s3
 
 WRITERS = 64
 COMMITS_EACH = 4
@@ -14,6 +17,7 @@ CLIENTS = 16
 TRANSACTIONS_EACH = 12
 TABLES = [f"t{n}" for n in range(8)]
 TABLES_EACH = 4
+ADDITIONS_EACH = 10
 ATTEMPTS_MAX = 2000
 
 
@@ -141,3 +145,51 @@ def test_of_64_creators_of_one_table_exactly_one_wins(tarn, catalog):
 
     run(tarn, "once", WRITERS, work)
     assert sorted(statuses) == [200] + [409] * (WRITERS - 1)
+
+
+def refused(call, **arguments):
+    """Calls S3; None when the condition did not hold."""
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        assert status in (409, 412), error
+        return None
+
+
+def test_of_64_conditional_puts_of_one_new_key_exactly_one_wins(tarn, s3_client):
+    s3_client.create_bucket(Bucket="conditional")
+    client = s3.client(tarn, pool=WRITERS)
+    gate = threading.Barrier(WRITERS)
+
+    def one(number: int) -> bool:
+        gate.wait()
+        body = f"by {number}".encode()
+        return refused(client.put_object, Bucket="conditional", Key="new", Body=body, IfNoneMatch="*") is not None
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        won = [number for number, win in enumerate(pool.map(one, range(WRITERS))) if win]
+    assert len(won) == 1
+    assert s3_client.get_object(Bucket="conditional", Key="new")["Body"].read() == f"by {won[0]}".encode()
+
+
+def test_a_number_raised_by_compare_and_swap_from_16_clients_loses_no_addition(tarn, s3_client):
+    client = s3.client(tarn, pool=CLIENTS)
+    s3_client.create_bucket(Bucket="counter")
+    s3_client.put_object(Bucket="counter", Key="number", Body=b"0")
+
+    def add(_: int) -> None:
+        done = 0
+        for _ in range(ATTEMPTS_MAX):
+            found = client.get_object(Bucket="counter", Key="number")
+            body = str(int(found["Body"].read()) + 1).encode()
+            if refused(client.put_object, Bucket="counter", Key="number", Body=body, IfMatch=found["ETag"]):
+                done += 1
+            if done == ADDITIONS_EACH:
+                return
+        raise AssertionError(f"lost {ATTEMPTS_MAX} races")
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(add, range(CLIENTS)))
+    total = s3_client.get_object(Bucket="counter", Key="number")["Body"].read()
+    assert int(total) == CLIENTS * ADDITIONS_EACH
