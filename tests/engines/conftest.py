@@ -71,5 +71,5 @@ def s3_client(tarn):
 @pytest.fixture(scope="session")
 def files(tmp_path_factory):
     """TPC-H at the scale factor of TARN_TPCH_SF."""
-    scale = float(os.environ.get("TARN_TPCH_SF", "0.05"))
+    scale = float(os.environ.get("TARN_TPCH_SF", "1"))
     return tpch.Files(tmp_path_factory.mktemp("tpch"), scale)
