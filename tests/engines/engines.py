@@ -1,7 +1,8 @@
 """The four engines, unmodified, each attached to one Tarn as catalog `tarn`.
 
 A table has the same name in all SQL engines: `tarn.<namespace>.<table>`. An engine differs from the
-others in how it is started, how it runs SQL and how it hashes text; everything else is shared.
+others in how it is started, how it runs SQL and how it hashes text; everything else is shared. How an
+engine is pointed at Tarn is read out of the README, so what users paste is what is tested.
 """
 
 import os
@@ -14,8 +15,8 @@ from pathlib import Path
 import duckdb
 import pyarrow
 import trino
-from pyiceberg.catalog import load_catalog
 
+import readme
 import server
 
 CACHE = Path(__file__).parent.parent / ".cache"
@@ -55,7 +56,6 @@ class Spark(SqlEngine):
 
         java = Path(shutil.which("java")).resolve()
         os.environ["JAVA_HOME"] = str(java.parents[1])
-        os.environ["AWS_REGION"] = server.REGION
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
         jars = ",".join(str(jar) for jar in sorted((CACHE / "jars").glob("iceberg-*.jar")))
         settings = {
@@ -67,25 +67,10 @@ class Spark(SqlEngine):
             "spark.sql.session.timeZone": "UTC",
             "spark.sql.warehouse.dir": str(work / "spark"),
             "spark.local.dir": str(work),
-            "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-            "spark.sql.catalog.tarn": "org.apache.iceberg.spark.SparkCatalog",
         }
-        catalog = {
-            "type": "rest",
-            "uri": tarn.catalog_uri,
-            "warehouse": server.WAREHOUSE,
-            "credential": f"{server.ACCESS_KEY}:{server.SECRET_KEY}",
-            "oauth2-server-uri": tarn.token_uri,
-            "scope": "catalog",
-            "cache-enabled": "false",
-            "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
-            "s3.endpoint": tarn.endpoint,
-            "s3.path-style-access": "true",
-            "s3.access-key-id": server.ACCESS_KEY,
-            "s3.secret-access-key": server.SECRET_KEY,
-            "client.region": server.REGION,
-        }
-        settings |= {f"spark.sql.catalog.tarn.{name}": value for name, value in catalog.items()}
+        # Other engines commit between two statements: a table kept from before would be stale.
+        settings["spark.sql.catalog.tarn.cache-enabled"] = "false"
+        settings |= dict(line.split() for line in readme.snippet("Spark", tarn).splitlines())
         builder = SparkSession.builder.master("local[2]").appName("tarn")
         for name, value in settings.items():
             builder = builder.config(name, value)
@@ -134,28 +119,12 @@ class Trino(SqlEngine):
             "query.max-memory": "2GB",
             "query.max-memory-per-node": "2GB",
         }
-        catalog = {
-            "connector.name": "iceberg",
-            "iceberg.catalog.type": "rest",
-            "iceberg.rest-catalog.uri": tarn.catalog_uri,
-            "iceberg.rest-catalog.warehouse": server.WAREHOUSE,
-            "iceberg.rest-catalog.security": "OAUTH2",
-            "iceberg.rest-catalog.oauth2.credential": f"{server.ACCESS_KEY}:{server.SECRET_KEY}",
-            "iceberg.rest-catalog.oauth2.server-uri": tarn.token_uri,
-            "iceberg.rest-catalog.oauth2.scope": "catalog",
-            "fs.native-s3.enabled": "true",
-            "s3.endpoint": tarn.endpoint,
-            "s3.region": server.REGION,
-            "s3.path-style-access": "true",
-            "s3.aws-access-key": server.ACCESS_KEY,
-            "s3.aws-secret-key": server.SECRET_KEY,
-            # The carried Java runtime has no vector module.
-            "parquet.experimental.vectorized-decoding.enabled": "false",
-        }
+        # The carried Java runtime has no vector module.
+        catalog = readme.snippet("Trino", tarn) + "parquet.experimental.vectorized-decoding.enabled=false\n"
         (work / "etc" / "catalog").mkdir(parents=True)
-        for path, values in {"config": config, "catalog/tarn": catalog}.items():
-            lines = "".join(f"{name}={value}\n" for name, value in values.items())
-            (work / "etc" / f"{path}.properties").write_text(lines)
+        (work / "etc" / "catalog" / "tarn.properties").write_text(catalog)
+        lines = "".join(f"{name}={value}\n" for name, value in config.items())
+        (work / "etc" / "config.properties").write_text(lines)
 
     def _await_started(self) -> None:
         began = time.monotonic()
@@ -200,18 +169,9 @@ class DuckDb(SqlEngine):
             self.sql(f"install '{file}'")
             self.sql(f"load {extension}")
         self.sql("set timezone = 'UTC'")
-        self.sql(
-            f"""create secret s3 (type s3, key_id '{server.ACCESS_KEY}', secret '{server.SECRET_KEY}',
-            region '{server.REGION}', endpoint '{tarn.authority}', url_style 'path', use_ssl false)"""
-        )
-        self.sql(
-            f"""create secret catalog (type iceberg, client_id '{server.ACCESS_KEY}',
-            client_secret '{server.SECRET_KEY}', oauth2_server_uri '{tarn.token_uri}', oauth2_scope 'catalog')"""
-        )
-        self.sql(
-            f"""attach '{server.WAREHOUSE}' as tarn (type iceberg, endpoint '{tarn.catalog_uri}',
-            secret catalog, access_delegation_mode 'none')"""
-        )
+        # All but the query at the end.
+        for statement in readme.snippet("DuckDB", tarn).split(";")[:-2]:
+            self.sql(statement)
 
     def sql(self, statement: str) -> list[tuple]:
         return self.connection.execute(statement).fetchall()
@@ -226,21 +186,11 @@ class PyIceberg:
     name = "pyiceberg"
 
     def __init__(self, tarn: server.Tarn):
-        self.catalog = load_catalog(
-            "tarn",
-            **{
-                "type": "rest",
-                "uri": tarn.catalog_uri,
-                "warehouse": server.WAREHOUSE,
-                "credential": f"{server.ACCESS_KEY}:{server.SECRET_KEY}",
-                "oauth2-server-uri": tarn.token_uri,
-                "scope": "catalog",
-                "s3.endpoint": tarn.endpoint,
-                "s3.region": server.REGION,
-                "s3.access-key-id": server.ACCESS_KEY,
-                "s3.secret-access-key": server.SECRET_KEY,
-            },
-        )
+        # All but the query at the end.
+        code, _, _ = readme.snippet("PyIceberg", tarn).rpartition("catalog.list_tables")
+        names = {}
+        exec(code, names)
+        self.catalog = names["catalog"]
 
     def load(self, table: str):
         """The table named `tarn.<namespace>.<table>`."""
