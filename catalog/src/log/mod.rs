@@ -216,8 +216,15 @@ impl Log {
                     Ok(record) if record.put_id == pending.put_id => self.confirm(pending).await,
                     Ok(_) | Err(_) => Try::Fenced(AppendError::Taken { seq: pending.seq }),
                 },
-                // It was there a moment ago: only a trim removes records.
-                Ok(None) => self.confirm(pending).await,
+                // Only a trim removes records. Above the boundary the store refused for a record that it does not
+                // show: whose it is, and whether it stays, is not known.
+                Ok(None) => match self.confirm(pending).await {
+                    Try::Landed => Try::Unknown(object_store::Error::Generic {
+                        store: "catalog log",
+                        source: format!("{key} is taken and cannot be read").into(),
+                    }),
+                    other @ (Try::Fenced(_) | Try::Refused(_) | Try::Unknown(_)) => other,
+                },
                 Err(source) => Try::Unknown(source),
             },
             Err(PutError::Refused(source)) => Try::Refused(source),

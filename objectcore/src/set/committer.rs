@@ -148,6 +148,8 @@ struct Assembly {
     overlay: HashMap<(Space, Bytes), Option<Entry>>,
     drafts: Vec<Waiting>,
     copied: Vec<Answer<()>>,
+    /// Drafts refused because of what this batch will hold: told once the batch is durable (C4).
+    refused: Vec<(Answer<Committed>, CommitError)>,
 }
 
 pub(crate) fn entry_of(row: &Row) -> Entry {
@@ -270,6 +272,9 @@ impl Committer {
     fn add_draft(&mut self, into: &mut Assembly, draft: Draft, bytes: usize, answer: Answer<Committed>) {
         match self.plan_draft(into, draft, bytes) {
             Ok((seq, replaced)) => into.drafts.push(Waiting { seq, replaced, answer }),
+            Err(error @ CommitError::Changed { .. }) if !into.overlay.is_empty() => {
+                into.refused.push((answer, error));
+            }
             Err(error) => {
                 let _ = answer.send(Err(error));
             }
@@ -398,7 +403,13 @@ impl Committer {
     }
 
     /// Makes a batch durable on every member, applies it, answers (C1, C2).
-    fn write(&mut self, assembly: Assembly) {
+    fn write(&mut self, mut assembly: Assembly) {
+        // A copy may have come before a draft of the same key. The draft's record stands before it in the log,
+        // and after a deletion an older copy would bring the entry back.
+        let overlay = &assembly.overlay;
+        for copies in &mut assembly.copies {
+            copies.retain(|copy| !overlay.contains_key(&(copy.op.space(), copy.op.key().clone())));
+        }
         if assembly.entries.is_empty() && assembly.copied.is_empty() {
             return;
         }
@@ -418,12 +429,18 @@ impl Committer {
                 for answer in assembly.copied {
                     let _ = answer.send(Ok(()));
                 }
+                for (answer, error) in assembly.refused {
+                    let _ = answer.send(Err(error));
+                }
             }
             Err(refusal) => {
                 for waiting in assembly.drafts {
                     let _ = waiting.answer.send(Err(refusal.error().into()));
                 }
                 for answer in assembly.copied {
+                    let _ = answer.send(Err(refusal.error().into()));
+                }
+                for (answer, _) in assembly.refused {
                     let _ = answer.send(Err(refusal.error().into()));
                 }
             }

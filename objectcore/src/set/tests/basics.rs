@@ -4,6 +4,7 @@ use super::{
     Arc, Bound, Bytes, CommitError, Draft, Drive, ErasureSet, Expect, FileDrive, SetSettings, SimDrive,
     Space, StorageError, all, delete, draft, inlined, open_sets, put, shard, sims, small, value, wait,
 };
+use crate::drive::Fault;
 
 /// Runs a test on a set of simulated drives and on a set of directories; `reopen` closes and opens again.
 fn on_both(drives: usize, test: impl Fn(&mut dyn FnMut() -> ErasureSet)) {
@@ -149,4 +150,31 @@ fn full_drives_refuse_puts_and_take_deletes() {
     drives[2].set_free_bytes(1 << 40);
     wait(set.commit(draft(vec![put("c", "1")]))).unwrap();
     assert_eq!(all(&set), [("c".to_owned(), "1".to_owned())]);
+}
+
+/// A refusal was told at once, though what it rested on was in the same batch and could still fail.
+#[test]
+fn a_refusal_rests_on_what_is_durable() {
+    for ahead in 1..12 {
+        let drives = sims(1);
+        let set = super::open(&drives).unwrap();
+        drives[0].hold();
+        drives[0].plan(drives[0].operations() + ahead, Fault::FailBefore);
+        let absent = || Draft {
+            expect: vec![(Space::Object, Bytes::from_static(b"k"), Expect::Absent)],
+            ..draft(vec![put("k", "v")])
+        };
+        let (_, first, second, ()) = wait(async {
+            let release = async { drives[0].release() };
+            tokio::join!(
+                set.commit(draft(vec![put("o", "v")])),
+                set.commit(absent()),
+                set.commit(absent()),
+                release
+            )
+        });
+        let refused = matches!(second, Err(CommitError::Changed { .. }));
+        assert!(first.is_ok() || !refused, "operation {ahead}: {first:?}, {second:?}");
+        set.close();
+    }
 }

@@ -2,10 +2,10 @@
 
 use super::crashes::{History, STEPS, check, check_healed, crash, work};
 use super::{
-    ErasureSet, SimDrive, all, delete, draft, inlined, open, open_with, put, sims, small, value, wait,
+    ErasureSet, SimDrive, all, delete, draft, inlined, open, open_with, put, shard, sims, small, value, wait,
 };
 use crate::drive::{Drive, Fault};
-use crate::set::SetSettings;
+use crate::set::{SetSettings, Space};
 
 fn churn(set: &ErasureSet, rounds: usize) {
     for round in 0..rounds {
@@ -142,4 +142,44 @@ fn a_damaged_segment_goes_once_the_drive_is_filled() {
     assert_eq!(set.fill_needed(), Vec::<usize>::new());
     assert_eq!(all(&set), rows);
     set.close();
+}
+
+/// A copy that waited in the queue before a deletion of the same key went into the same batch, and was written
+/// behind it: the deleted entry was there again.
+#[test]
+fn a_copy_in_the_batch_of_a_deletion_brings_nothing_back() {
+    for (slot, copy_first) in [(0, true), (0, false), (2, true), (2, false)] {
+        let drives = sims(4);
+        let set = open(&drives).unwrap();
+        wait(set.commit(inlined(&set, "k", "v"))).unwrap();
+        let entry = set.get(Space::Object, b"k").unwrap().unwrap();
+        // While a drive holds the batch before, what comes waits for one batch.
+        drives[1].hold();
+        wait(async {
+            let before = set.commit(inlined(&set, "other", "v"));
+            let copy = || set.refill(slot, Space::Object, b"k", &entry, Some(shard(slot, "k", "v")));
+            let gone = || set.commit(draft(vec![delete("k")]));
+            let release = async { drives[1].release() };
+            if copy_first {
+                let (before, copy, gone, ()) = tokio::join!(before, copy(), gone(), release);
+                for done in [before.map(drop), copy, gone.map(drop)] {
+                    done.unwrap();
+                }
+            } else {
+                let (before, gone, copy, ()) = tokio::join!(before, gone(), copy(), release);
+                for done in [before.map(drop), copy, gone.map(drop)] {
+                    done.unwrap();
+                }
+            }
+        });
+        assert_eq!(value(&set, "k"), None, "slot {slot}, copy first: {copy_first}");
+        set.close();
+        let set = open(&drives).unwrap();
+        assert_eq!(value(&set, "k"), None, "slot {slot}, copy first: {copy_first}, opened again");
+        for drive in 0..4 {
+            let entry = set.slots()[drive].index().unwrap().get(Space::Object, b"k").unwrap();
+            assert!(entry.is_none(), "drive {drive}, slot {slot}, copy first: {copy_first}");
+        }
+        set.close();
+    }
 }
