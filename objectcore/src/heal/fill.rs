@@ -3,7 +3,13 @@
 //! - F1: a filling drive takes all new writes, so what is looked at once stays whole.
 //! - F2: the set decides that nothing is missing (`ErasureSet::finish_fill`), not this walk.
 //!
-//! A shard that cannot be rebuilt is recorded as lacking and logged; the fill goes on.
+//! - F3: parts are looked at before objects: a part that becomes an object's extent meanwhile is seen as
+//!   one or the other.
+//! - F4: what cannot be rebuilt while a drive of the set is out is not recorded: that drive may bring it. The
+//!   drive stays filling and the next open fills on.
+//!
+//! A shard that cannot be rebuilt although all drives answer is recorded as lacking and logged; the fill
+//! goes on.
 
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -87,6 +93,23 @@ struct Fill<'a> {
     set: &'a Arc<Set>,
     slot: usize,
     progress: Arc<Progress>,
+    /// Entries left for when all drives are there (F4).
+    put_off: AtomicU64,
+}
+
+/// How a fill ended.
+enum Ended {
+    Filled,
+    PutOff { entries: u64 },
+}
+
+/// What became of a rebuild.
+enum Rebuilt<T> {
+    Done(T),
+    /// Beyond repair: all drives were asked.
+    Lost,
+    /// A drive that may have it is out.
+    PutOff,
 }
 
 /// Fills every drive that lacks entries.
@@ -94,10 +117,20 @@ pub(crate) async fn run(healer: Healer, fills: Arc<Fills>) {
     for set in healer.sets.iter() {
         for slot in set.log.fill_needed() {
             let progress = fills.begin(set.number, slot);
-            let fill = Fill { healer: &healer, set, slot, progress };
+            let fill = Fill { healer: &healer, set, slot, progress, put_off: AtomicU64::new(0) };
             tracing::info!(set.number = set.number, slot, "filling a drive");
-            if let Err(error) = fill.run().await {
-                tracing::error!(set.number = set.number, slot, %error, "could not fill a drive");
+            match fill.run().await {
+                Ok(Ended::Filled) => {}
+                Ok(Ended::PutOff { entries }) => tracing::error!(
+                    set.number = set.number,
+                    slot,
+                    entries,
+                    "a drive is not filled: another drive of its set is out and may hold what is needed; the next \
+                     start with that drive fills on"
+                ),
+                Err(error) => {
+                    tracing::error!(set.number = set.number, slot, %error, "could not fill a drive");
+                }
             }
             fill.progress.over.store(true, Ordering::Relaxed);
         }
@@ -105,14 +138,25 @@ pub(crate) async fn run(healer: Healer, fills: Arc<Fills>) {
     fills.over.send_replace(true);
 }
 
+/// The order of the walk: objects last (F3).
+fn order() -> [Space; Space::ALL.len()] {
+    let mut order = Space::ALL;
+    order.sort_by_key(|space| *space == Space::Object);
+    order
+}
+
 impl Fill<'_> {
-    async fn run(&self) -> Result<(), CommitError> {
-        for space in Space::ALL {
+    async fn run(&self) -> Result<Ended, CommitError> {
+        for space in order() {
             self.space(space).await?;
         }
         for _ in 0..ROUNDS_MAX {
+            let entries = self.put_off.load(Ordering::Relaxed);
+            if entries > 0 {
+                return Ok(Ended::PutOff { entries });
+            }
             match self.set.log.finish_fill(self.slot).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(Ended::Filled),
                 Err(FillError::Lacking { space, key }) => {
                     if let Some(entry) = self.set.log.get(space, &key)? {
                         self.entry(space, &key, &entry).await?;
@@ -148,7 +192,9 @@ impl Fill<'_> {
         if let Ills::Files { version, blobs } = &ills {
             let Some(pin) = self.healer.pin(self.set, (space, key, entry), *version)? else { return Ok(()) };
             for blob in blobs {
-                self.files(*blob).await?;
+                if let Rebuilt::PutOff = self.files(*blob).await? {
+                    return Ok(());
+                }
             }
             drop(pin);
         }
@@ -157,7 +203,11 @@ impl Fill<'_> {
         }
         let inline = match ills {
             Ills::Nothing | Ills::Files { .. } => None,
-            Ills::Inline(blob) => self.inline(&blob, (space, key, entry)),
+            Ills::Inline(blob) => match self.inline(&blob, (space, key, entry)) {
+                Rebuilt::Done(bytes) => Some(bytes),
+                Rebuilt::Lost => None,
+                Rebuilt::PutOff => return Ok(()),
+            },
         };
         let bytes = inline.as_ref().map_or(0, Bytes::len);
         match self.set.log.refill(self.slot, space, key, entry, inline).await {
@@ -172,19 +222,34 @@ impl Fill<'_> {
         }
     }
 
-    fn inline(&self, blob: &Blob, entry: (Space, &Bytes, &Entry)) -> Option<Bytes> {
+    fn inline(&self, blob: &Blob, entry: (Space, &Bytes, &Entry)) -> Rebuilt<Bytes> {
         let mut wanted = ShardSet::default();
         wanted.insert(blob.shard_on(self.slot));
         match restore_inline(self.set, entry, blob, Some(wanted)) {
-            Ok(restored) => restored.into_iter().next().map(|(_, bytes)| Bytes::from(bytes)),
-            Err(error) => {
-                tracing::error!(set.number = self.set.number, %error, "a shard cannot be made again");
-                None
-            }
+            Ok(restored) => match restored.into_iter().next() {
+                Some((_, bytes)) => Rebuilt::Done(Bytes::from(bytes)),
+                None => Rebuilt::Lost,
+            },
+            Err(error) => self.failed(&error),
         }
     }
 
-    async fn files(&self, blob: Blob) -> Result<(), StorageError> {
+    /// Decides what a failed rebuild means (F4). A drive may have gone without a write having noticed, so each
+    /// is asked.
+    fn failed<T>(&self, error: &StorageError) -> Rebuilt<T> {
+        // A drive that went does not come back before the next open.
+        let missing = self.put_off.load(Ordering::Relaxed) > 0
+            || !self.set.log.slots().iter().all(crate::set::Slot::answers);
+        if missing {
+            self.put_off.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(set.number = self.set.number, slot = self.slot, %error, "a shard cannot be made again while a drive is out");
+            return Rebuilt::PutOff;
+        }
+        tracing::error!(set.number = self.set.number, slot = self.slot, %error, "a shard cannot be made again");
+        Rebuilt::Lost
+    }
+
+    async fn files(&self, blob: Blob) -> Result<Rebuilt<()>, StorageError> {
         let (set, slot) = (Arc::clone(self.set), self.slot);
         let work = tokio::task::spawn_blocking(move || {
             let whole = HEADER_BYTES as u64 + blob.stored_bytes();
@@ -199,13 +264,53 @@ impl Fill<'_> {
         match work.await.map_err(|_| StorageError::Closing)? {
             Ok(bytes) => {
                 self.progress.bytes_written.fetch_add(bytes, Ordering::Relaxed);
-                Ok(())
+                Ok(Rebuilt::Done(()))
             }
-            Err(error @ StorageError::Damaged { .. }) => {
-                tracing::error!(set.number = self.set.number, %error, "a shard file cannot be made again");
-                Ok(())
-            }
+            Err(error @ StorageError::Damaged { .. }) => Ok(self.failed(&error)),
             Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ObjectCore;
+    use crate::drive::{Drive, SimDrive};
+    use crate::settings::Settings;
+    use crate::testing::{KIB, at, body, bucket, bytes};
+    use crate::types::{Attributes, CompletePart, PutOptions};
+
+    #[tokio::test]
+    async fn a_part_completed_while_a_drive_is_filled_is_filled_too() {
+        // Completed after 0, 1, .. spaces were looked at.
+        for before in 0..=Space::ALL.len() {
+            let drives: Vec<Arc<SimDrive>> =
+                (0..4).map(|number| Arc::new(SimDrive::new(&format!("sim-{number}")))).collect();
+            let all = drives.iter().map(|drive| Arc::clone(drive) as Arc<dyn Drive>).collect();
+            let core = ObjectCore::open(Settings::default(), all).await.unwrap();
+            core.create_bucket(&bucket("bucket")).await.unwrap();
+            let upload = core.create_upload(&at("key"), Attributes::default(), None).await.unwrap();
+            let content = body(&bytes(300 * KIB, 1));
+            let part = core.put_part(&at("key"), &upload, 1, content, PutOptions::default()).await.unwrap();
+            let shards = drives[2].list_shards().unwrap();
+            assert_eq!(shards.len(), 1);
+            drives[2].remove_shard(shards[0]).unwrap();
+
+            let healer = core.inner.healer.clone();
+            let progress = Fills::default().begin(0, 2);
+            let set = &core.inner.sets[0];
+            let fill = Fill { healer: &healer, set, slot: 2, progress, put_off: AtomicU64::new(0) };
+            for space in &order()[..before] {
+                fill.space(*space).await.unwrap();
+            }
+            let named = [CompletePart { number: 1, etag: part.etag, checksum: None }];
+            core.complete_upload(&at("key"), &upload, &named, Default::default()).await.unwrap();
+            for space in &order()[before..] {
+                fill.space(*space).await.unwrap();
+            }
+            assert_eq!(drives[2].list_shards().unwrap(), shards, "completed after {before}");
+            core.close().await;
         }
     }
 }

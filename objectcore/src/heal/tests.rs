@@ -200,6 +200,73 @@ async fn replaced_drives_are_filled() {
 }
 
 #[tokio::test]
+async fn a_drive_is_not_filled_before_all_it_lacks_could_be_made_again() {
+    // Whether the drive that goes is known to be out before the fill looks for it, and which is replaced.
+    for (known, gone, replaced) in [(false, 1, 2), (true, 1, 2), (true, 2, 0)] {
+        let all = drives(3);
+        let core = open(&all).await;
+        let mut objects = fill(&core).await;
+        core.close().await;
+        let first = again(&all);
+        first[replaced].wipe();
+        let core = open(&first).await;
+        // The fill has not begun: nothing was waited for since.
+        first[gone].die();
+        let states = |core: &ObjectCore| -> Vec<SlotState> {
+            core.inner.sets[0].log.slots().iter().map(|slot| slot.state()).collect()
+        };
+        if known {
+            core.inner.sets[0].log.slots()[gone].fail("pulled");
+        }
+        core.inner.fills.settle().await;
+        assert_eq!(states(&core)[replaced], SlotState::Filling);
+        for size in [10, 300 * KIB] {
+            let (key, content) = (format!("while-away-{size}"), bytes(size, 9));
+            put(&core, &key, &content).await;
+            assert!(get(&core, &key).await.unwrap() == content);
+            objects.push((key, content));
+        }
+        assert_eq!(states(&core)[gone], SlotState::Out);
+        core.inner.healer.repairs.settle().await;
+        core.close().await;
+        let second = again(&first);
+        let core = open(&second).await;
+        core.inner.fills.settle().await;
+        check(&core, &objects).await;
+        assert_whole(&core).await;
+        core.close().await;
+        // Each of them may go now.
+        for lost in 0..3 {
+            let mut kept = again(&second);
+            kept.remove(lost);
+            let core = open(&kept).await;
+            check(&core, &objects).await;
+            core.close().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_beyond_repair_on_all_drives_does_not_keep_a_drive_from_being_filled() {
+    let all = drives(3);
+    let core = open(&all).await;
+    let objects = fill(&core).await;
+    core.close().await;
+    let changed = again(&all);
+    changed[2].wipe();
+    for (file, length) in shard_files(&changed[1]) {
+        changed[1].flip(file, length / 2, 0x10);
+    }
+    let core = open(&changed).await;
+    core.inner.fills.settle().await;
+    assert!(core.inner.sets[0].log.slots().iter().all(|slot| slot.state() == SlotState::Online));
+    for (key, content) in objects.iter().filter(|(_, content)| content.len() <= 128 * KIB) {
+        assert!(get(&core, key).await.unwrap() == *content, "{key}");
+    }
+    core.close().await;
+}
+
+#[tokio::test]
 async fn one_drive_too_few_opens_nothing() {
     for (count, lost) in [(1, 1), (2, 2), (4, 3), (6, 4)] {
         let all = drives(count);

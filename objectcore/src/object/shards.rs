@@ -30,7 +30,8 @@ impl ShardSource for InlineShards<'_> {
         let slot = self.blob.slot(shard);
         let (space, key, entry) = self.entry;
         let stored = self.read[slot].get_or_insert_with(|| {
-            if !self.set.is_online(slot) {
+            // A drive being filled may hold the only shards of what was written since; hashes tell (W1).
+            if !self.set.is_reachable(slot) {
                 return None;
             }
             self.set.log.read_inline(slot, space, key, entry.seq).ok().flatten()
@@ -85,7 +86,7 @@ impl ShardSource for FileShards<'_> {
         if let File::Closed = file {
             *file = match self
                 .set
-                .is_online(slot)
+                .is_reachable(slot)
                 .then(|| self.set.log.slots()[slot].open_shard(blob.id.number()))
             {
                 Some(Ok(reader)) => File::Open(reader),

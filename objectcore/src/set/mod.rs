@@ -237,7 +237,10 @@ impl ErasureSet {
             }
             before = Some(row.location);
         }
-        self.request_repair(Repair { slot, space, key: Bytes::copy_from_slice(key), seq });
+        // What a drive being filled lacks is for its fill.
+        if place.state() == SlotState::Online {
+            self.request_repair(Repair { slot, space, key: Bytes::copy_from_slice(key), seq });
+        }
         Ok(None)
     }
 

@@ -200,6 +200,11 @@ impl Slot {
         self.drive()?.space()
     }
 
+    /// Whether the drive is in the set and can be read at all. Blocking.
+    pub(crate) fn answers(&self) -> bool {
+        self.drive().and_then(|drive| drive.read_format()).is_ok_and(|format| format.is_some())
+    }
+
     /// Begins a shard file. `StorageFull` leaves the drive in the set; after any other error the caller takes
     /// it out.
     pub(crate) fn create_shard(&self, id: u128) -> io::Result<Box<dyn ShardWriter>> {
