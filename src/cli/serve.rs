@@ -8,6 +8,9 @@ use super::Failure;
 use crate::config::{self, Layers, Settings, keys};
 use crate::server;
 
+/// The most threads that block on drives at once.
+const BLOCKING_THREADS_MAX: usize = 64;
+
 /// The flags of `tarn serve`. Each stands over its `TARN_*` variable, that over the file.
 #[derive(clap::Args)]
 pub(crate) struct ServeFlags {
@@ -61,13 +64,22 @@ impl ServeFlags {
 }
 
 pub(crate) fn run(flags: ServeFlags) -> Result<(), Failure> {
-    let settings = Settings::read(&flags.layers()?).map_err(|error| Failure::Usage(error.into()))?;
+    let mut settings = Settings::read(&flags.layers()?).map_err(|error| Failure::Usage(error.into()))?;
     if !(flags.demo_scale > 0.0 && flags.demo_scale <= 100.0) {
         return Err(Failure::Usage(anyhow::anyhow!("--demo-scale must be above 0 and at most 100")));
     }
     server::logs::start(&settings.log);
     let demo = flags.demo.then_some(flags.demo_scale);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let limits = &mut settings.limits;
+    let descriptors = server::descriptors::raise();
+    limits.connections_max =
+        server::descriptors::connections(descriptors, settings.drives.len(), limits.connections_max)
+            .map_err(anyhow::Error::from)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        // Each thread keeps memory of its own, and drives are not faster with the default's 512.
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build();
     let runtime = runtime.context("the runtime could not be started")?;
     runtime.block_on(server::run(settings, demo, stop_signal())).map_err(anyhow::Error::from)?;
     Ok(())

@@ -5,6 +5,7 @@
 //! - S2: stopping: no new connection, running requests end, then the catalog closes, then the object core.
 
 pub mod credentials;
+pub(crate) mod descriptors;
 mod dispatch;
 mod drives;
 mod front;

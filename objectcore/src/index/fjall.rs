@@ -20,6 +20,8 @@ const CHECKPOINT_KEY: [u8; 2] = [NOTES, b'c'];
 const LIVE_PREFIX: [u8; 2] = [NOTES, b'l'];
 const MEMTABLE_BYTES_MIN: u64 = 1 << 20;
 const JOURNAL_BYTES: u64 = 64 << 20;
+/// Table files kept open: the descriptors the server sets aside for a drive include them.
+const FILES_OPEN_MAX: usize = 48;
 
 /// The memory of one index, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +93,7 @@ impl FjallIndex {
             let database = Database::builder(path)
                 .cache_size(budget.cache_bytes)
                 .worker_threads(1)
+                .max_cached_files(Some(FILES_OPEN_MAX))
                 .max_journaling_size(JOURNAL_BYTES)
                 .open()?;
             let memtable_bytes = budget.memtable_bytes.max(MEMTABLE_BYTES_MIN);

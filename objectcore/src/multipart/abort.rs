@@ -30,8 +30,11 @@ impl ObjectCore {
             inline: None,
         };
         match set.log.commit(draft).await {
-            // From here on no part can appear. What stays after a crash is swept at the next start.
-            Ok(_) => Ok(self.sweep_parts(set, upload).await?),
+            Ok(_) => {
+                // From here on no part can appear.
+                self.sweep_done(set, upload).await;
+                Ok(())
+            }
             Err(CommitError::Changed { .. }) => Err(UploadError::NoSuchUpload),
             Err(CommitError::Storage(error)) => Err(error.into()),
         }

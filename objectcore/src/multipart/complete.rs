@@ -93,7 +93,7 @@ impl ObjectCore {
                 };
                 known.iter().filter(unnamed).for_each(|part| self.condemn_part(set, &part.part));
                 // A part put between reading them and the commit is not the object's.
-                self.sweep_parts(set, upload).await?;
+                self.sweep_done(set, upload).await;
                 Ok(Some(object.head.written()))
             }
             Err(Refused::Elsewhere) => Ok(None),

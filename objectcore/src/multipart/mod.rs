@@ -86,6 +86,14 @@ impl ObjectCore {
         }
     }
 
+    /// The same after the upload has ended: that took effect, so a failure here is not the caller's. What stays
+    /// is swept at the next start.
+    async fn sweep_done(&self, set: &Set, upload: &UploadId) {
+        if let Err(error) = self.sweep_parts(set, upload).await {
+            tracing::warn!(%error, upload = %upload.0, "parts of an upload that has ended could not be removed");
+        }
+    }
+
     fn condemn_part(&self, set: &Set, part: &value::Part) {
         if part.blob.size > 0 {
             self.condemn(set, part.blob.id, vec![part.blob.id]);

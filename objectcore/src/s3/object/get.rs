@@ -5,11 +5,12 @@ use axum::response::Response;
 use futures::StreamExt as _;
 use tarn_openapi::access::Action;
 
+use crate::core::ObjectCore;
 use crate::name::ObjectName;
 use crate::s3::call::Call;
 use crate::s3::error::S3Error;
 use crate::s3::range;
-use crate::types::ObjectBody;
+use crate::types::{GetRange, ObjectBody, ReadError};
 
 use super::read::{Read, explain_range};
 
@@ -29,12 +30,29 @@ pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response
             range::resolve(range, &object)?;
         }
     }
-    let found = call.core().get(at, range).await.map_err(|error| explain_range(error.into(), range))?;
+    let (found, range) = read_as_asked(call.core(), at, &read, range).await?;
     if let Some(settled) = read.settle(&found.info)? {
         return Ok(settled);
     }
-    let parts = read.head(&found.info, &found.range)?;
+    let parts = read.head(&found.info, range, &found.range)?;
     Ok(Response::from_parts(parts, stream(call.request_id().to_owned(), found)))
+}
+
+/// The object and the range it was read with. `range` held for the object as it was looked at; where `If-Range` does
+/// not hold for the one that was read, another was put meanwhile, and the whole is read instead.
+async fn read_as_asked(
+    core: &ObjectCore,
+    at: &ObjectName,
+    read: &Read<'_>,
+    range: Option<GetRange>,
+) -> Result<(ObjectBody, Option<GetRange>), S3Error> {
+    match core.get(at, range).await {
+        Ok(found) if range.is_none() || read.range_for(&found.info) == range => return Ok((found, range)),
+        Ok(_) => {}
+        Err(ReadError::InvalidRange { .. }) if read.may_answer_whole() => {}
+        Err(error) => return Err(explain_range(error.into(), range)),
+    }
+    Ok((core.get(at, None).await?, None))
 }
 
 /// The bytes. An error aborts the connection (F4), and this is the only place that can log it.
@@ -63,7 +81,22 @@ mod tests {
 
     use super::*;
     use crate::s3::testing;
-    use crate::types::{ReadError, StorageError};
+    use crate::testing::{at, core, put};
+    use crate::types::StorageError;
+
+    #[tokio::test]
+    async fn an_object_put_after_the_look_is_answered_whole_where_if_range_named_the_other() {
+        let core = core(4).await;
+        let read_now = async |range, if_range: &str| {
+            let read = Read::ranged(range, if_range);
+            let (found, range) = read_as_asked(&core, &at("k"), &read, Some(range)).await.unwrap();
+            (read.head(&found.info, range, &found.range).unwrap().status.as_u16(), found.range)
+        };
+        let put = put(&core, "k", &Bytes::from_static(b"0123456789")).await;
+        assert_eq!(read_now(GetRange::Bounded(2, 3), &format!("\"{}\"", put.etag.0)).await, (206, 2..4));
+        assert_eq!(read_now(GetRange::Bounded(2, 3), "\"of the other\"").await, (200, 0..10));
+        assert_eq!(read_now(GetRange::From(50), "\"of the other\"").await, (200, 0..10));
+    }
 
     #[tokio::test]
     async fn a_block_that_is_lost_midway_breaks_the_body_and_does_not_end_it() {

@@ -18,10 +18,11 @@ pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response
     if let Some(settled) = read.settle(&object)? {
         return Ok(settled);
     }
-    let bytes = match read.range_for(&object) {
+    let range = read.range_for(&object);
+    let bytes = match range {
         Some(range) => range::resolve(range, &object)?,
         None => 0..object.size,
     };
-    let parts = read.head(&object, &bytes)?;
+    let parts = read.head(&object, range, &bytes)?;
     Ok(Response::from_parts(parts, Body::empty()))
 }

@@ -58,6 +58,17 @@ impl<'r> Read<'r> {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn ranged(range: GetRange, if_range: &'r str) -> Self {
+        Self {
+            range: Some(range),
+            if_range: Some(if_range),
+            conditions: Conditions::default(),
+            overrides: Vec::new(),
+            checksum_mode: ChecksumMode::Silent,
+        }
+    }
+
     /// Whether the object must be known before its bytes are asked for.
     pub(super) fn looks_first(&self) -> bool {
         self.range.is_some() && (self.if_range.is_some() || self.conditions.any())
@@ -70,6 +81,11 @@ impl<'r> Read<'r> {
             (Some(_), Some(value)) if !if_range_holds(value, object) => None,
             (range, _) => range,
         }
+    }
+
+    /// Whether `If-Range` allows the whole object in place of the range.
+    pub(super) fn may_answer_whole(&self) -> bool {
+        self.if_range.is_some() && !matches!(self.range, Some(GetRange::Part(_)))
     }
 
     /// 304 or 412, where a condition says so.
@@ -87,13 +103,17 @@ impl<'r> Read<'r> {
         }
     }
 
-    /// The head of the answer that carries `bytes` of `object`.
-    pub(super) fn head(&self, object: &ObjectInfo, bytes: &Range<u64>) -> Result<Parts, S3Error> {
+    /// The head of the answer that carries `bytes` of `object`, read with `range`.
+    pub(super) fn head(
+        &self,
+        object: &ObjectInfo,
+        range: Option<GetRange>,
+        bytes: &Range<u64>,
+    ) -> Result<Parts, S3Error> {
         let (mut parts, ()) = Response::new(()).into_parts();
         attributes::describe(&mut parts, object, &self.overrides)?;
         let length = bytes.end - bytes.start;
         parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        let range = self.range_for(object);
         if range.is_some() && length > 0 {
             parts.status = StatusCode::PARTIAL_CONTENT;
             let content_range = format!("bytes {}-{}/{}", bytes.start, bytes.end - 1, object.size);
