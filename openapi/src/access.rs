@@ -15,6 +15,108 @@ pub enum Principal {
     Root,
     /// An access key created through the admin API. Holds the key's id, never its secret.
     AccessKey(Arc<str>),
+    /// Temporary credentials: those of another principal, restricted.
+    Session(Arc<Session>),
+}
+
+/// Temporary credentials. A session may do what its parent may at that moment, and only what its restriction allows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Session {
+    /// The access key id of the credentials.
+    pub id: Arc<str>,
+    /// Whom it acts for. May be a session itself: then the restrictions of both count.
+    pub parent: Principal,
+    /// What it may do of what the parent may.
+    pub restriction: Restriction,
+}
+
+/// What a [`Session`] is restricted to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Restriction {
+    /// Objects below any of these prefixes, and nothing else: no buckets, no catalog, no administration.
+    Prefixes(Arc<[Prefix]>),
+    /// An inline policy in AWS's JSON.
+    Policy(Arc<str>),
+}
+
+impl Restriction {
+    /// Whether an action is within prefixes; `None` when that is for a policy to say.
+    pub fn prefixes_allow(&self, action: Action, resource: Resource<'_>) -> Option<bool> {
+        match self {
+            Self::Prefixes(prefixes) => Some(prefixes.iter().any(|prefix| prefix.allows(action, resource))),
+            Self::Policy(_) => None,
+        }
+    }
+}
+
+/// The objects of a bucket whose keys begin with a text that ends in `/`, so that `t1` never opens `t10`.
+/// Keys are compared as bytes: `..` is no special thing in them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Prefix {
+    bucket: Box<str>,
+    prefix: Box<str>,
+    access: PrefixAccess,
+}
+
+/// What may be done with the objects below a [`Prefix`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PrefixAccess {
+    /// Read and list them.
+    Read,
+    /// The same, and write and delete them, multipart uploads included.
+    ReadWrite,
+}
+
+impl Prefix {
+    /// The objects below `path`; a `/` is added where it lacks. `None` for the whole bucket: nobody is
+    /// given that by a prefix.
+    pub fn new(bucket: &str, path: &str, access: PrefixAccess) -> Option<Self> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        (!bucket.is_empty() && !path.is_empty()).then(|| Self {
+            bucket: bucket.into(),
+            prefix: format!("{path}/").into(),
+            access,
+        })
+    }
+
+    /// The bucket.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// What keys begin with; ends in `/`.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// What may be done there.
+    pub fn access(&self) -> PrefixAccess {
+        self.access
+    }
+
+    /// Whether it is about this key, or, of a listing, all keys with this beginning.
+    pub fn covers(&self, bucket: &str, key: &str) -> bool {
+        *self.bucket == *bucket && key.as_bytes().starts_with(self.prefix.as_bytes())
+    }
+
+    fn allows(&self, action: Action, resource: Resource<'_>) -> bool {
+        let access = match action {
+            Action::ObjectRead => PrefixAccess::Read,
+            Action::ObjectWrite => PrefixAccess::ReadWrite,
+            Action::BucketList
+            | Action::BucketManage
+            | Action::CatalogRead
+            | Action::CatalogWrite
+            | Action::WarehouseManage
+            | Action::Admin => return false,
+        };
+        let covered = match resource {
+            Resource::Object(bucket, key) => self.covers(bucket, key),
+            Resource::Listing(bucket, prefix) => self.covers(bucket, prefix),
+            Resource::Server | Resource::Bucket(_) | Resource::Namespace(..) | Resource::Table(..) => false,
+        };
+        covered && access <= self.access
+    }
 }
 
 /// What a request wants to do.
@@ -47,6 +149,8 @@ pub enum Resource<'a> {
     Bucket(&'a str),
     /// An object: bucket and key.
     Object(&'a str, &'a str),
+    /// The names of all objects or uploads of a bucket that begin with a prefix: bucket and prefix.
+    Listing(&'a str, &'a str),
     /// A namespace of a warehouse: warehouse and levels.
     Namespace(&'a str, &'a [String]),
     /// A table of a warehouse: warehouse, namespace levels, name.
@@ -60,6 +164,7 @@ impl<'a> Resource<'a> {
             Resource::Server => None,
             Resource::Bucket(bucket)
             | Resource::Object(bucket, _)
+            | Resource::Listing(bucket, _)
             | Resource::Namespace(bucket, _)
             | Resource::Table(bucket, _, _) => Some(bucket),
         }
@@ -75,4 +180,96 @@ pub struct Denied;
 pub trait Authorize: Send + Sync + 'static {
     /// `Ok` only when a rule allows it.
     fn authorize(&self, principal: &Principal, action: Action, resource: Resource<'_>) -> Result<(), Denied>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(access: PrefixAccess) -> Restriction {
+        Restriction::Prefixes([Prefix::new("b", "ns/t1", access).unwrap()].into())
+    }
+
+    fn allows(restriction: &Restriction, action: Action, resource: Resource<'_>) -> bool {
+        restriction.prefixes_allow(action, resource).unwrap()
+    }
+
+    #[test]
+    fn a_prefix_opens_what_lies_below_it_and_no_sibling() {
+        let restriction = session(PrefixAccess::ReadWrite);
+        for (key, inside) in [
+            ("ns/t1/data/f", true),
+            ("ns/t1/", true),
+            ("ns/t1/../t2/f", true), // a key of its own, not another's
+            ("ns/t1", false),
+            ("ns/t10/data/f", false),
+            ("ns/t", false),
+            ("ns/x/../t1/f", false),
+            ("/ns/t1/f", false),
+            ("NS/t1/f", false),
+            ("", false),
+        ] {
+            for action in [Action::ObjectRead, Action::ObjectWrite] {
+                assert_eq!(allows(&restriction, action, Resource::Object("b", key)), inside, "{key}");
+            }
+            assert!(!allows(&restriction, Action::ObjectRead, Resource::Object("b2", key)), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_listing_must_stay_inside_the_prefix() {
+        let restriction = session(PrefixAccess::Read);
+        for (prefix, inside) in
+            [("ns/t1/", true), ("ns/t1/da", true), ("ns/t1", false), ("ns/", false), ("", false)]
+        {
+            assert_eq!(
+                allows(&restriction, Action::ObjectRead, Resource::Listing("b", prefix)),
+                inside,
+                "{prefix}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_prefix_opens_no_bucket_no_catalog_and_no_administration() {
+        let restriction = session(PrefixAccess::ReadWrite);
+        let levels = ["ns".to_owned()];
+        let rest = [
+            Action::BucketList,
+            Action::BucketManage,
+            Action::CatalogRead,
+            Action::CatalogWrite,
+            Action::WarehouseManage,
+            Action::Admin,
+        ];
+        let places = [
+            Resource::Server,
+            Resource::Bucket("b"),
+            Resource::Namespace("b", &levels),
+            Resource::Table("b", &levels, "t1"),
+        ];
+        for place in places {
+            for action in rest.into_iter().chain([Action::ObjectRead, Action::ObjectWrite]) {
+                assert!(!allows(&restriction, action, place), "{action:?} {place:?}");
+            }
+        }
+        for action in rest {
+            assert!(!allows(&restriction, action, Resource::Object("b", "ns/t1/f")), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_to_read_lets_nothing_be_written() {
+        let restriction = session(PrefixAccess::Read);
+        assert!(allows(&restriction, Action::ObjectRead, Resource::Object("b", "ns/t1/f")));
+        assert!(!allows(&restriction, Action::ObjectWrite, Resource::Object("b", "ns/t1/f")));
+    }
+
+    #[test]
+    fn no_prefix_is_a_whole_bucket() {
+        for (bucket, path) in [("b", ""), ("b", "/"), ("", "a")] {
+            assert_eq!(Prefix::new(bucket, path, PrefixAccess::Read), None, "{bucket} {path}");
+        }
+        assert_eq!(Prefix::new("b", "a/", PrefixAccess::Read).unwrap().prefix(), "a/");
+    }
 }

@@ -24,6 +24,11 @@ impl Authorize for Grants {
         match principal {
             Principal::Anonymous => Err(Denied),
             Principal::Root => Ok(()),
+            Principal::Session(session) => {
+                // A policy denies everything until it can be evaluated.
+                let allowed = session.restriction.prefixes_allow(action, resource).unwrap_or(false);
+                if allowed { self.authorize(&session.parent, action, resource) } else { Err(Denied) }
+            }
             Principal::AccessKey(id) => match &self.keyring.find(id).ok_or(Denied)?.owner {
                 Owner::Root => Ok(()),
                 Owner::Granted(grant) => check(grant, action, resource),
@@ -76,6 +81,8 @@ fn place_allows(grant: &Grant, action: Action, resource: Resource<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tarn_openapi::access::{Prefix, PrefixAccess, Restriction, Session};
+
     use super::*;
 
     fn grant(policy: Policy, buckets: Option<&[&str]>) -> Grant {
@@ -101,6 +108,30 @@ mod tests {
         assert_eq!(check(&grant, Action::CatalogWrite, Resource::Table("c", &[], "t")), Err(Denied));
         assert_eq!(check(&grant, Action::BucketList, Resource::Server), Err(Denied));
         assert_eq!(check(&grant, Action::CatalogRead, Resource::Server), Ok(()));
+    }
+
+    #[test]
+    fn a_session_may_do_what_both_its_parent_and_its_restriction_allow() {
+        let root =
+            super::super::key::AccessKey::root("root", super::super::secret::Secret::new("s".repeat(8)));
+        let grants = Grants::new(Arc::new(Keyring::new(root)));
+        let below = |parent: Principal, path: &str| {
+            let prefix = Prefix::new("b", path, PrefixAccess::ReadWrite).unwrap();
+            let restriction = Restriction::Prefixes([prefix].into());
+            Principal::Session(Arc::new(Session { id: "s".into(), parent, restriction }))
+        };
+        let may = |principal: &Principal, key: &str| {
+            grants.authorize(principal, Action::ObjectWrite, Resource::Object("b", key)).is_ok()
+        };
+        let session = below(Principal::Root, "t1");
+        assert!(may(&session, "t1/f") && !may(&session, "t10/f"));
+        // A session of a session is inside both, and one whose parent is gone may do nothing.
+        assert!(!may(&below(session.clone(), "t2"), "t2/f") && !may(&below(session.clone(), "t2"), "t1/f"));
+        assert!(may(&below(session, "t1/data"), "t1/data/f"));
+        assert!(!may(&below(Principal::AccessKey("gone".into()), "t1"), "t1/f"));
+        let policy = Restriction::Policy("{}".into());
+        let session = Session { id: "s".into(), parent: Principal::Root, restriction: policy };
+        assert!(!may(&Principal::Session(Arc::new(session)), "t1/f"));
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Front {
     /// May this stranger send a body at all? The known are asked once their body says what it wants.
     pub(crate) fn allow_to_send(&self, principal: Option<&Principal>) -> Result<(), Failure> {
         match principal {
-            Some(Principal::Root | Principal::AccessKey(_)) => Ok(()),
+            Some(Principal::Root | Principal::AccessKey(_) | Principal::Session(_)) => Ok(()),
             Some(Principal::Anonymous) | None => {
                 self.allow(&Caller(Principal::Anonymous), Action::CatalogRead, Resource::Server)
             }
@@ -44,7 +44,7 @@ impl Front {
             (Err(_denied), Principal::Anonymous) => {
                 Err(Failure::new(Kind::NotAuthorized, "the request carries no credentials"))
             }
-            (Err(denied), Principal::Root | Principal::AccessKey(_)) => {
+            (Err(denied), Principal::Root | Principal::AccessKey(_) | Principal::Session(_)) => {
                 Err(Failure::new(Kind::Forbidden, denied.to_string()))
             }
         }

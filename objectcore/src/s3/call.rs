@@ -70,6 +70,12 @@ impl<'r> Call<'r> {
         self.authorize(action, Resource::Bucket(bucket.as_str()))
     }
 
+    /// [`Call::authorize`] for a listing of a bucket, which is of the names below the query's `prefix`.
+    pub(crate) fn authorize_listing(&self, action: Action, bucket: &BucketName) -> Result<(), S3Error> {
+        let prefix = self.query.get("prefix").unwrap_or("");
+        self.authorize(action, Resource::Listing(bucket.as_str(), prefix))
+    }
+
     /// [`Call::authorize`] for an object.
     pub(crate) fn authorize_object(&self, action: Action, at: &ObjectName) -> Result<(), S3Error> {
         self.authorize(action, Resource::Object(at.bucket.as_str(), at.key.as_str()))

@@ -30,7 +30,7 @@ impl Authorize for Rules {
         match principal {
             Principal::Root => Ok(()),
             Principal::AccessKey(_) if action == Action::CatalogRead => Ok(()),
-            Principal::AccessKey(_) | Principal::Anonymous => Err(Denied),
+            Principal::AccessKey(_) | Principal::Session(_) | Principal::Anonymous => Err(Denied),
         }
     }
 }

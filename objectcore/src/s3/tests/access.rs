@@ -87,7 +87,11 @@ async fn every_operation_asks_for_the_action_it_does() {
     };
     assert_eq!(asked("GET", "/", &[], "").await, "BucketList Server");
     assert_eq!(asked("PUT", "/abc", &[], "").await, "BucketManage Bucket(\"abc\")");
-    assert_eq!(asked("GET", "/abc?list-type=2", &[], "").await, "ObjectRead Bucket(\"abc\")");
+    assert_eq!(asked("GET", "/abc?list-type=2", &[], "").await, "ObjectRead Listing(\"abc\", \"\")");
+    for listing in ["", "list-type=2&", "versions&", "uploads&"] {
+        let uri = format!("/abc?{listing}prefix=a%2Fb");
+        assert_eq!(asked("GET", &uri, &[], "").await, "ObjectRead Listing(\"abc\", \"a/b\")", "{uri}");
+    }
     assert_eq!(asked("GET", "/abc/k", &[], "").await, "ObjectRead Object(\"abc\", \"k\")");
     assert_eq!(asked("PUT", "/abc/k", &[], "").await, "ObjectWrite Object(\"abc\", \"k\")");
     assert_eq!(asked("DELETE", "/abc/k", &[], "").await, "ObjectWrite Object(\"abc\", \"k\")");

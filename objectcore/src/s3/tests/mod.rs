@@ -32,7 +32,7 @@ impl Authorize for OnlyRoot {
     fn authorize(&self, principal: &Principal, _: Action, _: Resource<'_>) -> Result<(), Denied> {
         match principal {
             Principal::Root => Ok(()),
-            Principal::Anonymous | Principal::AccessKey(_) => Err(Denied),
+            Principal::Anonymous | Principal::AccessKey(_) | Principal::Session(_) => Err(Denied),
         }
     }
 }
