@@ -1,10 +1,15 @@
-//! Who asks for what: [`Principal`], [`Action`], [`Resource`] and the [`Authorize`] trait.
+//! Who asks for what: [`Principal`], [`Action`], [`Resource`], [`Ask`] and the [`Authorize`] trait.
 //!
 //! Authentication happens once, in the binary, and leaves a [`Principal`] in the request's
 //! extensions. Each front then asks [`Authorize`] before it calls its domain. The rule is
 //! default deny: an action that no rule allows is refused.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use http::HeaderValue;
+
+pub use crate::action::Action;
 
 /// Who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,44 +105,39 @@ impl Prefix {
     }
 
     fn allows(&self, action: Action, resource: Resource<'_>) -> bool {
+        // Every other action is none of an object below a prefix.
         let access = match action {
-            Action::ObjectRead => PrefixAccess::Read,
-            Action::ObjectWrite => PrefixAccess::ReadWrite,
-            Action::BucketList
-            | Action::BucketManage
-            | Action::CatalogRead
-            | Action::CatalogWrite
-            | Action::WarehouseManage
-            | Action::Admin => return false,
+            Action::GetObject
+            | Action::GetObjectVersion
+            | Action::GetObjectAttributes
+            | Action::GetObjectVersionAttributes
+            | Action::GetObjectAcl
+            | Action::GetObjectTagging
+            | Action::GetObjectRetention
+            | Action::GetObjectLegalHold
+            | Action::ListBucket
+            | Action::ListBucketVersions
+            | Action::ListBucketMultipartUploads => PrefixAccess::Read,
+            Action::PutObject
+            | Action::PutObjectAcl
+            | Action::DeleteObject
+            | Action::DeleteObjectVersion
+            | Action::DeleteObjectTagging
+            | Action::AbortMultipartUpload
+            | Action::ListMultipartUploadParts => PrefixAccess::ReadWrite,
+            _ => return false,
         };
         let covered = match resource {
             Resource::Object(bucket, key) => self.covers(bucket, key),
             Resource::Listing(bucket, prefix) => self.covers(bucket, prefix),
-            Resource::Server | Resource::Bucket(_) | Resource::Namespace(..) | Resource::Table(..) => false,
+            Resource::Server
+            | Resource::Bucket(_)
+            | Resource::Namespace(..)
+            | Resource::Table(..)
+            | Resource::View(..) => false,
         };
         covered && access <= self.access
     }
-}
-
-/// What a request wants to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Read objects and their attributes, list keys, read bucket settings.
-    ObjectRead,
-    /// Write or delete objects, run multipart uploads.
-    ObjectWrite,
-    /// List the buckets.
-    BucketList,
-    /// Create or delete buckets.
-    BucketManage,
-    /// Read namespaces, tables and their metadata.
-    CatalogRead,
-    /// Create, commit, rename or drop namespaces and tables.
-    CatalogWrite,
-    /// Create or delete warehouses.
-    WarehouseManage,
-    /// Administer the server: access keys, drives, status.
-    Admin,
 }
 
 /// What an [`Action`] is done to.
@@ -155,6 +155,8 @@ pub enum Resource<'a> {
     Namespace(&'a str, &'a [String]),
     /// A table of a warehouse: warehouse, namespace levels, name.
     Table(&'a str, &'a [String], &'a str),
+    /// A view of a warehouse: warehouse, namespace levels, name.
+    View(&'a str, &'a [String], &'a str),
 }
 
 impl<'a> Resource<'a> {
@@ -166,7 +168,8 @@ impl<'a> Resource<'a> {
             | Resource::Object(bucket, _)
             | Resource::Listing(bucket, _)
             | Resource::Namespace(bucket, _)
-            | Resource::Table(bucket, _, _) => Some(bucket),
+            | Resource::Table(bucket, _, _)
+            | Resource::View(bucket, _, _) => Some(bucket),
         }
     }
 }
@@ -176,10 +179,71 @@ impl<'a> Resource<'a> {
 #[error("access denied")]
 pub struct Denied;
 
-/// Decides whether a principal may do an action to a resource.
+/// What is known of the sender beside who it is. The identity layer puts it into the request's extensions; it
+/// holds what the server saw itself, and nothing that a header only claims.
+#[derive(Debug, Clone, Default)]
+pub struct Sender {
+    /// The other end of the connection.
+    pub address: Option<IpAddr>,
+    /// Whether the connection is encrypted.
+    pub transport: Transport,
+    /// When the request was authenticated, in seconds since the Unix epoch.
+    pub at_seconds: i64,
+    /// `User-Agent` as it was sent.
+    pub user_agent: Option<HeaderValue>,
+    /// `Referer` as it was sent.
+    pub referer: Option<HeaderValue>,
+}
+
+/// How a request came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// Readable on the way.
+    #[default]
+    Plain,
+    /// Over TLS.
+    Encrypted,
+}
+
+/// A question to [`Authorize`]. Borrows everything: asking allocates nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// What is to be done.
+    pub action: Action,
+    /// To what.
+    pub resource: Resource<'a>,
+    /// What is known of the sender.
+    pub sender: Option<&'a Sender>,
+    /// Values of the request that conditions may look at, by their condition key: `("s3:prefix", "a/")`.
+    pub values: &'a [(&'static str, &'a str)],
+}
+
+impl<'a> Ask<'a> {
+    /// A question without anything for conditions to look at.
+    pub fn new(action: Action, resource: Resource<'a>) -> Self {
+        Self { action, resource, sender: None, values: &[] }
+    }
+
+    /// With what is known of the sender.
+    pub fn sent_by(self, sender: Option<&'a Sender>) -> Self {
+        Self { sender, ..self }
+    }
+
+    /// With values of the request.
+    pub fn with(self, values: &'a [(&'static str, &'a str)]) -> Self {
+        Self { values, ..self }
+    }
+
+    /// The value of a condition key.
+    pub fn value(&self, key: &str) -> Option<&'a str> {
+        self.values.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
+    }
+}
+
+/// Decides whether a principal may do what it asks for.
 pub trait Authorize: Send + Sync + 'static {
     /// `Ok` only when a rule allows it.
-    fn authorize(&self, principal: &Principal, action: Action, resource: Resource<'_>) -> Result<(), Denied>;
+    fn authorize(&self, principal: &Principal, ask: Ask<'_>) -> Result<(), Denied>;
 }
 
 #[cfg(test)]
@@ -209,10 +273,10 @@ mod tests {
             ("NS/t1/f", false),
             ("", false),
         ] {
-            for action in [Action::ObjectRead, Action::ObjectWrite] {
+            for action in [Action::GetObject, Action::PutObject] {
                 assert_eq!(allows(&restriction, action, Resource::Object("b", key)), inside, "{key}");
             }
-            assert!(!allows(&restriction, Action::ObjectRead, Resource::Object("b2", key)), "{key}");
+            assert!(!allows(&restriction, Action::GetObject, Resource::Object("b2", key)), "{key}");
         }
     }
 
@@ -223,7 +287,7 @@ mod tests {
             [("ns/t1/", true), ("ns/t1/da", true), ("ns/t1", false), ("ns/", false), ("", false)]
         {
             assert_eq!(
-                allows(&restriction, Action::ObjectRead, Resource::Listing("b", prefix)),
+                allows(&restriction, Action::ListBucket, Resource::Listing("b", prefix)),
                 inside,
                 "{prefix}"
             );
@@ -234,14 +298,6 @@ mod tests {
     fn a_prefix_opens_no_bucket_no_catalog_and_no_administration() {
         let restriction = session(PrefixAccess::ReadWrite);
         let levels = ["ns".to_owned()];
-        let rest = [
-            Action::BucketList,
-            Action::BucketManage,
-            Action::CatalogRead,
-            Action::CatalogWrite,
-            Action::WarehouseManage,
-            Action::Admin,
-        ];
         let places = [
             Resource::Server,
             Resource::Bucket("b"),
@@ -249,11 +305,11 @@ mod tests {
             Resource::Table("b", &levels, "t1"),
         ];
         for place in places {
-            for action in rest.into_iter().chain([Action::ObjectRead, Action::ObjectWrite]) {
+            for action in Action::ALL.iter().copied() {
                 assert!(!allows(&restriction, action, place), "{action:?} {place:?}");
             }
         }
-        for action in rest {
+        for &action in Action::ALL.iter().filter(|action| !action.name().starts_with("s3:")) {
             assert!(!allows(&restriction, action, Resource::Object("b", "ns/t1/f")), "{action:?}");
         }
     }
@@ -261,8 +317,8 @@ mod tests {
     #[test]
     fn a_prefix_to_read_lets_nothing_be_written() {
         let restriction = session(PrefixAccess::Read);
-        assert!(allows(&restriction, Action::ObjectRead, Resource::Object("b", "ns/t1/f")));
-        assert!(!allows(&restriction, Action::ObjectWrite, Resource::Object("b", "ns/t1/f")));
+        assert!(allows(&restriction, Action::GetObject, Resource::Object("b", "ns/t1/f")));
+        assert!(!allows(&restriction, Action::PutObject, Resource::Object("b", "ns/t1/f")));
     }
 
     #[test]

@@ -2,5 +2,6 @@
 //! identity, error envelopes and page tokens. Depends on no other crate of Tarn.
 
 pub mod access;
+mod action;
 pub mod page;
 pub mod request;

@@ -1,25 +1,35 @@
-//! Only administrators pass (A1).
+//! Only who may do it passes (A1).
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use tarn_openapi::access::{Action, Principal, Resource};
+use tarn_openapi::access::{Action, Ask, Principal, Resource, Sender};
 
 use super::error::Failure;
 use crate::server::Program;
 
-/// Proof that the sender may administer. Each handler takes it first.
-pub(super) struct Administrator;
+/// Who sent the request. Each handler asks it for the right to do what it does, before it does or tells anything.
+pub(super) struct Caller {
+    pub(super) principal: Principal,
+    pub(super) sender: Option<Sender>,
+    program: Arc<Program>,
+}
 
-impl FromRequestParts<Arc<Program>> for Administrator {
-    type Rejection = Failure;
+impl Caller {
+    /// Refuses who may not do this.
+    pub(super) fn may(&self, action: Action) -> Result<(), Failure> {
+        let ask = Ask::new(action, Resource::Server).sent_by(self.sender.as_ref());
+        self.program.authorize.authorize(&self.principal, ask).map_err(|_| Failure::Denied)
+    }
+}
 
-    async fn from_request_parts(parts: &mut Parts, program: &Arc<Program>) -> Result<Self, Failure> {
-        let principal = parts.extensions.get::<Principal>().unwrap_or(&Principal::Anonymous);
-        match program.authorize.authorize(principal, Action::Admin, Resource::Server) {
-            Ok(()) => Ok(Self),
-            Err(_) => Err(Failure::Denied),
-        }
+impl FromRequestParts<Arc<Program>> for Caller {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, program: &Arc<Program>) -> Result<Self, Self::Rejection> {
+        let principal = parts.extensions.get::<Principal>().cloned().unwrap_or(Principal::Anonymous);
+        let sender = parts.extensions.get::<Sender>().cloned();
+        Ok(Self { principal, sender, program: program.clone() })
     }
 }

@@ -6,8 +6,9 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use tarn_openapi::access::Action;
 
-use super::access::Administrator;
+use super::access::Caller;
 use super::error::{ErrorBody, Failure};
 use crate::identity::ListedKey;
 use crate::identity::key::{Grant, Owner, Policy};
@@ -49,8 +50,9 @@ pub(super) struct CreatedKey {
     (status = 200, description = "All keys but the root key, by id", body = KeyList),
     (status = 403, description = "Not an administrator", body = ErrorBody),
 ))]
-pub(super) async fn list(_: Administrator, State(program): Shared) -> Json<KeyList> {
-    Json(KeyList { keys: program.identity.keyring().list() })
+pub(super) async fn list(caller: Caller, State(program): Shared) -> Result<Json<KeyList>, Failure> {
+    caller.may(Action::ListAccessKeys)?;
+    Ok(Json(KeyList { keys: program.identity.keyring().list() }))
 }
 
 /// Makes an access key.
@@ -60,10 +62,14 @@ pub(super) async fn list(_: Administrator, State(program): Shared) -> Json<KeyLi
     (status = 409, description = "A key of this id exists", body = ErrorBody),
 ))]
 pub(super) async fn create(
-    _: Administrator,
+    caller: Caller,
     State(program): Shared,
     body: Result<Json<CreateKey>, JsonRejection>,
 ) -> Result<Response, Failure> {
+    // A key carries rights of its own: making one is making a user and giving it a policy.
+    caller.may(Action::CreateAccessKey)?;
+    caller.may(Action::CreateUser)?;
+    caller.may(Action::AttachUserOrGroupPolicy)?;
     let Json(ask) = body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
     let buckets = ask.buckets.map(checked_buckets).transpose()?;
     let grant = Grant { policy: ask.policy, buckets: buckets.map(|names| names.into_iter().collect()) };
@@ -95,10 +101,11 @@ fn checked_buckets(names: Vec<String>) -> Result<Vec<String>, Failure> {
     (status = 404, description = "There is no such key", body = ErrorBody),
 ))]
 pub(super) async fn delete(
-    _: Administrator,
+    caller: Caller,
     State(program): Shared,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
+    caller.may(Action::DeleteAccessKey)?;
     program.identity.keyring().delete(&id).await?;
     tracing::info!(key.id = %id, "deleted an access key");
     Ok(StatusCode::NO_CONTENT)

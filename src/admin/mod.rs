@@ -1,6 +1,6 @@
 //! The admin API, `/_admin/v1`: access keys and the server's status.
 //!
-//! - A1: every route asks for [`Action::Admin`] before it does or tells anything.
+//! - A1: every route asks for the action it does (`access.rs`) before it does or tells anything.
 
 mod access;
 mod error;

@@ -3,9 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use tarn_openapi::access::Action;
 
-use super::access::Administrator;
-use super::error::ErrorBody;
+use super::access::Caller;
+use super::error::{ErrorBody, Failure};
 use crate::server::Shared;
 
 /// The server's status.
@@ -34,7 +35,8 @@ struct CatalogStatus {
     (status = 200, description = "Drives, sets, healing and log positions", body = Status),
     (status = 403, description = "Not an administrator", body = ErrorBody),
 ))]
-pub(super) async fn show(_: Administrator, State(program): Shared) -> Json<Status> {
+pub(super) async fn show(caller: Caller, State(program): Shared) -> Result<Json<Status>, Failure> {
+    caller.may(Action::ServerInfo)?;
     let state = program.catalog.snapshot();
     let catalog = CatalogStatus {
         log_position: program.catalog.watch().borrow().0,
@@ -43,5 +45,5 @@ pub(super) async fn show(_: Administrator, State(program): Shared) -> Json<Statu
         tables: state.table_count(),
     };
     let (version, uptime_seconds) = (env!("CARGO_PKG_VERSION"), program.started.elapsed().as_secs());
-    Json(Status { version, uptime_seconds, storage: program.core.status(), catalog })
+    Ok(Json(Status { version, uptime_seconds, storage: program.core.status(), catalog }))
 }

@@ -1,5 +1,6 @@
 //! The one place where requests are authenticated, before any front sees them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +11,7 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tarn_openapi::access::Principal;
+use tarn_openapi::access::{Principal, Sender, Transport};
 use tarn_openapi::request::{Authenticated, RequestId};
 
 use super::answer::{self, Protocol};
@@ -26,6 +27,10 @@ use super::{body, oauth};
 
 /// The longest body that is read to check a signature over it (not S3: there its hash is a header).
 const BUFFERED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// The other end of the connection a request came on, as the listener saw it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeerAddress(pub(crate) SocketAddr);
 
 /// Authenticates requests.
 pub struct Identity {
@@ -71,6 +76,8 @@ impl Identity {
                 (key.principal(), verified.how)
             }
         };
+        let sender = sender(&parts, now);
+        parts.extensions.insert(sender);
         parts.extensions.insert(principal);
         parts.extensions.insert(how);
         Ok(Request::from_parts(parts, content))
@@ -100,6 +107,18 @@ impl Identity {
             Place::Query { .. } => Authenticated::SignedQuery,
         };
         Ok((key, Verified { content, how }))
+    }
+}
+
+/// What conditions of policies may know. The address is that of the connection: a header that claims another is
+/// not asked.
+fn sender(parts: &Parts, now: i64) -> Sender {
+    Sender {
+        address: parts.extensions.get::<PeerAddress>().map(|peer| peer.0.ip().to_canonical()),
+        transport: Transport::Plain,
+        at_seconds: now,
+        user_agent: parts.headers.get(header::USER_AGENT).cloned(),
+        referer: parts.headers.get(header::REFERER).cloned(),
     }
 }
 

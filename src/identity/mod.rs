@@ -17,6 +17,7 @@ mod sigv4;
 mod tests;
 
 pub use keyring::{KeyError, Keyring, ListedKey};
+pub(crate) use layer::PeerAddress;
 pub use layer::{Identity, authenticate};
 pub use policy::Grants;
 pub use secret::Secret;

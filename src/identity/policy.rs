@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tarn_openapi::access::{Action, Authorize, Denied, Principal, Resource};
+use tarn_openapi::access::{Action, Ask, Authorize, Denied, Principal, Resource};
 
 use super::key::{Grant, Owner, Policy};
 use super::keyring::Keyring;
@@ -20,18 +20,18 @@ impl Grants {
 }
 
 impl Authorize for Grants {
-    fn authorize(&self, principal: &Principal, action: Action, resource: Resource<'_>) -> Result<(), Denied> {
+    fn authorize(&self, principal: &Principal, ask: Ask<'_>) -> Result<(), Denied> {
         match principal {
             Principal::Anonymous => Err(Denied),
             Principal::Root => Ok(()),
             Principal::Session(session) => {
                 // A policy denies everything until it can be evaluated.
-                let allowed = session.restriction.prefixes_allow(action, resource).unwrap_or(false);
-                if allowed { self.authorize(&session.parent, action, resource) } else { Err(Denied) }
+                let allowed = session.restriction.prefixes_allow(ask.action, ask.resource).unwrap_or(false);
+                if allowed { self.authorize(&session.parent, ask) } else { Err(Denied) }
             }
             Principal::AccessKey(id) => match &self.keyring.find(id).ok_or(Denied)?.owner {
                 Owner::Root => Ok(()),
-                Owner::Granted(grant) => check(grant, action, resource),
+                Owner::Granted(grant) => check(grant, ask.action, ask.resource),
             },
         }
     }
@@ -46,26 +46,12 @@ fn check(grant: &Grant, action: Action, resource: Resource<'_>) -> Result<(), De
 }
 
 fn policy_allows(policy: Policy, action: Action) -> bool {
+    let (family, verb) = action.name().split_once(':').unwrap_or_default();
+    let data = matches!(family, "s3" | "s3tables");
     match policy {
         Policy::Admin => true,
-        Policy::ReadWrite => match action {
-            Action::ObjectRead
-            | Action::ObjectWrite
-            | Action::BucketList
-            | Action::BucketManage
-            | Action::CatalogRead
-            | Action::CatalogWrite
-            | Action::WarehouseManage => true,
-            Action::Admin => false,
-        },
-        Policy::ReadOnly => match action {
-            Action::ObjectRead | Action::BucketList | Action::CatalogRead => true,
-            Action::ObjectWrite
-            | Action::BucketManage
-            | Action::CatalogWrite
-            | Action::WarehouseManage
-            | Action::Admin => false,
-        },
+        Policy::ReadWrite => data,
+        Policy::ReadOnly => data && (verb.starts_with("Get") || verb.starts_with("List")),
     }
 }
 
@@ -75,7 +61,7 @@ fn place_allows(grant: &Grant, action: Action, resource: Resource<'_>) -> bool {
     match (&grant.buckets, resource.bucket()) {
         (None, _) => true,
         (Some(buckets), Some(bucket)) => buckets.contains(bucket),
-        (Some(_), None) => action == Action::CatalogRead,
+        (Some(_), None) => action == Action::GetConfig,
     }
 }
 
@@ -94,8 +80,8 @@ mod tests {
     fn read_only_keys_change_nothing() {
         let grant = grant(Policy::ReadOnly, None);
         let object = Resource::Object("b", "k");
-        assert_eq!(check(&grant, Action::ObjectRead, object), Ok(()));
-        for action in [Action::ObjectWrite, Action::BucketManage, Action::CatalogWrite, Action::Admin] {
+        assert_eq!(check(&grant, Action::GetObject, object), Ok(()));
+        for action in [Action::PutObject, Action::CreateBucket, Action::CreateTable, Action::CreateUser] {
             assert_eq!(check(&grant, action, object), Err(Denied), "{action:?}");
         }
     }
@@ -103,11 +89,14 @@ mod tests {
     #[test]
     fn a_key_with_a_list_of_buckets_reaches_no_other() {
         let grant = grant(Policy::ReadWrite, Some(&["b"]));
-        assert_eq!(check(&grant, Action::ObjectWrite, Resource::Object("b", "k")), Ok(()));
-        assert_eq!(check(&grant, Action::ObjectRead, Resource::Object("c", "k")), Err(Denied));
-        assert_eq!(check(&grant, Action::CatalogWrite, Resource::Table("c", &[], "t")), Err(Denied));
-        assert_eq!(check(&grant, Action::BucketList, Resource::Server), Err(Denied));
-        assert_eq!(check(&grant, Action::CatalogRead, Resource::Server), Ok(()));
+        assert_eq!(check(&grant, Action::PutObject, Resource::Object("b", "k")), Ok(()));
+        assert_eq!(check(&grant, Action::GetObject, Resource::Object("c", "k")), Err(Denied));
+        assert_eq!(
+            check(&grant, Action::UpdateTableMetadataLocation, Resource::Table("c", &[], "t")),
+            Err(Denied)
+        );
+        assert_eq!(check(&grant, Action::ListAllMyBuckets, Resource::Server), Err(Denied));
+        assert_eq!(check(&grant, Action::GetConfig, Resource::Server), Ok(()));
     }
 
     #[test]
@@ -121,7 +110,7 @@ mod tests {
             Principal::Session(Arc::new(Session { id: "s".into(), parent, restriction }))
         };
         let may = |principal: &Principal, key: &str| {
-            grants.authorize(principal, Action::ObjectWrite, Resource::Object("b", key)).is_ok()
+            grants.authorize(principal, Ask::new(Action::PutObject, Resource::Object("b", key))).is_ok()
         };
         let session = below(Principal::Root, "t1");
         assert!(may(&session, "t1/f") && !may(&session, "t10/f"));
@@ -136,14 +125,20 @@ mod tests {
 
     #[test]
     fn only_admins_administer_and_nobody_is_nothing() {
-        assert_eq!(check(&grant(Policy::ReadWrite, None), Action::Admin, Resource::Server), Err(Denied));
-        assert_eq!(check(&grant(Policy::Admin, None), Action::Admin, Resource::Server), Ok(()));
+        assert_eq!(check(&grant(Policy::ReadWrite, None), Action::ServerInfo, Resource::Server), Err(Denied));
+        assert_eq!(check(&grant(Policy::Admin, None), Action::ServerInfo, Resource::Server), Ok(()));
         let root =
             super::super::key::AccessKey::root("root", super::super::secret::Secret::new("s".repeat(8)));
         let grants = Grants::new(Arc::new(Keyring::new(root)));
         for principal in [Principal::Anonymous, Principal::AccessKey("gone".into())] {
-            assert_eq!(grants.authorize(&principal, Action::ObjectRead, Resource::Server), Err(Denied));
+            assert_eq!(
+                grants.authorize(&principal, Ask::new(Action::GetObject, Resource::Server)),
+                Err(Denied)
+            );
         }
-        assert_eq!(grants.authorize(&Principal::Root, Action::Admin, Resource::Server), Ok(()));
+        assert_eq!(
+            grants.authorize(&Principal::Root, Ask::new(Action::ServerInfo, Resource::Server)),
+            Ok(())
+        );
     }
 }

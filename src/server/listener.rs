@@ -1,5 +1,6 @@
 //! Accepts connections, within limits, until it is told to stop; then lets running requests end.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 use super::front::Front;
 use super::idle::IdleTimeout;
 use crate::config::Limits;
+use crate::identity::PeerAddress;
 
 /// The most headers of a request.
 const HEADERS_MAX: usize = 100;
@@ -42,7 +44,7 @@ pub(crate) async fn serve(
             Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &slots) => accepted,
         };
-        let (stream, slot) = match accepted {
+        let (stream, peer, slot) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -53,7 +55,9 @@ pub(crate) async fn serve(
         let service = service_fn({
             let front = front.clone();
             move |request: hyper::Request<hyper::body::Incoming>| {
-                let answer = front.clone().answer(request.map(Body::new));
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(PeerAddress(peer));
+                let answer = front.clone().answer(request);
                 async move { Ok::<_, std::convert::Infallible>(answer.await) }
             }
         });
@@ -77,12 +81,12 @@ pub(crate) async fn serve(
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let slot = slots.clone().acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     // With Nagle on, a body sent in more than one write waits 40 ms for the client's acknowledgement.
     stream.set_nodelay(true)?;
-    Ok((stream, slot))
+    Ok((stream, peer, slot))
 }
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {

@@ -4,7 +4,7 @@ use axum::extract::{Extension, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use tarn_openapi::access::{Action, Principal, Resource};
+use tarn_openapi::access::{Action, Ask, Principal, Resource, Sender};
 
 use super::program::Shared;
 use crate::config::MetricsAccess;
@@ -31,11 +31,16 @@ pub(crate) fn start() -> Result<PrometheusHandle, BuildError> {
     (status = 401, description = "Credentials are required"),
     (status = 403, description = "Not an administrator"),
 ))]
-pub(crate) async fn show(State(server): Shared, Extension(principal): Extension<Principal>) -> Response {
+pub(crate) async fn show(
+    State(server): Shared,
+    Extension(principal): Extension<Principal>,
+    sender: Option<Extension<Sender>>,
+) -> Response {
     let allowed = match server.metrics_access {
         MetricsAccess::Public => true,
         MetricsAccess::Admin => {
-            server.authorize.authorize(&principal, Action::Admin, Resource::Server).is_ok()
+            let ask = Ask::new(Action::Prometheus, Resource::Server).sent_by(sender.as_deref());
+            server.authorize.authorize(&principal, ask).is_ok()
         }
     };
     if !allowed {

@@ -5,20 +5,24 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use tarn_openapi::access::{Action, Principal, Resource};
+use tarn_openapi::access::{Action, Ask, Principal, Resource, Sender};
 
 use super::Front;
 use super::error::{Failure, Kind};
 use super::path::Place;
 
 /// Who sent the request. A request without a principal is anonymous.
-pub(crate) struct Caller(Principal);
+pub(crate) struct Caller {
+    principal: Principal,
+    sender: Option<Sender>,
+}
 
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(Self(parts.extensions.get::<Principal>().cloned().unwrap_or(Principal::Anonymous)))
+        let principal = parts.extensions.get::<Principal>().cloned().unwrap_or(Principal::Anonymous);
+        Ok(Self { principal, sender: parts.extensions.get::<Sender>().cloned() })
     }
 }
 
@@ -28,7 +32,8 @@ impl Front {
         match principal {
             Some(Principal::Root | Principal::AccessKey(_) | Principal::Session(_)) => Ok(()),
             Some(Principal::Anonymous) | None => {
-                self.allow(&Caller(Principal::Anonymous), Action::CatalogRead, Resource::Server)
+                let nobody = Caller { principal: Principal::Anonymous, sender: None };
+                self.allow(&nobody, Action::GetConfig, Resource::Server)
             }
         }
     }
@@ -39,7 +44,8 @@ impl Front {
         action: Action,
         resource: Resource<'_>,
     ) -> Result<(), Failure> {
-        match (self.authorize.authorize(&caller.0, action, resource), &caller.0) {
+        let ask = Ask::new(action, resource).sent_by(caller.sender.as_ref());
+        match (self.authorize.authorize(&caller.principal, ask), &caller.principal) {
             (Ok(()), _) => Ok(()),
             (Err(_denied), Principal::Anonymous) => {
                 Err(Failure::new(Kind::NotAuthorized, "the request carries no credentials"))
@@ -57,6 +63,10 @@ impl Front {
         place: &Place,
     ) -> Result<(), Failure> {
         self.allow(caller, action, Resource::Namespace(&place.warehouse, &place.levels))
+    }
+
+    pub(crate) fn allow_view(&self, caller: &Caller, action: Action, place: &Place) -> Result<(), Failure> {
+        self.allow(caller, action, Resource::View(&place.warehouse, &place.levels, &place.name))
     }
 
     pub(crate) fn allow_table(&self, caller: &Caller, action: Action, place: &Place) -> Result<(), Failure> {

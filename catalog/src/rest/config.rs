@@ -72,7 +72,7 @@ pub(crate) async fn get(
         None | Some("") => front.default_warehouse()?,
         Some(name) => name.into(),
     };
-    front.allow(&caller, Action::CatalogRead, Resource::Bucket(&warehouse))?;
+    front.allow(&caller, Action::GetConfig, Resource::Bucket(&warehouse))?;
     idents::existing_warehouse(&front.catalog.snapshot(), &warehouse)?;
     Ok(Json(CatalogConfig {
         defaults: front.answers.client_config().clone(),

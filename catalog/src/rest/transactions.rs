@@ -41,7 +41,11 @@ pub(crate) async fn commit(
             return Err(Failure::bad_request("every table change of a transaction names its table"));
         };
         let at = place.with(identifier);
-        let action = if change.updates.is_empty() { Action::CatalogRead } else { Action::CatalogWrite };
+        let action = if change.updates.is_empty() {
+            Action::GetTableMetadataLocation
+        } else {
+            Action::UpdateTableMetadataLocation
+        };
         front.allow_table(&caller, action, &at)?;
         changes.push(TableChange {
             ident: idents::table(&at)?,

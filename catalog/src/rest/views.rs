@@ -39,7 +39,7 @@ pub(crate) async fn list(
     caller: Caller,
     place: Place,
 ) -> Result<Json<ListViewsResponse>, Failure> {
-    front.allow_namespace(&caller, Action::CatalogRead, &place)?;
+    front.allow_namespace(&caller, Action::ListViews, &place)?;
     idents::existing_namespace(&front.catalog.snapshot(), &place)?;
     Ok(Json(ListViewsResponse { next_page_token: None, identifiers: Vec::new() }))
 }
@@ -50,7 +50,7 @@ pub(crate) fn one() -> MethodRouter<Arc<Front>> {
 }
 
 async fn missing(State(front): State<Arc<Front>>, caller: Caller, place: Place) -> Result<(), Failure> {
-    front.allow_table(&caller, Action::CatalogRead, &place)?;
+    front.allow_view(&caller, Action::GetView, &place)?;
     Err(Failure::new(Kind::NoSuchView, format!("view {} does not exist", place.name)))
 }
 
@@ -59,6 +59,6 @@ pub(crate) async fn unsupported(
     caller: Caller,
     place: Place,
 ) -> Result<(), Failure> {
-    front.allow_namespace(&caller, Action::CatalogWrite, &place)?;
+    front.allow_namespace(&caller, Action::CreateView, &place)?;
     Err(Failure::new(Kind::Unsupported, "this server does not keep views"))
 }

@@ -38,7 +38,7 @@ pub(crate) async fn create(
     Json(request): Json<CreateWarehouseRequest>,
 ) -> Result<Answer<WarehouseResponse>, Failure> {
     let name = request.name;
-    front.allow(&caller, Action::WarehouseManage, Resource::Bucket(&name))?;
+    front.allow(&caller, Action::CreateTableBucket, Resource::Bucket(&name))?;
     if RESERVED.contains(&name.as_str()) {
         return Err(Failure::bad_request(format!("{name} is reserved and cannot name a warehouse")));
     }
@@ -74,7 +74,7 @@ pub(crate) async fn delete(
     place: Place,
 ) -> Result<StatusCode, Failure> {
     let name = place.warehouse;
-    front.allow(&caller, Action::WarehouseManage, Resource::Bucket(&name))?;
+    front.allow(&caller, Action::DeleteTableBucket, Resource::Bucket(&name))?;
     front.catalog.commit(Request::DropWarehouse { name: name.clone() }).await?;
     match front.catalog.warehouses().remove(&name).await {
         Ok(()) | Err(WarehouseError::NotEmpty | WarehouseError::Missing) => {}

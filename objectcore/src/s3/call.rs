@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use http::request::Parts;
-use tarn_openapi::access::{Action, Principal, Resource};
+use tarn_openapi::access::{Action, Ask, Principal, Resource, Sender};
 use tarn_openapi::request::{Authenticated, RequestId};
 
 use crate::ObjectCore;
@@ -60,25 +60,45 @@ impl<'r> Call<'r> {
     }
 
     /// Refuses what no rule allows.
-    pub(crate) fn authorize(&self, action: Action, resource: Resource<'_>) -> Result<(), S3Error> {
+    pub(crate) fn authorize(&self, ask: Ask<'_>) -> Result<(), S3Error> {
         let principal = self.head.extensions.get::<Principal>().unwrap_or(&Principal::Anonymous);
-        self.front.authorize.authorize(principal, action, resource).map_err(|_| S3Error::denied())
+        let ask = ask.sent_by(self.head.extensions.get::<Sender>());
+        self.front.authorize.authorize(principal, ask).map_err(|_| S3Error::denied())
     }
 
     /// [`Call::authorize`] for a bucket.
     pub(crate) fn authorize_bucket(&self, action: Action, bucket: &BucketName) -> Result<(), S3Error> {
-        self.authorize(action, Resource::Bucket(bucket.as_str()))
+        self.authorize(Ask::new(action, Resource::Bucket(bucket.as_str())))
     }
 
-    /// [`Call::authorize`] for a listing of a bucket, which is of the names below the query's `prefix`.
+    /// [`Call::authorize`] for a listing of a bucket, which is of the names below the query's `prefix`. Rules may
+    /// also look at the delimiter and at the most keys asked for.
     pub(crate) fn authorize_listing(&self, action: Action, bucket: &BucketName) -> Result<(), S3Error> {
-        let prefix = self.query.get("prefix").unwrap_or("");
-        self.authorize(action, Resource::Listing(bucket.as_str(), prefix))
+        let text = |name| self.query.get(name).unwrap_or("");
+        let values = [("s3:delimiter", text("delimiter")), ("s3:max-keys", text("max-keys"))];
+        let first = usize::from(!self.query.has("delimiter"));
+        let last = 1 + usize::from(!values[1].1.is_empty());
+        let resource = Resource::Listing(bucket.as_str(), text("prefix"));
+        self.authorize(Ask::new(action, resource).with(&values[first..last]))
     }
 
     /// [`Call::authorize`] for an object.
     pub(crate) fn authorize_object(&self, action: Action, at: &ObjectName) -> Result<(), S3Error> {
-        self.authorize(action, Resource::Object(at.bucket.as_str(), at.key.as_str()))
+        self.authorize(Ask::new(action, Resource::Object(at.bucket.as_str(), at.key.as_str())))
+    }
+
+    /// [`Call::authorize_object`] for the version the query names: naming one is a right of its own, also where it
+    /// is the only one.
+    pub(crate) fn authorize_version(
+        &self,
+        (latest, named): (Action, Action),
+        at: &ObjectName,
+    ) -> Result<(), S3Error> {
+        let Some(version) = self.query.get("versionId").filter(|version| !version.is_empty()) else {
+            return self.authorize_object(latest, at);
+        };
+        let resource = Resource::Object(at.bucket.as_str(), at.key.as_str());
+        self.authorize(Ask::new(named, resource).with(&[("s3:VersionId", version)]))
     }
 
     /// Refuses a bucket that does not exist. Ask only after [`Call::authorize`].

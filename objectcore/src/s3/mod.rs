@@ -119,7 +119,7 @@ async fn on_bucket(
         BucketOperation::DeleteObjects => bucket::delete_objects::respond(call, name, body).await,
         BucketOperation::PutAcl => bucket::acl::put(call, name, body).await,
         BucketOperation::ReadSetting(setting) => bucket::settings::read(call, name, setting),
-        BucketOperation::ClearSetting => bucket::settings::clear(call, name),
+        BucketOperation::ClearSetting(setting) => bucket::settings::clear(call, name, setting),
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) enum BucketOperation {
     PutAcl,
     ReadSetting(Setting),
     /// Deletes a setting that never was: nothing to do.
-    ClearSetting,
+    ClearSetting(Setting),
 }
 
 /// An operation on an object.
@@ -165,7 +165,7 @@ impl Operation {
                 BucketOperation::DeleteObjects => "DeleteObjects",
                 BucketOperation::PutAcl => "PutBucketAcl",
                 BucketOperation::ReadSetting(_) => "GetBucketSetting",
-                BucketOperation::ClearSetting => "DeleteBucketSetting",
+                BucketOperation::ClearSetting(_) => "DeleteBucketSetting",
             },
             Operation::Object(_, operation) => match operation {
                 ObjectOperation::Get => "GetObject",
@@ -198,7 +198,7 @@ fn on_bucket(method: &Method, query: &Query<'_>) -> Result<BucketOperation, S3Er
         (&Method::DELETE, Some((_, Setting::Acl | Setting::Location | Setting::Versioning))) => {
             Err(method_not_allowed(method))
         }
-        (&Method::DELETE, Some(_)) => Ok(BucketOperation::ClearSetting),
+        (&Method::DELETE, Some((_, setting))) => Ok(BucketOperation::ClearSetting(setting)),
         (_, Some((name, _))) => {
             Err(S3Error::not_implemented(format!("Changing the bucket setting {name} is not implemented.")))
         }

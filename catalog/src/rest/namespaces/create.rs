@@ -31,7 +31,7 @@ pub(crate) async fn create(
     Json(request): Json<CreateNamespaceRequest>,
 ) -> Result<Answer<NamespaceResponse>, Failure> {
     place.levels = request.namespace;
-    front.allow_namespace(&caller, Action::CatalogWrite, &place)?;
+    front.allow_namespace(&caller, Action::CreateNamespace, &place)?;
     let mut properties = request.properties.unwrap_or_default();
     let namespace = idents::namespace(&place.levels)?;
     front

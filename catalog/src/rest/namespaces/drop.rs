@@ -27,7 +27,7 @@ pub(crate) async fn drop(
     caller: Caller,
     place: Place,
 ) -> Result<StatusCode, Failure> {
-    front.allow_namespace(&caller, Action::CatalogWrite, &place)?;
+    front.allow_namespace(&caller, Action::DeleteNamespace, &place)?;
     let namespace = idents::namespace(&place.levels)?;
     front.catalog.commit(Request::DropNamespace { warehouse: place.warehouse, namespace }).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -22,7 +22,7 @@ pub(crate) async fn exists(
     caller: Caller,
     place: Place,
 ) -> Result<StatusCode, Failure> {
-    front.allow_namespace(&caller, Action::CatalogRead, &place)?;
+    front.allow_namespace(&caller, Action::GetNamespace, &place)?;
     idents::existing_namespace(&front.catalog.snapshot(), &place)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -43,13 +43,13 @@ pub(crate) async fn list(
     let state = front.catalog.snapshot();
     let parent = match parent.parent.as_deref() {
         None | Some("") => {
-            front.allow(&caller, Action::CatalogRead, Resource::Bucket(&place.warehouse))?;
+            front.allow(&caller, Action::ListNamespaces, Resource::Bucket(&place.warehouse))?;
             idents::existing_warehouse(&state, &place.warehouse)?;
             None
         }
         Some(parent) => {
             place.levels = path::levels(parent)?;
-            front.allow_namespace(&caller, Action::CatalogRead, &place)?;
+            front.allow_namespace(&caller, Action::ListNamespaces, &place)?;
             Some(idents::existing_namespace(&state, &place)?.0)
         }
     };

@@ -28,7 +28,7 @@ pub(crate) async fn load(
     caller: Caller,
     place: Place,
 ) -> Result<Json<NamespaceResponse>, Failure> {
-    front.allow_namespace(&caller, Action::CatalogRead, &place)?;
+    front.allow_namespace(&caller, Action::GetNamespace, &place)?;
     let state = front.catalog.snapshot();
     let (namespace, entry) = idents::existing_namespace(&state, &place)?;
     let mut properties = (*entry.properties).clone();

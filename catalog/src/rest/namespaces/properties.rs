@@ -31,7 +31,7 @@ pub(crate) async fn properties(
     place: Place,
     Json(request): Json<UpdatePropertiesRequest>,
 ) -> Result<Answer<UpdatePropertiesResponse>, Failure> {
-    front.allow_namespace(&caller, Action::CatalogWrite, &place)?;
+    front.allow_namespace(&caller, Action::UpdateNamespaceProperties, &place)?;
     let updates = request.updates.unwrap_or_default();
     let mut removals = request.removals.unwrap_or_default();
     removals.sort_unstable();

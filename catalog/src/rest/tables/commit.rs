@@ -40,7 +40,7 @@ pub(crate) async fn commit(
     headers: HeaderMap,
     body: LargeBody,
 ) -> Result<Response, Failure> {
-    front.allow_table(&caller, Action::CatalogWrite, &place)?;
+    front.allow_table(&caller, Action::UpdateTableMetadataLocation, &place)?;
     let request: CommitTableRequest = parse(&body.bytes)?;
     // The path says which table; an identifier in the body must not say otherwise.
     if let Some(named) = &request.identifier

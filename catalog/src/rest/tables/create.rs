@@ -36,7 +36,7 @@ pub(crate) async fn create(
     Json(request): Json<CreateTableRequest>,
 ) -> Result<Response, Failure> {
     place.name = request.name;
-    front.allow_table(&caller, Action::CatalogWrite, &place)?;
+    front.allow_table(&caller, Action::CreateTable, &place)?;
     let create = CreateTable {
         ident: idents::table(&place)?,
         schema: Arc::new(request.schema),

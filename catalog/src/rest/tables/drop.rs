@@ -41,7 +41,7 @@ pub(crate) async fn drop(
     place: Place,
     Query(query): Query<PurgeQuery>,
 ) -> Result<StatusCode, Failure> {
-    front.allow_table(&caller, Action::CatalogWrite, &place)?;
+    front.allow_table(&caller, Action::DeleteTable, &place)?;
     let purge = match query.purge_requested.as_deref().map(str::to_ascii_lowercase).as_deref() {
         None | Some("" | "false") => Purge::Keep,
         Some("true") => Purge::Files,

@@ -25,7 +25,7 @@ pub(crate) async fn exists(
     caller: Caller,
     place: Place,
 ) -> Result<StatusCode, Failure> {
-    front.allow_table(&caller, Action::CatalogRead, &place)?;
+    front.allow_table(&caller, Action::GetTable, &place)?;
     idents::existing_table(&front.catalog.snapshot(), &place)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -32,7 +32,7 @@ pub(crate) async fn list(
     place: Place,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<ListTablesResponse>, Failure> {
-    front.allow_namespace(&caller, Action::CatalogRead, &place)?;
+    front.allow_namespace(&caller, Action::ListTables, &place)?;
     let window = page.window()?;
     let state = front.catalog.snapshot();
     let (namespace, _) = idents::existing_namespace(&state, &place)?;

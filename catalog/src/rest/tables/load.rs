@@ -47,7 +47,7 @@ pub(crate) async fn load(
     Query(query): Query<SnapshotsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    front.allow_table(&caller, Action::CatalogRead, &place)?;
+    front.allow_table(&caller, Action::GetTableMetadataLocation, &place)?;
     let mode = match query.snapshots.as_deref() {
         None | Some("" | "all") => SnapshotMode::All,
         Some("refs") => SnapshotMode::Refs,

@@ -32,7 +32,7 @@ pub(crate) async fn metrics(
     place: Place,
     Json(report): Json<ReportMetricsRequest>,
 ) -> Result<StatusCode, Failure> {
-    front.allow_table(&caller, Action::CatalogRead, &place)?;
+    front.allow_table(&caller, Action::TableMetrics, &place)?;
     let kind = match report.report_type.as_str() {
         "scan-report" => "scan",
         "commit-report" => "commit",

@@ -35,7 +35,7 @@ pub(crate) async fn register(
     Json(request): Json<RegisterTableRequest>,
 ) -> Result<Response, Failure> {
     place.name = request.name;
-    front.allow_table(&caller, Action::CatalogWrite, &place)?;
+    front.allow_table(&caller, Action::RegisterTable, &place)?;
     let ident = idents::table(&place)?;
     // Checked before the file is read: the caller may read no other warehouse through this route.
     if !request.metadata_location.starts_with(&format!("s3://{}/", place.warehouse)) {

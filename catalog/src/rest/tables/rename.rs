@@ -32,8 +32,8 @@ pub(crate) async fn rename(
 ) -> Result<StatusCode, Failure> {
     let from = place.with(request.source);
     let to = place.with(request.destination);
-    front.allow_table(&caller, Action::CatalogWrite, &from)?;
-    front.allow_table(&caller, Action::CatalogWrite, &to)?;
+    front.allow_table(&caller, Action::RenameTable, &from)?;
+    front.allow_table(&caller, Action::RenameTable, &to)?;
     let request = Request::RenameTable { from: idents::table(&from)?, to: idents::table(&to)? };
     front.catalog.commit(request).await?;
     Ok(StatusCode::NO_CONTENT)

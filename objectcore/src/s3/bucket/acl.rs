@@ -17,7 +17,7 @@ const ACL_BYTES_MAX: usize = 1 << 20;
 
 /// `PUT /bucket?acl`: only the canned ACLs that change nothing.
 pub(crate) async fn put(call: &Call<'_>, bucket: &BucketName, body: Body) -> Result<Response, S3Error> {
-    call.authorize_bucket(Action::BucketManage, bucket)?;
+    call.authorize_bucket(Action::PutBucketAcl, bucket)?;
     call.expect_bucket(bucket)?;
     accept_canned(call, body).await?;
     Ok(Response::new(Body::empty()))

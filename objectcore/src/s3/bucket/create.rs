@@ -16,7 +16,7 @@ use crate::s3::xml::Element;
 const CONFIGURATION_BYTES_MAX: usize = 1 << 20;
 
 pub(crate) async fn respond(call: &Call<'_>, bucket: &BucketName, body: Body) -> Result<Response, S3Error> {
-    call.authorize_bucket(Action::BucketManage, bucket)?;
+    call.authorize_bucket(Action::CreateBucket, bucket)?;
     refuse_headers(call)?;
     let document = body::collect(call.headers(), body, CONFIGURATION_BYTES_MAX).await?;
     if !document.iter().all(u8::is_ascii_whitespace) {

@@ -16,7 +16,7 @@ use crate::types::{BucketError, ListOptions, UploadError};
 const UPLOADS_MAX: usize = 1000;
 
 pub(crate) async fn respond(call: &Call<'_>, bucket: &BucketName) -> Result<Response, S3Error> {
-    call.authorize_bucket(Action::BucketManage, bucket)?;
+    call.authorize_bucket(Action::DeleteBucket, bucket)?;
     match call.core().delete_bucket(bucket).await {
         Err(BucketError::NotEmpty) if holds_no_object(call, bucket).await? => {
             abort_uploads(call, bucket).await?;

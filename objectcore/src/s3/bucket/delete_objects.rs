@@ -87,7 +87,8 @@ impl Wanted {
 
 async fn delete(call: &Call<'_>, bucket: &BucketName, wanted: &Wanted) -> Result<(), S3Error> {
     let at = ObjectName { bucket: bucket.clone(), key: target::object_key(&wanted.key)? };
-    call.authorize_object(Action::ObjectWrite, &at)?;
+    let action = if wanted.version.is_some() { Action::DeleteObjectVersion } else { Action::DeleteObject };
+    call.authorize_object(action, &at)?;
     if wanted.version.as_deref().is_some_and(|version| version != "null") {
         return Err(S3Error::no_such_version());
     }

@@ -11,7 +11,7 @@ use crate::s3::error::S3Error;
 use crate::s3::headers;
 
 pub(crate) fn respond(call: &Call<'_>, bucket: &BucketName) -> Result<Response, S3Error> {
-    call.authorize_bucket(Action::ObjectRead, bucket)?;
+    call.authorize_bucket(Action::ListBucket, bucket)?;
     call.expect_bucket(bucket)?;
     let mut response = Response::new(Body::empty());
     if let Ok(region) = HeaderValue::from_str(call.region()) {

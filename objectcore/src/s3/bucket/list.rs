@@ -118,7 +118,7 @@ pub(super) fn entry(writer: &mut Writer, object: &ObjectInfo) {
 
 /// `ListObjectsV2`
 pub(crate) async fn respond_v2(call: &Call<'_>, bucket: &BucketName) -> Result<Response, S3Error> {
-    call.authorize_listing(Action::ObjectRead, bucket)?;
+    call.authorize_listing(Action::ListBucket, bucket)?;
     let wanted = Wanted::parse(call)?;
     let start_after = call.query.get("start-after").filter(|text| !text.is_empty());
     let token = call.query.get("continuation-token");
@@ -154,7 +154,7 @@ pub(crate) async fn respond_v2(call: &Call<'_>, bucket: &BucketName) -> Result<R
 
 /// `ListObjects`
 pub(crate) async fn respond_v1(call: &Call<'_>, bucket: &BucketName) -> Result<Response, S3Error> {
-    call.authorize_listing(Action::ObjectRead, bucket)?;
+    call.authorize_listing(Action::ListBucket, bucket)?;
     let wanted = Wanted::parse(call)?;
     let marker = call.query.get("marker").unwrap_or("");
     let after = Some(marker.to_owned()).filter(|marker| !marker.is_empty());

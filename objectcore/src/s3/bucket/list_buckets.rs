@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use http::StatusCode;
-use tarn_openapi::access::{Action, Resource};
+use tarn_openapi::access::{Action, Ask, Resource};
 use tarn_openapi::page;
 
 use crate::s3::call::Call;
@@ -14,7 +14,7 @@ use super::acl;
 const BUCKETS_MAX: usize = 10_000;
 
 pub(crate) fn respond(call: &Call<'_>) -> Result<Response, S3Error> {
-    call.authorize(Action::BucketList, Resource::Server)?;
+    call.authorize(Ask::new(Action::ListAllMyBuckets, Resource::Server))?;
     let prefix = call.query.get("prefix").unwrap_or("");
     let limit = match call.query.count("max-buckets", BUCKETS_MAX)? {
         0 => return Err(S3Error::argument("max-buckets", "0", "max-buckets must be between 1 and 10000")),

@@ -13,7 +13,7 @@ use super::acl;
 use super::list::{Wanted, entry};
 
 pub(crate) async fn respond(call: &Call<'_>, bucket: &BucketName) -> Result<Response, S3Error> {
-    call.authorize_listing(Action::ObjectRead, bucket)?;
+    call.authorize_listing(Action::ListBucketVersions, bucket)?;
     let wanted = Wanted::parse(call)?;
     let key_marker = call.query.get("key-marker").unwrap_or("");
     let version_marker = call.query.get("version-id-marker").unwrap_or("");

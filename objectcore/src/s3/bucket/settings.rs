@@ -15,7 +15,7 @@ use super::{acl, delete};
 
 /// `GET /bucket?setting`
 pub(crate) fn read(call: &Call<'_>, bucket: &BucketName, setting: Setting) -> Result<Response, S3Error> {
-    call.authorize_bucket(Action::ObjectRead, bucket)?;
+    call.authorize_bucket(to_read(setting), bucket)?;
     call.expect_bucket(bucket)?;
     let absent = |code, message| Err(S3Error::new(code, message).with("BucketName", bucket.as_str()));
     match setting {
@@ -68,10 +68,65 @@ pub(crate) fn read(call: &Call<'_>, bucket: &BucketName, setting: Setting) -> Re
 }
 
 /// `DELETE /bucket?setting`: there is nothing, so nothing is what it leaves.
-pub(crate) fn clear(call: &Call<'_>, bucket: &BucketName) -> Result<Response, S3Error> {
-    call.authorize_bucket(Action::BucketManage, bucket)?;
+pub(crate) fn clear(call: &Call<'_>, bucket: &BucketName, setting: Setting) -> Result<Response, S3Error> {
+    call.authorize_bucket(to_clear(setting), bucket)?;
     call.expect_bucket(bucket)?;
     Ok(delete::no_content())
+}
+
+/// What one must be allowed to read a setting.
+fn to_read(setting: Setting) -> Action {
+    match setting {
+        Setting::Accelerate => Action::GetAccelerateConfiguration,
+        Setting::Acl => Action::GetBucketAcl,
+        Setting::Analytics => Action::GetAnalyticsConfiguration,
+        Setting::Cors => Action::GetBucketCors,
+        Setting::Encryption => Action::GetEncryptionConfiguration,
+        Setting::IntelligentTiering => Action::GetIntelligentTieringConfiguration,
+        Setting::Inventory => Action::GetInventoryConfiguration,
+        Setting::Lifecycle => Action::GetLifecycleConfiguration,
+        Setting::Location => Action::GetBucketLocation,
+        Setting::Logging => Action::GetBucketLogging,
+        Setting::Metrics => Action::GetMetricsConfiguration,
+        Setting::Notification => Action::GetBucketNotification,
+        Setting::ObjectLock => Action::GetBucketObjectLockConfiguration,
+        Setting::OwnershipControls => Action::GetBucketOwnershipControls,
+        Setting::Policy => Action::GetBucketPolicy,
+        Setting::PolicyStatus => Action::GetBucketPolicyStatus,
+        Setting::PublicAccessBlock => Action::GetBucketPublicAccessBlock,
+        Setting::Replication => Action::GetReplicationConfiguration,
+        Setting::RequestPayment => Action::GetBucketRequestPayment,
+        Setting::Tagging => Action::GetBucketTagging,
+        Setting::Versioning => Action::GetBucketVersioning,
+        Setting::Website => Action::GetBucketWebsite,
+    }
+}
+
+/// What one must be allowed to clear a setting: mostly to write it.
+fn to_clear(setting: Setting) -> Action {
+    match setting {
+        Setting::Accelerate => Action::PutAccelerateConfiguration,
+        Setting::Acl => Action::PutBucketAcl,
+        Setting::Analytics => Action::PutAnalyticsConfiguration,
+        Setting::Cors => Action::PutBucketCors,
+        Setting::Encryption => Action::PutEncryptionConfiguration,
+        Setting::IntelligentTiering => Action::PutIntelligentTieringConfiguration,
+        Setting::Inventory => Action::PutInventoryConfiguration,
+        Setting::Lifecycle => Action::PutLifecycleConfiguration,
+        Setting::Location => Action::DeleteBucket,
+        Setting::Logging => Action::PutBucketLogging,
+        Setting::Metrics => Action::PutMetricsConfiguration,
+        Setting::Notification => Action::PutBucketNotification,
+        Setting::ObjectLock => Action::PutBucketObjectLockConfiguration,
+        Setting::OwnershipControls => Action::PutBucketOwnershipControls,
+        Setting::Policy | Setting::PolicyStatus => Action::DeleteBucketPolicy,
+        Setting::PublicAccessBlock => Action::PutBucketPublicAccessBlock,
+        Setting::Replication => Action::PutReplicationConfiguration,
+        Setting::RequestPayment => Action::PutBucketRequestPayment,
+        Setting::Tagging => Action::PutBucketTagging,
+        Setting::Versioning => Action::PutBucketVersioning,
+        Setting::Website => Action::DeleteBucketWebsite,
+    }
 }
 
 fn one(root: &'static str, fill: impl FnOnce(&mut Writer)) -> Response {

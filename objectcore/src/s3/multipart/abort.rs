@@ -14,7 +14,7 @@ pub(crate) async fn respond(
     at: &ObjectName,
     upload: &UploadId,
 ) -> Result<Response, S3Error> {
-    call.authorize_object(Action::ObjectWrite, at)?;
+    call.authorize_object(Action::AbortMultipartUpload, at)?;
     call.core().abort_upload(at, upload).await?;
     Ok(no_content())
 }

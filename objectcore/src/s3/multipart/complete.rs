@@ -28,7 +28,7 @@ pub(crate) async fn respond(
     upload: &UploadId,
     body: Body,
 ) -> Result<Response, S3Error> {
-    call.authorize_object(Action::ObjectWrite, at)?;
+    call.authorize_object(Action::PutObject, at)?;
     let when = condition::put_if(call.headers())?;
     let size = expected_size(call)?;
     // The x-amz-checksum headers of this request speak of the object, not of the document.

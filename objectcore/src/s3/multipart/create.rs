@@ -14,7 +14,7 @@ use crate::s3::xml::Writer;
 use crate::types::{ChecksumAlgorithm, ChecksumKind};
 
 pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
-    call.authorize_object(Action::ObjectWrite, at)?;
+    call.authorize_object(Action::PutObject, at)?;
     attributes::refuse_unsupported(call.headers())?;
     let asked = checksum(
         headers::text(call.headers(), &headers::CHECKSUM_ALGORITHM)?,

@@ -19,7 +19,7 @@ pub(crate) async fn respond(
     at: &ObjectName,
     upload: &UploadId,
 ) -> Result<Response, S3Error> {
-    call.authorize_object(Action::ObjectWrite, at)?;
+    call.authorize_object(Action::ListMultipartUploadParts, at)?;
     let limit = call.query.count("max-parts", PARTS_MAX)?;
     let after = match call.query.get("part-number-marker") {
         None | Some("") => 0,

@@ -28,7 +28,7 @@ struct Page {
 }
 
 pub(crate) async fn respond(call: &Call<'_>, bucket: &BucketName) -> Result<Response, S3Error> {
-    call.authorize_listing(Action::ObjectRead, bucket)?;
+    call.authorize_listing(Action::ListBucketMultipartUploads, bucket)?;
     let encoding = call.url_encoding()?;
     let limit = call.query.count("max-uploads", UPLOADS_MAX)?;
     let text = |name| call.query.get(name).unwrap_or("");

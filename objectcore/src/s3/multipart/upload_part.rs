@@ -20,7 +20,7 @@ pub(crate) async fn respond(
     number: u16,
     body: Body,
 ) -> Result<Response, S3Error> {
-    call.authorize_object(Action::ObjectWrite, at)?;
+    call.authorize_object(Action::PutObject, at)?;
     let headers = call.headers();
     attributes::refuse_unsupported(headers)?;
     let options = PutOptions {

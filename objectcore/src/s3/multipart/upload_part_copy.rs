@@ -28,8 +28,8 @@ pub(crate) async fn respond(
     number: u16,
 ) -> Result<Response, S3Error> {
     let from = copy::source(call)?;
-    call.authorize_object(Action::ObjectRead, &from)?;
-    call.authorize_object(Action::ObjectWrite, at)?;
+    call.authorize_object(copy::to_read_source(call), &from)?;
+    call.authorize_object(Action::PutObject, at)?;
     attributes::refuse_unsupported(call.headers())?;
     let asked = headers::text(call.headers(), &headers::COPY_SOURCE_RANGE)?;
     let asked = asked.map(range::parse_copy_source).transpose()?;

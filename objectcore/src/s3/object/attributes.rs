@@ -26,7 +26,8 @@ struct Wanted {
 }
 
 pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
-    call.authorize_object(Action::ObjectRead, at)?;
+    call.authorize_version((Action::GetObject, Action::GetObjectVersion), at)?;
+    call.authorize_version((Action::GetObjectAttributes, Action::GetObjectVersionAttributes), at)?;
     call.expect_null_version()?;
     let wanted = Wanted::parse(call)?;
     let limit = number(call, &headers::MAX_PARTS)?.unwrap_or(PARTS_MAX).min(PARTS_MAX);

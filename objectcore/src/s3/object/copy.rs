@@ -19,8 +19,8 @@ use crate::types::{Attributes, ChecksumAlgorithm, CopyOptions, ETag, ObjectInfo,
 
 pub(crate) async fn respond(call: &Call<'_>, to: &ObjectName) -> Result<Response, S3Error> {
     let from = source(call)?;
-    call.authorize_object(Action::ObjectRead, &from)?;
-    call.authorize_object(Action::ObjectWrite, to)?;
+    call.authorize_object(to_read_source(call), &from)?;
+    call.authorize_object(Action::PutObject, to)?;
     attributes::refuse_unsupported(call.headers())?;
     let attributes = replaced_attributes(call)?;
     let checksum = wanted_checksum(call)?;
@@ -59,6 +59,16 @@ pub(crate) async fn respond(call: &Call<'_>, to: &ObjectName) -> Result<Response
 pub(crate) fn source(call: &Call<'_>) -> Result<ObjectName, S3Error> {
     let header = headers::text(call.headers(), &headers::COPY_SOURCE)?.unwrap_or("");
     parse_source(header)
+}
+
+/// What one must be allowed to read the source: naming a version of it is a right of its own.
+pub(crate) fn to_read_source(call: &Call<'_>) -> Action {
+    let header = call.headers().get(headers::COPY_SOURCE).map_or(&b""[..], |value| value.as_bytes());
+    let names_version = header.windows(11).position(|window| window == b"?versionId=");
+    match names_version {
+        Some(at) if at + 11 < header.len() => Action::GetObjectVersion,
+        Some(_) | None => Action::GetObject,
+    }
 }
 
 fn parse_source(header: &str) -> Result<ObjectName, S3Error> {

@@ -10,7 +10,7 @@ use crate::s3::condition;
 use crate::s3::error::S3Error;
 
 pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
-    call.authorize_object(Action::ObjectWrite, at)?;
+    call.authorize_version((Action::DeleteObject, Action::DeleteObjectVersion), at)?;
     call.expect_null_version()?;
     for name in ["x-amz-if-match-last-modified-time", "x-amz-if-match-size"] {
         if call.headers().contains_key(name) {

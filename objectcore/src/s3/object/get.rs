@@ -15,7 +15,7 @@ use crate::types::{GetRange, ObjectBody, ReadError};
 use super::read::{Read, explain_range};
 
 pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
-    call.authorize_object(Action::ObjectRead, at)?;
+    call.authorize_version((Action::GetObject, Action::GetObjectVersion), at)?;
     let read = Read::parse(call)?;
     let mut range = read.range;
     // Conditions come before the range: 304 and 412 count even where the range is not satisfiable. The object may change

@@ -12,7 +12,7 @@ use crate::s3::range;
 use super::read::Read;
 
 pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
-    call.authorize_object(Action::ObjectRead, at)?;
+    call.authorize_version((Action::GetObject, Action::GetObjectVersion), at)?;
     let read = Read::parse(call)?;
     let object = call.core().head(at).await?;
     if let Some(settled) = read.settle(&object)? {

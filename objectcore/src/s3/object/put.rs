@@ -15,7 +15,7 @@ use crate::s3::error::S3Error;
 use crate::types::PutOptions;
 
 pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName, body: Body) -> Result<Response, S3Error> {
-    call.authorize_object(Action::ObjectWrite, at)?;
+    call.authorize_object(Action::PutObject, at)?;
     let headers = call.headers();
     attributes::refuse_unsupported(headers)?;
     let options = PutOptions {

@@ -13,20 +13,20 @@ use crate::s3::xml::Writer;
 
 /// `GET ?acl`
 pub(crate) async fn acl(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
-    expect_object(call, at, Action::ObjectRead).await?;
+    expect_object(call, at, Action::GetObjectAcl).await?;
     Ok(bucket_acl::document())
 }
 
 /// `PUT ?acl`
 pub(crate) async fn put_acl(call: &Call<'_>, at: &ObjectName, body: Body) -> Result<Response, S3Error> {
-    expect_object(call, at, Action::ObjectWrite).await?;
+    expect_object(call, at, Action::PutObjectAcl).await?;
     bucket_acl::accept_canned(call, body).await?;
     Ok(Response::new(Body::empty()))
 }
 
 /// `GET ?tagging`: no object has tags.
 pub(crate) async fn tagging(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
-    expect_object(call, at, Action::ObjectRead).await?;
+    expect_object(call, at, Action::GetObjectTagging).await?;
     let mut writer = Writer::new("Tagging", 64);
     writer.open("TagSet").close("TagSet");
     Ok(writer.answer(StatusCode::OK))
@@ -34,13 +34,15 @@ pub(crate) async fn tagging(call: &Call<'_>, at: &ObjectName) -> Result<Response
 
 /// `DELETE ?tagging`: there are none, so none is what it leaves.
 pub(crate) async fn clear_tagging(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
-    expect_object(call, at, Action::ObjectWrite).await?;
+    expect_object(call, at, Action::DeleteObjectTagging).await?;
     Ok(no_content())
 }
 
 /// `GET ?retention` and `GET ?legal-hold`
 pub(crate) async fn lock(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
-    expect_object(call, at, Action::ObjectRead).await?;
+    let lock =
+        if call.query.has("retention") { Action::GetObjectRetention } else { Action::GetObjectLegalHold };
+    expect_object(call, at, lock).await?;
     Err(S3Error::new(
         Code::NoSuchObjectLockConfiguration,
         "The specified object does not have a ObjectLock configuration",

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use http::StatusCode;
-use tarn_openapi::access::{Action, Authorize, Denied, Principal, Resource};
+use tarn_openapi::access::{Ask, Authorize, Denied, Principal};
 use tarn_openapi::request::Authenticated;
 
 use super::{Front, failed};
@@ -70,8 +70,9 @@ async fn without_a_rule_everything_is_denied_and_nothing_is_told() {
 struct Recorder(Mutex<Vec<String>>);
 
 impl Authorize for Recorder {
-    fn authorize(&self, _: &Principal, action: Action, resource: Resource<'_>) -> Result<(), Denied> {
-        self.0.lock().unwrap().push(format!("{action:?} {resource:?}"));
+    fn authorize(&self, _: &Principal, ask: Ask<'_>) -> Result<(), Denied> {
+        let values: String = ask.values.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+        self.0.lock().unwrap().push(format!("{:?} {:?}{values}", ask.action, ask.resource));
         Ok(())
     }
 }
@@ -85,25 +86,80 @@ async fn every_operation_asks_for_the_action_it_does() {
         front.send(method, uri, headers, body).await;
         recorder.0.lock().unwrap().join(", ")
     };
-    assert_eq!(asked("GET", "/", &[], "").await, "BucketList Server");
-    assert_eq!(asked("PUT", "/abc", &[], "").await, "BucketManage Bucket(\"abc\")");
-    assert_eq!(asked("GET", "/abc?list-type=2", &[], "").await, "ObjectRead Listing(\"abc\", \"\")");
-    for listing in ["", "list-type=2&", "versions&", "uploads&"] {
-        let uri = format!("/abc?{listing}prefix=a%2Fb");
-        assert_eq!(asked("GET", &uri, &[], "").await, "ObjectRead Listing(\"abc\", \"a/b\")", "{uri}");
+    let bucket = "Bucket(\"abc\")";
+    let object = "Object(\"abc\", \"k\")";
+    for (method, uri, action) in [
+        ("PUT", "/abc", "CreateBucket"),
+        ("DELETE", "/abc", "DeleteBucket"),
+        ("HEAD", "/abc", "ListBucket"),
+        ("GET", "/abc?location", "GetBucketLocation"),
+        ("GET", "/abc?versioning", "GetBucketVersioning"),
+        ("GET", "/abc?policy", "GetBucketPolicy"),
+        ("DELETE", "/abc?policy", "DeleteBucketPolicy"),
+        ("DELETE", "/abc?cors", "PutBucketCors"),
+        ("PUT", "/abc?acl", "PutBucketAcl"),
+        ("GET", "/abc?list-type=2", "ListBucket Listing(\"abc\", \"\")"),
+        ("GET", "/abc?max-keys=5", "ListBucket Listing(\"abc\", \"\") s3:max-keys=5"),
+        (
+            "GET",
+            "/abc?list-type=2&prefix=a/&delimiter=/",
+            "ListBucket Listing(\"abc\", \"a/\") s3:delimiter=/",
+        ),
+        ("GET", "/abc?versions&prefix=a", "ListBucketVersions Listing(\"abc\", \"a\")"),
+        ("GET", "/abc?uploads", "ListBucketMultipartUploads Listing(\"abc\", \"\")"),
+        ("GET", "/abc/k", "GetObject"),
+        ("HEAD", "/abc/k", "GetObject"),
+        ("PUT", "/abc/k", "PutObject"),
+        ("DELETE", "/abc/k", "DeleteObject"),
+        ("GET", "/abc/k?acl", "GetObjectAcl"),
+        ("PUT", "/abc/k?acl", "PutObjectAcl"),
+        ("GET", "/abc/k?tagging", "GetObjectTagging"),
+        ("GET", "/abc/k?retention", "GetObjectRetention"),
+        ("GET", "/abc/k?legal-hold", "GetObjectLegalHold"),
+        ("POST", "/abc/k?uploads", "PutObject"),
+        ("PUT", "/abc/k?uploadId=1&partNumber=1", "PutObject"),
+        ("POST", "/abc/k?uploadId=1", "PutObject"),
+        ("DELETE", "/abc/k?uploadId=1", "AbortMultipartUpload"),
+        ("GET", "/abc/k?uploadId=1", "ListMultipartUploadParts"),
+    ] {
+        let on = if uri.contains("/k") { object } else { bucket };
+        let whole = if action.contains(' ') { action.to_owned() } else { format!("{action} {on}") };
+        assert_eq!(asked(method, uri, &[("content-length", "0")], "").await, whole, "{method} {uri}");
     }
-    assert_eq!(asked("GET", "/abc/k", &[], "").await, "ObjectRead Object(\"abc\", \"k\")");
-    assert_eq!(asked("PUT", "/abc/k", &[], "").await, "ObjectWrite Object(\"abc\", \"k\")");
-    assert_eq!(asked("DELETE", "/abc/k", &[], "").await, "ObjectWrite Object(\"abc\", \"k\")");
-    assert_eq!(asked("POST", "/abc/k?uploads", &[], "").await, "ObjectWrite Object(\"abc\", \"k\")");
-    assert_eq!(asked("GET", "/abc/k?uploadId=1", &[], "").await, "ObjectWrite Object(\"abc\", \"k\")");
-    let source = [("x-amz-copy-source", "xyz/s")];
-    let both = "ObjectRead Object(\"xyz\", \"s\"), ObjectWrite Object(\"abc\", \"k\")";
-    assert_eq!(asked("PUT", "/abc/k", &source, "").await, both);
-    assert_eq!(asked("PUT", "/abc/k?uploadId=1&partNumber=1", &source, "").await, both);
-    let many = "<Delete><Object><Key>a</Key></Object><Object><Key>b</Key></Object></Delete>";
-    let each = "ObjectWrite Object(\"abc\", \"a\"), ObjectWrite Object(\"abc\", \"b\")";
+    assert_eq!(asked("GET", "/", &[], "").await, "ListAllMyBuckets Server");
+    let attributes = format!("GetObject {object}, GetObjectAttributes {object}");
+    assert_eq!(asked("GET", "/abc/k?attributes", &[], "").await, attributes);
+    let many = "<Delete><Object><Key>a</Key></Object>\
+                <Object><Key>b</Key><VersionId>null</VersionId></Object></Delete>";
+    let each = "DeleteObject Object(\"abc\", \"a\"), DeleteObjectVersion Object(\"abc\", \"b\")";
     assert_eq!(asked("POST", "/abc?delete", &[], many).await, each);
+}
+
+#[tokio::test]
+async fn ghsa_mx42_a_copy_asks_for_its_source_too() {
+    let recorder = Arc::new(Recorder::default());
+    let front = Front::over(recorder.clone()).await;
+    let source = [("x-amz-copy-source", "xyz/s")];
+    let both = "GetObject Object(\"xyz\", \"s\"), PutObject Object(\"abc\", \"k\")";
+    for uri in ["/abc/k", "/abc/k?uploadId=1&partNumber=1"] {
+        recorder.0.lock().unwrap().clear();
+        front.send("PUT", uri, &source, "").await;
+        assert_eq!(recorder.0.lock().unwrap().join(", "), both);
+    }
+}
+
+#[tokio::test]
+async fn ghsa_3ppv_naming_a_version_is_a_right_of_its_own() {
+    let recorder = Arc::new(Recorder::default());
+    let front = Front::over(recorder.clone()).await;
+    for (method, action) in
+        [("GET", "GetObjectVersion"), ("HEAD", "GetObjectVersion"), ("DELETE", "DeleteObjectVersion")]
+    {
+        recorder.0.lock().unwrap().clear();
+        front.send(method, "/abc/k?versionId=null", &[], "").await;
+        let asked = recorder.0.lock().unwrap().join(", ");
+        assert_eq!(asked, format!("{action} Object(\"abc\", \"k\") s3:VersionId=null"));
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use tarn_openapi::access::{Action, Authorize, Denied, Principal, Resource};
+use tarn_openapi::access::{Ask, Authorize, Denied, Principal};
 use tarn_openapi::request::{Authenticated, RequestId};
 use tower::ServiceExt as _;
 
@@ -29,7 +29,7 @@ use crate::ObjectCore;
 struct OnlyRoot;
 
 impl Authorize for OnlyRoot {
-    fn authorize(&self, principal: &Principal, _: Action, _: Resource<'_>) -> Result<(), Denied> {
+    fn authorize(&self, principal: &Principal, _: Ask<'_>) -> Result<(), Denied> {
         match principal {
             Principal::Root => Ok(()),
             Principal::Anonymous | Principal::AccessKey(_) | Principal::Session(_) => Err(Denied),

@@ -1,0 +1,241 @@
+//! What a request wants to do, by the names that policies use.
+//!
+//! S3 and S3 Tables have AWS's names. What AWS does not have (views, configuration, metrics of tables) has AIStor's
+//! names, and so has administration where both servers have the same thing. `sharing:*` and `inventory:*` are Tarn's
+//! own and reserved.
+
+/// One list makes the enum, its names and the list of all, so that they cannot differ.
+macro_rules! actions {
+    ($($(#[$doc:meta])* $action:ident = $name:literal,)+) => {
+        /// What a request wants to do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[allow(missing_docs, reason = "an action is what its name says")]
+        pub enum Action {
+            $($(#[$doc])* $action,)+
+        }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &'static [Action] = &[$(Action::$action,)+];
+
+            /// The name in policies, such as `s3:GetObject`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Action::$action => $name,)+
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    // Objects.
+    GetObject = "s3:GetObject",
+    GetObjectVersion = "s3:GetObjectVersion",
+    GetObjectAttributes = "s3:GetObjectAttributes",
+    GetObjectVersionAttributes = "s3:GetObjectVersionAttributes",
+    GetObjectAcl = "s3:GetObjectAcl",
+    PutObjectAcl = "s3:PutObjectAcl",
+    GetObjectTagging = "s3:GetObjectTagging",
+    PutObjectTagging = "s3:PutObjectTagging",
+    DeleteObjectTagging = "s3:DeleteObjectTagging",
+    GetObjectRetention = "s3:GetObjectRetention",
+    PutObjectRetention = "s3:PutObjectRetention",
+    GetObjectLegalHold = "s3:GetObjectLegalHold",
+    PutObjectLegalHold = "s3:PutObjectLegalHold",
+    BypassGovernanceRetention = "s3:BypassGovernanceRetention",
+    PutObject = "s3:PutObject",
+    DeleteObject = "s3:DeleteObject",
+    DeleteObjectVersion = "s3:DeleteObjectVersion",
+    RestoreObject = "s3:RestoreObject",
+    AbortMultipartUpload = "s3:AbortMultipartUpload",
+    ListMultipartUploadParts = "s3:ListMultipartUploadParts",
+    // Buckets.
+    ListAllMyBuckets = "s3:ListAllMyBuckets",
+    CreateBucket = "s3:CreateBucket",
+    DeleteBucket = "s3:DeleteBucket",
+    ListBucket = "s3:ListBucket",
+    ListBucketVersions = "s3:ListBucketVersions",
+    ListBucketMultipartUploads = "s3:ListBucketMultipartUploads",
+    GetAccelerateConfiguration = "s3:GetAccelerateConfiguration",
+    PutAccelerateConfiguration = "s3:PutAccelerateConfiguration",
+    GetAnalyticsConfiguration = "s3:GetAnalyticsConfiguration",
+    PutAnalyticsConfiguration = "s3:PutAnalyticsConfiguration",
+    GetBucketAcl = "s3:GetBucketAcl",
+    PutBucketAcl = "s3:PutBucketAcl",
+    GetBucketCors = "s3:GetBucketCORS",
+    PutBucketCors = "s3:PutBucketCORS",
+    GetBucketLocation = "s3:GetBucketLocation",
+    GetBucketLogging = "s3:GetBucketLogging",
+    PutBucketLogging = "s3:PutBucketLogging",
+    GetBucketNotification = "s3:GetBucketNotification",
+    PutBucketNotification = "s3:PutBucketNotification",
+    GetBucketObjectLockConfiguration = "s3:GetBucketObjectLockConfiguration",
+    PutBucketObjectLockConfiguration = "s3:PutBucketObjectLockConfiguration",
+    GetBucketOwnershipControls = "s3:GetBucketOwnershipControls",
+    PutBucketOwnershipControls = "s3:PutBucketOwnershipControls",
+    GetBucketPolicy = "s3:GetBucketPolicy",
+    PutBucketPolicy = "s3:PutBucketPolicy",
+    DeleteBucketPolicy = "s3:DeleteBucketPolicy",
+    GetBucketPolicyStatus = "s3:GetBucketPolicyStatus",
+    GetBucketPublicAccessBlock = "s3:GetBucketPublicAccessBlock",
+    PutBucketPublicAccessBlock = "s3:PutBucketPublicAccessBlock",
+    GetBucketRequestPayment = "s3:GetBucketRequestPayment",
+    PutBucketRequestPayment = "s3:PutBucketRequestPayment",
+    GetBucketTagging = "s3:GetBucketTagging",
+    PutBucketTagging = "s3:PutBucketTagging",
+    GetBucketVersioning = "s3:GetBucketVersioning",
+    PutBucketVersioning = "s3:PutBucketVersioning",
+    GetBucketWebsite = "s3:GetBucketWebsite",
+    DeleteBucketWebsite = "s3:DeleteBucketWebsite",
+    GetEncryptionConfiguration = "s3:GetEncryptionConfiguration",
+    PutEncryptionConfiguration = "s3:PutEncryptionConfiguration",
+    GetIntelligentTieringConfiguration = "s3:GetIntelligentTieringConfiguration",
+    PutIntelligentTieringConfiguration = "s3:PutIntelligentTieringConfiguration",
+    GetInventoryConfiguration = "s3:GetInventoryConfiguration",
+    PutInventoryConfiguration = "s3:PutInventoryConfiguration",
+    GetLifecycleConfiguration = "s3:GetLifecycleConfiguration",
+    PutLifecycleConfiguration = "s3:PutLifecycleConfiguration",
+    GetMetricsConfiguration = "s3:GetMetricsConfiguration",
+    PutMetricsConfiguration = "s3:PutMetricsConfiguration",
+    GetReplicationConfiguration = "s3:GetReplicationConfiguration",
+    PutReplicationConfiguration = "s3:PutReplicationConfiguration",
+    // The catalog. A warehouse is a table bucket.
+    GetConfig = "s3tables:GetConfig",
+    CreateTableBucket = "s3tables:CreateTableBucket",
+    GetTableBucket = "s3tables:GetTableBucket",
+    ListTableBuckets = "s3tables:ListTableBuckets",
+    DeleteTableBucket = "s3tables:DeleteTableBucket",
+    CreateNamespace = "s3tables:CreateNamespace",
+    GetNamespace = "s3tables:GetNamespace",
+    ListNamespaces = "s3tables:ListNamespaces",
+    UpdateNamespaceProperties = "s3tables:UpdateNamespaceProperties",
+    DeleteNamespace = "s3tables:DeleteNamespace",
+    CreateTable = "s3tables:CreateTable",
+    RegisterTable = "s3tables:RegisterTable",
+    /// Learn that a table exists.
+    GetTable = "s3tables:GetTable",
+    ListTables = "s3tables:ListTables",
+    RenameTable = "s3tables:RenameTable",
+    DeleteTable = "s3tables:DeleteTable",
+    /// Load a table.
+    GetTableMetadataLocation = "s3tables:GetTableMetadataLocation",
+    /// Commit to a table.
+    UpdateTableMetadataLocation = "s3tables:UpdateTableMetadataLocation",
+    /// Read the files of a table: what credentials made for it may do.
+    GetTableData = "s3tables:GetTableData",
+    /// Write the files of a table: what credentials made for it may do.
+    PutTableData = "s3tables:PutTableData",
+    TableMetrics = "s3tables:TableMetrics",
+    GetTableMaintenanceConfiguration = "s3tables:GetTableMaintenanceConfiguration",
+    PutTableMaintenanceConfiguration = "s3tables:PutTableMaintenanceConfiguration",
+    GetTableMaintenanceJobStatus = "s3tables:GetTableMaintenanceJobStatus",
+    CreateView = "s3tables:CreateView",
+    RegisterView = "s3tables:RegisterView",
+    GetView = "s3tables:GetView",
+    ListViews = "s3tables:ListViews",
+    UpdateView = "s3tables:UpdateView",
+    RenameView = "s3tables:RenameView",
+    DeleteView = "s3tables:DeleteView",
+    // Administration.
+    ServerInfo = "admin:ServerInfo",
+    StorageInfo = "admin:StorageInfo",
+    Heal = "admin:Heal",
+    Prometheus = "admin:Prometheus",
+    CreateUser = "admin:CreateUser",
+    DeleteUser = "admin:DeleteUser",
+    GetUser = "admin:GetUser",
+    ListUsers = "admin:ListUsers",
+    EnableUser = "admin:EnableUser",
+    DisableUser = "admin:DisableUser",
+    AddUserToGroup = "admin:AddUserToGroup",
+    RemoveUserFromGroup = "admin:RemoveUserFromGroup",
+    GetGroup = "admin:GetGroup",
+    ListGroups = "admin:ListGroups",
+    EnableGroup = "admin:EnableGroup",
+    DisableGroup = "admin:DisableGroup",
+    CreatePolicy = "admin:CreatePolicy",
+    DeletePolicy = "admin:DeletePolicy",
+    GetPolicy = "admin:GetPolicy",
+    ListUserPolicies = "admin:ListUserPolicies",
+    AttachUserOrGroupPolicy = "admin:AttachUserOrGroupPolicy",
+    UpdatePolicyAssociation = "admin:UpdatePolicyAssociation",
+    CreateServiceAccount = "admin:CreateServiceAccount",
+    UpdateServiceAccount = "admin:UpdateServiceAccount",
+    RemoveServiceAccount = "admin:RemoveServiceAccount",
+    ListServiceAccounts = "admin:ListServiceAccounts",
+    /// Keys with a grant of their own.
+    CreateAccessKey = "admin:CreateAccessKey",
+    DeleteAccessKey = "admin:DeleteAccessKey",
+    ListAccessKeys = "admin:ListAccessKeys",
+    // Temporary credentials.
+    AssumeRole = "sts:AssumeRole",
+    AssumeRoleWithWebIdentity = "sts:AssumeRoleWithWebIdentity",
+    GetSessionToken = "sts:GetSessionToken",
+    GetCallerIdentity = "sts:GetCallerIdentity",
+    // Keys of encryption.
+    KmsCreateKey = "kms:CreateKey",
+    KmsListKeys = "kms:ListKeys",
+    KmsKeyStatus = "kms:KeyStatus",
+    KmsStatus = "kms:Status",
+    // Delta Sharing.
+    SharingCreateShare = "sharing:CreateShare",
+    SharingGetShare = "sharing:GetShare",
+    SharingListShares = "sharing:ListShares",
+    SharingUpdateShare = "sharing:UpdateShare",
+    SharingDeleteShare = "sharing:DeleteShare",
+    SharingCreateRecipient = "sharing:CreateRecipient",
+    SharingGetRecipient = "sharing:GetRecipient",
+    SharingListRecipients = "sharing:ListRecipients",
+    SharingUpdateRecipient = "sharing:UpdateRecipient",
+    SharingDeleteRecipient = "sharing:DeleteRecipient",
+    // Inventory and jobs.
+    InventoryPutJob = "inventory:PutJob",
+    InventoryGetJob = "inventory:GetJob",
+    InventoryListJobs = "inventory:ListJobs",
+    InventoryDeleteJob = "inventory:DeleteJob",
+    InventoryStartJob = "inventory:StartJob",
+    InventoryCancelJob = "inventory:CancelJob",
+    InventoryQuery = "inventory:Query",
+}
+
+impl Action {
+    /// The second name of an action: AIStor says warehouse where AWS says table bucket.
+    ///
+    /// Not matched variant by variant: a new action has one name unless it is listed here.
+    pub const fn second_name(self) -> Option<&'static str> {
+        match self {
+            Action::CreateTableBucket => Some("s3tables:CreateWarehouse"),
+            Action::GetTableBucket => Some("s3tables:GetWarehouse"),
+            Action::ListTableBuckets => Some("s3tables:ListWarehouses"),
+            Action::DeleteTableBucket => Some("s3tables:DeleteWarehouse"),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_action_has_a_name_of_its_own_in_a_known_family() {
+        let names: BTreeSet<&str> = Action::ALL
+            .iter()
+            .flat_map(|action| [Some(action.name()), action.second_name()])
+            .flatten()
+            .collect();
+        let seconds = Action::ALL.iter().filter(|action| action.second_name().is_some()).count();
+        assert_eq!(names.len(), Action::ALL.len() + seconds);
+        for name in names {
+            let (family, verb) = name.split_once(':').unwrap();
+            assert!(
+                ["s3", "s3tables", "admin", "sts", "kms", "sharing", "inventory"].contains(&family),
+                "{name}"
+            );
+            assert!(verb.starts_with(|first: char| first.is_ascii_uppercase()), "{name}");
+        }
+    }
+}
