@@ -199,7 +199,7 @@ fn names(metadata: &TableMetadata) -> impl Iterator<Item = String> + '_ {
     let statistics = statistics.filter_map(|file| file.json()["statistics-path"].as_str());
     metadata
         .metadata_log()
-        .map(|entry| entry.metadata_file.as_str())
+        .map(|entry| &*entry.metadata_file)
         .chain(metadata.snapshots().filter_map(|snapshot| snapshot.manifest_list()))
         .chain(statistics)
         .map(str::to_owned)

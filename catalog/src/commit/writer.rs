@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::checkpoints::Checkpoints;
@@ -14,7 +14,6 @@ use super::plan::{self, Planned};
 use super::queue::{Message, Waiting};
 use crate::files::{MetadataFiles, WriteError};
 use crate::log::{AppendError, Log, PutId, Seq};
-use crate::metadata::TableMetadata;
 use crate::settings::Settings;
 use crate::state::{CatalogState, FreshIds};
 
@@ -184,21 +183,37 @@ impl Writer {
 
     /// Writes the files of a plan, many at a time; which requests' files were not written.
     async fn write_files(&self, planned: &Planned) -> BTreeMap<usize, WriteError> {
-        let write = |(index, location, metadata): &(usize, String, Arc<TableMetadata>)| {
-            let (index, location, metadata) = (*index, location.clone(), metadata.clone());
-            let files = self.parts.files.clone();
-            async move { files.write(&location, metadata).await.err().map(|error| (index, error)) }
+        let mut failed = BTreeMap::new();
+        let mut note = |index: usize, written: Result<(), WriteError>| {
+            if let Err(error) = written {
+                tracing::warn!(location = error.location, error = %error.source, "a metadata file was not written");
+                failed.insert(index, error);
+            }
         };
-        let writes: Vec<_> = planned.writes.iter().map(write).collect();
-        let failed: BTreeMap<_, _> = futures::stream::iter(writes)
-            .buffer_unordered(self.parts.settings.metadata_writes_at_once)
-            .filter_map(std::future::ready)
-            .collect()
-            .await;
-        for error in failed.values() {
-            tracing::warn!(location = error.location, error = %error.source, "a metadata file was not written");
+        if let [(index, location, metadata)] = &planned.writes[..] {
+            note(*index, self.parts.files.write(location, metadata.clone()).await);
+            return failed;
         }
-        failed
+        // A task each: making and hashing the files of many tables takes every core there is.
+        let mut left = planned.writes.iter();
+        let mut running = JoinSet::new();
+        loop {
+            while running.len() < self.parts.settings.metadata_writes_at_once
+                && let Some((index, location, metadata)) = left.next()
+            {
+                let (index, location, metadata) = (*index, location.clone(), metadata.clone());
+                let files = self.parts.files.clone();
+                running.spawn(async move { (index, files.write(&location, metadata).await) });
+            }
+            match running.join_next().await {
+                None => return failed,
+                Some(Ok((index, written))) => note(index, written),
+                Some(Err(error)) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_cancelled) => panic!("the runtime shut down while files were written"),
+                },
+            }
+        }
     }
 
     async fn append(&mut self, waiting: Vec<Waiting>, planned: Planned) {

@@ -101,8 +101,8 @@ pub struct TableMetadata {
     current_snapshot_id: Option<i64>,
     snapshots: Snapshots,
     refs: Arc<BTreeMap<String, SnapshotRef>>,
-    snapshot_log: imbl::Vector<SnapshotLogEntry>,
-    metadata_log: imbl::Vector<MetadataLogEntry>,
+    snapshot_log: imbl::Vector<Arc<SnapshotLogEntry>>,
+    metadata_log: imbl::Vector<Arc<MetadataLogEntry>>,
     statistics: imbl::Vector<Arc<StatisticsFile>>,
     partition_statistics: imbl::Vector<Arc<StatisticsFile>>,
     encryption_keys: imbl::Vector<Arc<EncryptedKey>>,
@@ -243,12 +243,12 @@ impl TableMetadata {
 
     /// Which snapshot was current when.
     pub fn snapshot_log(&self) -> impl ExactSizeIterator<Item = &SnapshotLogEntry> {
-        self.snapshot_log.iter()
+        self.snapshot_log.iter().map(Arc::as_ref)
     }
 
     /// The metadata files before this one, oldest first.
     pub fn metadata_log(&self) -> impl ExactSizeIterator<Item = &MetadataLogEntry> {
-        self.metadata_log.iter()
+        self.metadata_log.iter().map(Arc::as_ref)
     }
 
     /// The statistics files.

@@ -305,20 +305,20 @@ impl TableMetadata {
     fn check_logs(&self) -> Result<(), InvalidMetadata> {
         let snapshots = self.snapshot_log.iter().map(|entry| entry.timestamp_ms);
         let files = self.metadata_log.iter().map(|entry| entry.timestamp_ms);
-        for (name, times) in
-            [("snapshot log", snapshots.collect::<Vec<_>>()), ("metadata log", files.collect::<Vec<_>>())]
-        {
-            let ends = times.iter().copied().chain(std::iter::once(self.last_updated_ms));
-            let mut before = None;
-            for time in ends {
-                if before.is_some_and(|before: i64| time.saturating_sub(before) < -ONE_MINUTE_MS) {
-                    return Err(InvalidMetadata::new(format!("the {name} has an entry later than {time}")));
-                }
-                before = Some(time);
-            }
-        }
-        Ok(())
+        check_order("snapshot log", snapshots, self.last_updated_ms)?;
+        check_order("metadata log", files, self.last_updated_ms)
     }
+}
+
+fn check_order(name: &str, times: impl Iterator<Item = i64>, end: i64) -> Result<(), InvalidMetadata> {
+    let mut before = None;
+    for time in times.chain(std::iter::once(end)) {
+        if before.is_some_and(|before: i64| time.saturating_sub(before) < -ONE_MINUTE_MS) {
+            return Err(InvalidMetadata::new(format!("the {name} has an entry later than {time}")));
+        }
+        before = Some(time);
+    }
+    Ok(())
 }
 
 fn check_unique(what: &str, ids: impl Iterator<Item = i32>) -> Result<(), InvalidMetadata> {

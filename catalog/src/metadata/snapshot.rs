@@ -5,6 +5,7 @@
 //! need is parsed beside it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -212,78 +213,79 @@ impl SnapshotRef {
     }
 }
 
-/// When a snapshot became the current one.
-#[derive(Debug, Clone, PartialEq)]
+/// When a snapshot became the current one. Its JSON text is kept, as a snapshot's is.
+#[derive(Debug, PartialEq, Eq)]
 pub struct SnapshotLogEntry {
     /// Milliseconds since 1970.
     pub timestamp_ms: i64,
     /// The snapshot.
     pub snapshot_id: i64,
-    /// Unknown fields of the JSON object.
-    pub extra: Extra,
+    json: Box<str>,
 }
 
-/// A metadata file the table had before.
-#[derive(Debug, Clone, PartialEq)]
+/// A metadata file the table had before. Its JSON text is kept.
+#[derive(Debug, PartialEq, Eq)]
 pub struct MetadataLogEntry {
     /// The file's last-updated-ms.
     pub timestamp_ms: i64,
     /// Where it lies.
-    pub metadata_file: String,
-    /// Unknown fields of the JSON object.
-    pub extra: Extra,
+    pub metadata_file: Box<str>,
+    json: Box<str>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct PlainSnapshotLogEntry {
+#[serde(rename_all = "kebab-case")]
+struct SnapshotLogFields {
     timestamp_ms: i64,
     snapshot_id: i64,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct MetadataLogFields {
+    timestamp_ms: i64,
+    metadata_file: Box<str>,
+}
+
 impl SnapshotLogEntry {
-    pub(crate) fn from_json(json: &str) -> Result<Self, InvalidMetadata> {
-        // The logs are long, so the usual entry takes the short way.
-        if let Ok(plain) = serde_json::from_str::<PlainSnapshotLogEntry>(json) {
-            return Ok(Self {
-                timestamp_ms: plain.timestamp_ms,
-                snapshot_id: plain.snapshot_id,
-                extra: Extra::new(),
-            });
-        }
-        let mut object = ObjectReader::new("snapshot log entry", parse_value(json)?)?;
-        Ok(Self {
-            timestamp_ms: object.i64("timestamp-ms")?,
-            snapshot_id: object.i64("snapshot-id")?,
-            extra: object.rest(),
-        })
+    pub(crate) fn new(timestamp_ms: i64, snapshot_id: i64) -> Self {
+        let mut json = String::with_capacity(72);
+        let mut object = ObjectWriter::begin(&mut json);
+        object.number("timestamp-ms", timestamp_ms);
+        object.number("snapshot-id", snapshot_id);
+        object.end();
+        Self { timestamp_ms, snapshot_id, json: json.into() }
     }
 
-    pub(crate) fn write(&self, out: &mut String) {
-        let mut object = ObjectWriter::begin(out);
-        object.number("timestamp-ms", self.timestamp_ms);
-        object.number("snapshot-id", self.snapshot_id);
-        object.extra(&self.extra);
-        object.end();
+    pub(crate) fn from_json(json: &str) -> Result<Arc<Self>, InvalidMetadata> {
+        let SnapshotLogFields { timestamp_ms, snapshot_id } = serde_json::from_str(json)
+            .map_err(|error| InvalidMetadata::new(format!("snapshot log entry: {error}")))?;
+        Ok(Arc::new(Self { timestamp_ms, snapshot_id, json: json.into() }))
+    }
+
+    pub(crate) fn json(&self) -> &str {
+        &self.json
     }
 }
 
 impl MetadataLogEntry {
-    pub(crate) fn from_json(json: &str) -> Result<Self, InvalidMetadata> {
-        let mut object = ObjectReader::new("metadata log entry", parse_value(json)?)?;
-        Ok(Self {
-            timestamp_ms: object.i64("timestamp-ms")?,
-            metadata_file: object.string("metadata-file")?,
-            extra: object.rest(),
-        })
+    pub(crate) fn new(timestamp_ms: i64, metadata_file: &str) -> Self {
+        let mut json = String::with_capacity(metadata_file.len() + 64);
+        let mut object = ObjectWriter::begin(&mut json);
+        object.number("timestamp-ms", timestamp_ms);
+        object.string("metadata-file", metadata_file);
+        object.end();
+        Self { timestamp_ms, metadata_file: metadata_file.into(), json: json.into() }
     }
 
-    pub(crate) fn write(&self, out: &mut String) {
-        let mut object = ObjectWriter::begin(out);
-        object.number("timestamp-ms", self.timestamp_ms);
-        object.string("metadata-file", &self.metadata_file);
-        object.extra(&self.extra);
-        object.end();
+    pub(crate) fn from_json(json: &str) -> Result<Arc<Self>, InvalidMetadata> {
+        let MetadataLogFields { timestamp_ms, metadata_file } = serde_json::from_str(json)
+            .map_err(|error| InvalidMetadata::new(format!("metadata log entry: {error}")))?;
+        Ok(Arc::new(Self { timestamp_ms, metadata_file, json: json.into() }))
+    }
+
+    pub(crate) fn json(&self) -> &str {
+        &self.json
     }
 }
 

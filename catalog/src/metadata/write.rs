@@ -1,5 +1,5 @@
-//! Writing `metadata.json` in the field order of the Java reference. Snapshots and schemas are
-//! copied as text.
+//! Writing `metadata.json` in the field order of the Java reference. Snapshots, schemas and the entries of the
+//! logs are copied as text.
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -68,8 +68,8 @@ impl TableMetadata {
         write_array(object.key("snapshots"), &listed, |out, snapshot| out.push_str(snapshot.json()));
         write_files(object.key("statistics"), &self.statistics);
         write_files(object.key("partition-statistics"), &self.partition_statistics);
-        write_array(object.key("snapshot-log"), &self.snapshot_log, |out, entry| entry.write(out));
-        write_array(object.key("metadata-log"), &self.metadata_log, |out, entry| entry.write(out));
+        write_array(object.key("snapshot-log"), &self.snapshot_log, |out, entry| out.push_str(entry.json()));
+        write_array(object.key("metadata-log"), &self.metadata_log, |out, entry| out.push_str(entry.json()));
         if self.format_version >= FormatVersion::V3 {
             object.number("next-row-id", self.next_row_id);
         }
@@ -99,7 +99,9 @@ impl TableMetadata {
     fn size_guess(&self, listed: &[&Arc<Snapshot>]) -> usize {
         let snapshots: usize = listed.iter().map(|snapshot| snapshot.json().len() + 1).sum();
         let schemas: usize = self.schemas.iter().map(|schema| schema.json().len() + 1).sum();
-        snapshots + schemas + 64 * self.snapshot_log.len() + 192 * self.metadata_log.len() + 4096
+        let history: usize = self.snapshot_log.iter().map(|entry| entry.json().len() + 1).sum();
+        let files: usize = self.metadata_log.iter().map(|entry| entry.json().len() + 1).sum();
+        snapshots + schemas + history + files + 4096
     }
 
     fn write_schemas(&self, object: &mut ObjectWriter<'_>) {

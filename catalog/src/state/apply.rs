@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
-use super::limits::REVISIONS_MAX;
 use super::name::{Namespace, TableIdent};
 use super::{
-    CatalogState, Change, Commit, Document, NamespaceEntry, Revision, TableEntry, TablePut, Warehouse,
+    CatalogState, Change, Commit, Document, NamespaceEntry, Revision, Revisions, TableEntry, TablePut,
+    Warehouse,
 };
 
 impl CatalogState {
@@ -79,17 +79,17 @@ impl CatalogState {
         let tables = &mut self.namespace_mut(&put.ident.warehouse, &put.ident.namespace).tables;
         let old = tables.get(&put.ident.name).filter(|old| old.uuid == put.uuid);
         let number = old.map_or(0, |old| old.revision.saturating_add(1));
-        let kept = old
-            .map_or(&[][..], |old| &old.revisions[(old.revisions.len() + 1).saturating_sub(REVISIONS_MAX)..]);
-        let mut revisions = Vec::with_capacity(kept.len() + 1);
-        revisions.extend_from_slice(kept);
-        revisions.push(Revision {
+        let revision = Revision {
             number,
             snapshot_id: put.snapshot_id,
             schema_id: put.schema_id,
             at,
             metadata_location: Arc::clone(&put.metadata_location),
-        });
+        };
+        let revisions = match old {
+            Some(old) => old.revisions.with(revision),
+            None => Revisions::from_iter([revision]),
+        };
         let entry = TableEntry {
             uuid: put.uuid,
             location: Arc::clone(&put.location),

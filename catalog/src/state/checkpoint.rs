@@ -8,7 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CatalogState, Document, Namespace, NamespaceEntry, Properties, Revision, TableEntry, Warehouse};
+use super::{
+    CatalogState, Document, Namespace, NamespaceEntry, Properties, Revisions, TableEntry, Warehouse,
+};
 
 const VERSION: u8 = 1;
 
@@ -50,7 +52,7 @@ struct StoredTable {
     uuid: Uuid,
     location: Arc<str>,
     /// Never empty: the last one is the current one and holds the metadata file.
-    revisions: Vec<Revision>,
+    revisions: Revisions,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -15,6 +15,7 @@ pub mod limits;
 mod name;
 mod plan;
 mod request;
+mod revisions;
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) use name::namespace_location;
 pub use name::{InvalidName, Namespace, TableIdent, check_warehouse_name, key_in_warehouse};
 pub use plan::{FreshIds, Loaded, Plan};
 pub use request::{CreateTable, Existing, Expect, Properties, Request, TableChange};
+pub use revisions::Revisions;
 
 /// Everything the catalog knows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -67,9 +69,8 @@ pub struct TableEntry {
     pub metadata_location: Arc<str>,
     /// Counts its commits from 0 without gaps.
     pub revision: u64,
-    /// Its last revisions, oldest first, this one included. A plain vector: most tables have few, and
-    /// 100,000 tables are kept in memory.
-    pub revisions: Vec<Revision>,
+    /// Its last revisions, oldest first, this one included.
+    pub revisions: Revisions,
 }
 
 /// One revision of a table.

@@ -5,5 +5,6 @@ mod batches;
 mod faults;
 mod history;
 mod isolation;
+mod pace;
 mod purge;
 mod restart;

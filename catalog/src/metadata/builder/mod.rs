@@ -299,11 +299,8 @@ impl Builder {
         while self.table.metadata_log.len() >= kept {
             self.table.metadata_log.pop_front();
         }
-        self.table.metadata_log.push_back(MetadataLogEntry {
-            timestamp_ms: *base_updated_ms,
-            metadata_file: file.clone(),
-            extra: Default::default(),
-        });
+        let entry = MetadataLogEntry::new(*base_updated_ms, file);
+        self.table.metadata_log.push_back(Arc::new(entry));
     }
 }
 

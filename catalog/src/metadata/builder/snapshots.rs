@@ -55,8 +55,7 @@ impl Builder {
             let added = self.added_snapshots.contains(&id);
             let timestamp_ms = self.log_time(added.then(|| snapshot.timestamp_ms()))?;
             self.table.current_snapshot_id = Some(id);
-            let entry = SnapshotLogEntry { timestamp_ms, snapshot_id: id, extra: Default::default() };
-            self.table.snapshot_log.push_back(entry);
+            self.table.snapshot_log.push_back(Arc::new(SnapshotLogEntry::new(timestamp_ms, id)));
             if added {
                 self.main_passed.insert(id);
             }

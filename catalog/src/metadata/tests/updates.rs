@@ -154,7 +154,7 @@ fn the_metadata_log_is_as_long_as_the_table_wants() {
     assert_eq!(table.metadata_log().len(), 3);
     let last = table.metadata_log().last().unwrap();
     assert_eq!(
-        (last.timestamp_ms, last.metadata_file.as_str()),
+        (last.timestamp_ms, &*last.metadata_file),
         (AT, "s3://main/ns/t/metadata/00001-x.metadata.json")
     );
     assert_eq!(applied(&table, vec![set("-4")]).metadata_log().len(), 1);

@@ -243,10 +243,7 @@ fn metadata_files_count_up_and_say_when_they_are_gzip() {
     let plan = world.commit("t", Vec::new(), vec![set("write.metadata.compression-codec", "GZIP")]).unwrap();
     let (location, metadata) = &plan.writes[0];
     assert!(location.contains("/metadata/00001-") && location.ends_with(".gz.metadata.json"));
-    assert_eq!(
-        metadata.metadata_log().map(|entry| entry.metadata_file.as_str()).collect::<Vec<_>>(),
-        [&*first]
-    );
+    assert_eq!(metadata.metadata_log().map(|entry| &*entry.metadata_file).collect::<Vec<_>>(), [&*first]);
     assert_eq!(TableMetadata::parse(&metadata.to_file(location)).unwrap().to_json(), metadata.to_json());
 }
 
