@@ -19,6 +19,7 @@ use crate::erasure::layout::{Blob, BlobId, Coding};
 use crate::heal::fill::Fills;
 use crate::heal::{self, Healer};
 use crate::name::{BucketName, ObjectName};
+use crate::object::buffers::Buffers;
 use crate::object::removal::{self, Removals};
 use crate::object::sweep::{self, Swept};
 use crate::set::{Entry, ErasureSet, OpenError, Slot, SlotState, Space, open_sets, set_of, writes_needed};
@@ -54,12 +55,13 @@ pub(crate) struct Set {
     pub(crate) number: usize,
     pub(crate) log: ErasureSet,
     pub(crate) codec: Codec,
+    pub(crate) buffers: Arc<Buffers>,
 }
 
 impl Set {
     fn new(log: ErasureSet) -> Self {
         let codec = Codec::new(log.geometry());
-        Self { number: log.number(), log, codec }
+        Self { number: log.number(), log, codec, buffers: Arc::default() }
     }
 
     /// The blob of no bytes, which has no files.

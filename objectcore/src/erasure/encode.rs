@@ -1,6 +1,6 @@
 //! A stripe to its stored shards.
 
-use super::block::{Place, hash};
+use super::block::{Place, hash_all};
 use super::codec::Codec;
 use super::layout::{BlobId, Coding};
 
@@ -18,16 +18,22 @@ pub(crate) fn encode_stripe(
     assert!(!padded.is_empty() && padded.len().is_multiple_of(data), "whole shards");
     assert_eq!(codec.geometry(), coding.geometry, "the codec of the blob's geometry");
     let shard_bytes = padded.len() / data;
-    let mut shard_out = |shard: usize, bytes: &[u8]| {
-        for (row, block) in bytes.chunks(coding.block_bytes as usize).enumerate() {
-            store(shard, &hash(Place { blob: id, stripe: number, shard, row }, block));
-            store(shard, block);
+    let place = |shard, row| Place { blob: id, stripe: number, shard, row };
+    let mut shards_out = |first: usize, shards: &[u8]| {
+        let blocks: Vec<(Place, &[u8])> = (first..)
+            .zip(shards.chunks_exact(shard_bytes))
+            .flat_map(|(shard, bytes)| {
+                let rows = bytes.chunks(coding.block_bytes as usize).enumerate();
+                rows.map(move |(row, block)| (place(shard, row), block))
+            })
+            .collect();
+        for ((place, block), hash) in blocks.iter().zip(hash_all(&blocks)) {
+            store(place.shard, &hash);
+            store(place.shard, block);
         }
     };
-    for (shard, bytes) in padded.chunks_exact(shard_bytes).enumerate() {
-        shard_out(shard, bytes);
-    }
-    codec.encode(padded, shard_bytes, |parity, bytes| shard_out(data + parity, bytes));
+    shards_out(0, padded);
+    codec.encode(padded, shard_bytes, |parity, bytes| shards_out(data + parity, bytes));
 }
 
 /// The stored shards of a blob of one stripe, as they travel inside log records.

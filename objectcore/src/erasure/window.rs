@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::block::{Place, hash};
+use super::block::{LANES, Place, hash, hash_all};
 use super::codec::Codec;
 use super::layout::{Blob, HASH_BYTES, Span, Stripe};
 
@@ -66,6 +66,14 @@ struct Loaded {
     blocks: Vec<Option<Bytes>>,
 }
 
+/// A block as it was read, before its hash was compared (W1).
+struct Unchecked {
+    shard: usize,
+    row: usize,
+    stored: Bytes,
+    block: Bytes,
+}
+
 impl<'a, S: ShardSource> Window<'a, S> {
     pub(crate) fn new(codec: &'a Codec, blob: &'a Blob, stripe: u64, source: &'a mut S) -> Self {
         assert_eq!(codec.geometry(), blob.coding.geometry, "the codec of the blob's geometry");
@@ -81,9 +89,7 @@ impl<'a, S: ShardSource> Window<'a, S> {
     /// Appends the bytes `range` of the stripe to `out`.
     pub(crate) fn read(&mut self, range: Range<usize>, out: &mut Vec<Bytes>) -> Result<(), TooFewShards> {
         let spans = self.stripe.spans(&self.blob.coding, range);
-        for span in &spans {
-            self.load(span.shard, span.rows.clone());
-        }
+        self.load(spans.iter().map(|span| (span.shard, span.rows.clone())));
         for span in &spans {
             self.hand_out(span, out)?;
         }
@@ -126,41 +132,57 @@ impl<'a, S: ShardSource> Window<'a, S> {
     /// Reads and checks all blocks of all shards.
     pub(crate) fn check_all(&mut self) {
         let rows = self.stripe.rows(&self.blob.coding);
-        for shard in 0..self.loaded.len() {
-            self.load(shard, 0..rows);
-        }
+        self.load((0..self.loaded.len()).map(|shard| (shard, 0..rows)));
     }
 
-    /// Reads and checks `rows` of `shard`, unless they were read before.
-    fn load(&mut self, shard: usize, rows: Range<usize>) {
-        let rows = match &self.loaded[shard] {
-            Some(have) if have.rows.start <= rows.start && rows.end <= have.rows.end => return,
-            Some(have) => have.rows.start.min(rows.start)..have.rows.end.max(rows.end),
-            None => rows,
-        };
+    /// Reads and checks rows of shards, unless they were read before. What is read is checked soon, while it is
+    /// still in the processor's cache, and as many blocks at once as are hashed side by side.
+    fn load(&mut self, runs: impl Iterator<Item = (usize, Range<usize>)>) {
+        let mut unchecked = Vec::with_capacity(2 * LANES);
+        for (shard, rows) in runs {
+            let rows = match &self.loaded[shard] {
+                Some(have) if have.rows.start <= rows.start && rows.end <= have.rows.end => continue,
+                Some(have) => have.rows.start.min(rows.start)..have.rows.end.max(rows.end),
+                None => rows,
+            };
+            self.loaded[shard] = Some(Loaded { rows: rows.clone(), blocks: vec![None; rows.len()] });
+            for start in rows.clone().step_by(LANES) {
+                self.fetch(shard, start..(start + LANES).min(rows.end), &mut unchecked);
+                if unchecked.len() >= LANES {
+                    self.check(&mut unchecked);
+                }
+            }
+        }
+        self.check(&mut unchecked);
+    }
+
+    /// Reads `rows` of `shard`: each block with the hash stored before it.
+    fn fetch(&mut self, shard: usize, rows: Range<usize>, unchecked: &mut Vec<Unchecked>) {
         let bytes = self.stripe.stored(&self.blob.coding, &rows);
         let length = (bytes.end - bytes.start) as usize;
-        let read = self.source.read(shard, bytes).filter(|read| read.len() == length);
-        let blocks: Vec<Option<Bytes>> = match read {
-            None => rows.clone().map(|_| None).collect(),
-            Some(read) => self.check(shard, rows.clone(), read),
-        };
-        if blocks.iter().any(Option::is_none) {
+        let Some(read) = self.source.read(shard, bytes).filter(|read| read.len() == length) else {
             self.bad.insert(shard);
+            return;
+        };
+        let mut at = 0;
+        for row in rows {
+            let end = at + HASH_BYTES + self.stripe.block_bytes(&self.blob.coding, row);
+            let block = read.slice(at + HASH_BYTES..end);
+            unchecked.push(Unchecked { stored: read.slice(at..at + HASH_BYTES), shard, row, block });
+            at = end;
         }
-        self.loaded[shard] = Some(Loaded { rows, blocks });
     }
 
-    fn check(&self, shard: usize, rows: Range<usize>, read: Bytes) -> Vec<Option<Bytes>> {
-        let mut at = 0;
-        rows.map(|row| {
-            let length = self.stripe.block_bytes(&self.blob.coding, row);
-            let block = read.slice(at + HASH_BYTES..at + HASH_BYTES + length);
-            let intact = read[at..at + HASH_BYTES] == hash(self.place(shard, row), &block);
-            at += HASH_BYTES + length;
-            intact.then_some(block)
-        })
-        .collect()
+    fn check(&mut self, unchecked: &mut Vec<Unchecked>) {
+        let blocks: Vec<(Place, &Bytes)> =
+            unchecked.iter().map(|read| (self.place(read.shard, read.row), &read.block)).collect();
+        let hashes = hash_all(&blocks);
+        for (Unchecked { shard, row, stored, block }, hash) in unchecked.drain(..).zip(hashes) {
+            match (&mut self.loaded[shard], stored == hash[..]) {
+                (Some(loaded), true) => loaded.blocks[row - loaded.rows.start] = Some(block),
+                (Some(_) | None, _) => self.bad.insert(shard),
+            }
+        }
     }
 
     fn place(&self, shard: usize, row: usize) -> Place {
@@ -186,7 +208,7 @@ impl<'a, S: ShardSource> Window<'a, S> {
             if given.len() == needed {
                 break;
             }
-            self.load(shard, ahead.clone());
+            self.load(std::iter::once((shard, ahead.clone())));
             if let Some(block) = self.block(shard, row) {
                 given.push((shard, block));
             }

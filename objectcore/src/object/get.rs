@@ -4,31 +4,25 @@
 //!   files of large ones are pinned (`pins.rs`).
 //! - G2: an error in the stream means that the rest cannot be had; a stream never ends short.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use tokio::task::JoinHandle;
 
+use super::flow::{FileReader, damaged};
 use super::key;
 use super::list::{Step, Walk};
-use super::pins::Pin;
-use super::shards::{FileShards, InlineShards, ShardFiles};
+use super::shards::InlineShards;
 use super::value::{Object, Stored, Tag};
 use crate::bucket::unreadable;
 use crate::core::{ObjectCore, Set};
 use crate::erasure::layout::Blob;
-use crate::erasure::window::{ShardSet, TooFewShards, Window};
+use crate::erasure::window::{ShardSet, Window};
 use crate::name::{BucketName, ObjectName};
 use crate::set::{Entry, Space};
 use crate::types::{GetRange, ListOptions, ListPage, ObjectBody, ObjectInfo, ReadError, StorageError};
-
-/// Stripes read in one hop to the blocking pool. The first hop reads one, so that the first byte
-/// leaves early.
-const STRIPES_PER_HOP: usize = 2;
 
 /// How often a small object is read again when it is overwritten meanwhile.
 const TRIES_MAX: usize = 1000;
@@ -159,20 +153,13 @@ impl ObjectCore {
         };
         let range = resolve(&object, range)?;
         let info = object.info(at.key.clone());
-        let reader = FileReader {
-            core: self.clone(),
-            set,
-            key,
-            pieces: pieces(&object, &range),
-            open: None,
-            _pin: pin,
-        };
-        let (reader, first) = hop(reader, 1).await?;
-        Ok(ObjectBody { info, range, chunks: flow(reader, first).map_err(ReadError::from).boxed() })
+        let reader = FileReader::new((self.clone(), set, key), &object, &range, pin);
+        let chunks = reader.start().await?.map_err(ReadError::from).boxed();
+        Ok(ObjectBody { info, range, chunks })
     }
 
     /// Queues a repair of what a read found missing on drives that should have it.
-    fn report(&self, set: &Set, key: &Bytes, (blob, bad): (&Blob, ShardSet)) {
+    pub(super) fn report(&self, set: &Set, key: &Bytes, (blob, bad): (&Blob, ShardSet)) {
         let lost = (0..blob.coding.geometry.total())
             .any(|shard| bad.contains(shard) && set.is_online(blob.slot(shard)));
         if lost {
@@ -199,10 +186,6 @@ impl ObjectCore {
         }
         Ok(walk.finish())
     }
-}
-
-fn damaged(error: TooFewShards) -> StorageError {
-    StorageError::Damaged { intact: error.intact, needed: error.needed }
 }
 
 /// The bytes a read asks for.
@@ -236,104 +219,4 @@ fn part(object: &Object, number: u16) -> Option<Range<u64>> {
             None
         }
     }
-}
-
-/// A range of one stripe of one blob.
-struct Piece {
-    blob: Blob,
-    stripe: u64,
-    bytes: Range<usize>,
-}
-
-/// The pieces that make up `range`, in order.
-fn pieces(object: &Object, range: &Range<u64>) -> impl Iterator<Item = Piece> + Send + use<> {
-    let range = range.clone();
-    let mut start = 0;
-    let mut spans = Vec::new();
-    for extent in object.tail.files() {
-        let end = start + extent.blob.size;
-        if start < range.end && range.start < end {
-            spans.push((extent.blob, range.start.max(start) - start..range.end.min(end) - start));
-        }
-        start = end;
-    }
-    spans.into_iter().flat_map(|(blob, span)| {
-        let full = u64::from(blob.coding.stripe_bytes);
-        (span.start / full..span.end.div_ceil(full)).map(move |stripe| {
-            let base = stripe * full;
-            let bytes = span.start.max(base) - base..span.end.min(base + full) - base;
-            Piece { blob, stripe, bytes: bytes.start as usize..bytes.end as usize }
-        })
-    })
-}
-
-/// A large object being read.
-struct FileReader<P> {
-    core: ObjectCore,
-    set: Arc<Set>,
-    key: Bytes,
-    pieces: P,
-    open: Option<ShardFiles>,
-    _pin: Pin,
-}
-
-impl<P: Iterator<Item = Piece>> FileReader<P> {
-    /// Blocking. The bytes of the next `count` pieces; none at the end.
-    fn read(&mut self, count: usize) -> Result<Vec<Bytes>, StorageError> {
-        let mut out = Vec::new();
-        for _ in 0..count {
-            let Some(piece) = self.pieces.next() else { break };
-            let files = match self.open.take() {
-                Some(files) if files.blob().id == piece.blob.id => self.open.insert(files),
-                Some(_) | None => self.open.insert(ShardFiles::new(piece.blob)),
-            };
-            let mut source = FileShards { set: &self.set, files };
-            let mut window = Window::new(&self.set.codec, &piece.blob, piece.stripe, &mut source);
-            let read = window.read(piece.bytes, &mut out);
-            let mut bad = window.bad();
-            bad.extend(files.bad_headers());
-            if !bad.is_empty() {
-                self.core.report(&self.set, &self.key, (&piece.blob, bad));
-            }
-            read.map_err(damaged)?;
-        }
-        Ok(out)
-    }
-}
-
-async fn hop<P: Iterator<Item = Piece> + Send + 'static>(
-    mut reader: FileReader<P>,
-    count: usize,
-) -> Result<(FileReader<P>, Vec<Bytes>), StorageError> {
-    let read = tokio::task::spawn_blocking(move || reader.read(count).map(|bytes| (reader, bytes)));
-    read.await.map_err(|_| StorageError::Closing)?
-}
-
-type Ahead<P> = JoinHandle<Result<(FileReader<P>, Vec<Bytes>), StorageError>>;
-
-/// The bytes of `first` and all that follow; the next hop runs while one is sent.
-fn flow<P: Iterator<Item = Piece> + Send + 'static>(
-    reader: FileReader<P>,
-    first: Vec<Bytes>,
-) -> impl futures::Stream<Item = Result<Bytes, StorageError>> + Send {
-    struct State<P> {
-        ready: VecDeque<Bytes>,
-        ahead: Option<Ahead<P>>,
-    }
-    let read_on = |reader| tokio::spawn(hop(reader, STRIPES_PER_HOP));
-    let state = State { ready: first.into(), ahead: Some(read_on(reader)) };
-    stream::try_unfold(state, move |mut state| async move {
-        loop {
-            if let Some(bytes) = state.ready.pop_front() {
-                return Ok(Some((bytes, state)));
-            }
-            let Some(ahead) = state.ahead.take() else { return Ok(None) };
-            let (reader, bytes) = ahead.await.map_err(|_| StorageError::Closing)??;
-            if bytes.is_empty() {
-                return Ok(None);
-            }
-            state.ready = bytes.into();
-            state.ahead = Some(read_on(reader));
-        }
-    })
 }

@@ -1,8 +1,10 @@
 //! Objects: how they are kept, written, read, listed and removed.
 
 pub(crate) mod blob_writer;
+pub(crate) mod buffers;
 mod copy;
 mod delete;
+mod flow;
 mod get;
 pub(crate) mod key;
 pub(crate) mod list;

@@ -95,9 +95,9 @@ impl ShardSource for FileShards<'_> {
         }
         let File::Open(reader) = file else { return None };
         let before = if bytes.start == 0 { HEADER_BYTES as u64 } else { 0 };
-        let mut buffer = vec![0; (bytes.end - bytes.start + before) as usize];
-        reader.read_exact_at(bytes.start + HEADER_BYTES as u64 - before, &mut buffer).ok()?;
-        let read = Bytes::from(buffer);
+        let mut buffer = self.set.buffers.take((bytes.end - bytes.start + before) as usize);
+        reader.read_exact_at(bytes.start + HEADER_BYTES as u64 - before, buffer.as_mut()).ok()?;
+        let read = Bytes::from_owner(buffer);
         if before == 0 {
             return Some(read);
         }
