@@ -33,6 +33,8 @@ pub struct Session {
     pub parent: Principal,
     /// What it may do of what the parent may.
     pub restriction: Restriction,
+    /// When it ends, in seconds since the Unix epoch.
+    pub expires: i64,
 }
 
 /// What a [`Session`] is restricted to.

@@ -35,9 +35,12 @@ pub enum AuthError {
     /// A header that changes the request's meaning is not covered by the signature.
     #[error("a header of the request was not signed: {0}")]
     Unsigned(String),
-    /// A session token was sent; this server issues none.
-    #[error("the security token is not valid: this server issues no session tokens")]
+    /// The session token was not made here for this use, was changed, or belongs to another access key id.
+    #[error("the security token is not valid")]
     SecurityToken,
+    /// The session is past its time.
+    #[error("the security token has expired")]
+    ExpiredToken,
     /// `x-amz-content-sha256` is missing.
     #[error("the header x-amz-content-sha256 is required")]
     MissingContentSha256,
@@ -83,7 +86,7 @@ impl AuthError {
             Self::Skewed => (denied, "RequestTimeTooSkewed"),
             Self::MissingDate | Self::Expired | Self::Unsigned(_) | Self::Missing => (denied, "AccessDenied"),
             Self::SecurityToken | Self::InvalidBearer => (bad, "InvalidToken"),
-            Self::ExpiredBearer => (bad, "ExpiredToken"),
+            Self::ExpiredBearer | Self::ExpiredToken => (bad, "ExpiredToken"),
             Self::InvalidContentSha256 => (bad, "InvalidArgument"),
             Self::MissingLength => (StatusCode::LENGTH_REQUIRED, "MissingContentLength"),
             Self::Sha256Mismatch => (bad, "XAmzContentSHA256Mismatch"),
@@ -112,6 +115,7 @@ impl AuthError {
             | Self::Expired
             | Self::Unsigned(_)
             | Self::SecurityToken
+            | Self::ExpiredToken
             | Self::InvalidBearer
             | Self::ExpiredBearer
             | Self::Missing => StatusCode::UNAUTHORIZED,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rand::{Rng as _, SeedableRng as _};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
 use tarn_openapi::access::Principal;
 
@@ -63,6 +64,20 @@ impl AccessKey {
             Owner::Root => Principal::Root,
             Owner::Granted(_) => Principal::AccessKey(self.id.clone()),
         }
+    }
+}
+
+impl AccessKey {
+    /// What tells this key from one made anew under its id, without telling the secret.
+    pub(crate) fn fingerprint(&self, keyed: &hmac::Key) -> [u8; 16] {
+        let mut context = hmac::Context::with_key(keyed);
+        for part in [self.id.as_bytes(), self.secret.expose().as_bytes()] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&context.sign().as_ref()[..16]);
+        fingerprint
     }
 }
 

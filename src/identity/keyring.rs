@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tarn_catalog::state::{Conflict, Expect};
 use tarn_catalog::{Catalog, CommitError};
+use tarn_openapi::access::Principal;
 use zeroize::Zeroizing;
 
 use super::key::{self, AccessKey, Grant, InvalidKey, Owner, Policy};
@@ -96,6 +97,15 @@ impl Keyring {
                 tracing::error!(key.id = id, %error, "the document of an access key cannot be read");
                 None
             }
+        }
+    }
+
+    /// The key that signs for a principal, as it is now. A session has none of its own.
+    pub fn of(&self, principal: &Principal) -> Option<Arc<AccessKey>> {
+        match principal {
+            Principal::Root => Some(self.root.clone()),
+            Principal::AccessKey(id) => self.find(id),
+            Principal::Anonymous | Principal::Session(_) => None,
         }
     }
 

@@ -16,8 +16,9 @@ use tarn_openapi::request::{Authenticated, RequestId};
 
 use super::answer::{self, Protocol};
 use super::error::AuthError;
-use super::key::AccessKey;
 use super::keyring::Keyring;
+use super::secret::Secret;
+use super::session::{Sessions, Use};
 use super::sigv4::canonical::sha256;
 use super::sigv4::payload::Payload;
 use super::sigv4::presented::{self, Place, Presented};
@@ -37,12 +38,18 @@ pub struct Identity {
     keyring: Arc<Keyring>,
     signing_keys: SigningKeys,
     tokens: Option<oauth::Tokens>,
+    sessions: Option<Arc<Sessions>>,
 }
 
 impl Identity {
-    /// Looks keys up in `keyring`. Without `tokens` no bearer token is accepted.
-    pub fn new(keyring: Arc<Keyring>, tokens: Option<oauth::Tokens>) -> Self {
-        Self { keyring, signing_keys: SigningKeys::default(), tokens }
+    /// Looks keys up in `keyring`. Without `tokens` no bearer token is accepted, without `sessions` no
+    /// temporary credentials are.
+    pub fn new(
+        keyring: Arc<Keyring>,
+        tokens: Option<oauth::Tokens>,
+        sessions: Option<Arc<Sessions>>,
+    ) -> Self {
+        Self { keyring, signing_keys: SigningKeys::default(), tokens, sessions }
     }
 
     /// The keys.
@@ -66,14 +73,11 @@ impl Identity {
             Credentials::Bearer(_) if protocol == Protocol::S3 => {
                 return Err(AuthError::UnsupportedMechanism);
             }
-            Credentials::Bearer(token) => {
-                let tokens = self.tokens.as_ref().ok_or(AuthError::InvalidBearer)?;
-                (tokens.verify(token, &self.keyring, now)?.principal(), Authenticated::Bearer)
-            }
+            Credentials::Bearer(token) => (self.bearer(token, protocol, now)?, Authenticated::Bearer),
             Credentials::Signed(presented) => {
-                let (key, verified) = self.check_signed(*presented, &parts, content, now).await?;
+                let verified = self.check_signed(*presented, &parts, content, now).await?;
                 content = verified.content;
-                (key.principal(), verified.how)
+                (verified.principal, verified.how)
             }
         };
         let sender = sender(&parts, now);
@@ -89,9 +93,9 @@ impl Identity {
         parts: &Parts,
         mut content: Body,
         now: i64,
-    ) -> Result<(Arc<AccessKey>, Verified), AuthError> {
+    ) -> Result<Verified, AuthError> {
         verify::check_time(&presented, now)?;
-        let key = self.keyring.find(&presented.credential.access_key).ok_or(AuthError::UnknownKey)?;
+        let (principal, secret) = self.signatory(&presented, now)?;
         if presented.payload == Payload::Unstated {
             let bytes = Limited::new(content, BUFFERED_BYTES_MAX).collect().await.map_err(|error| {
                 if error.is::<LengthLimitError>() { AuthError::BodyTooLarge } else { AuthError::Incomplete }
@@ -100,13 +104,44 @@ impl Identity {
             presented.payload_text = hex::encode(sha256(&bytes));
             content = Body::from(bytes);
         }
-        let seed = verify::check_signature(&presented, parts, &key, &self.signing_keys)?;
+        let seed = verify::check_signature(&presented, parts, &secret, &self.signing_keys)?;
         let content = body::wrap(presented.payload, seed, &parts.headers, content)?;
         let how = match presented.place {
             Place::Header => Authenticated::SignedHeader,
             Place::Query { .. } => Authenticated::SignedQuery,
         };
-        Ok((key, Verified { content, how }))
+        Ok(Verified { principal, content, how })
+    }
+
+    /// Who signs with the access key id that is presented, and with which secret.
+    fn signatory(&self, presented: &Presented, now: i64) -> Result<(Principal, Secret), AuthError> {
+        let id = &presented.credential.access_key;
+        let Some(token) = &presented.token else {
+            let key = self.keyring.find(id).ok_or(AuthError::UnknownKey)?;
+            return Ok((key.principal(), key.secret.clone()));
+        };
+        let sessions = self.sessions.as_ref().ok_or(AuthError::SecurityToken)?;
+        let opened = sessions.open(token, Use::Signing, now)?;
+        if *opened.session.id != **id {
+            return Err(AuthError::SecurityToken);
+        }
+        Ok((Principal::Session(opened.session), opened.secret))
+    }
+
+    /// Whose a bearer token is. A session's is taken by the catalog only.
+    fn bearer(&self, token: &str, protocol: Protocol, now: i64) -> Result<Principal, AuthError> {
+        let issued = self.tokens.as_ref().ok_or(AuthError::InvalidBearer);
+        let refused = match issued.and_then(|tokens| tokens.verify(token, &self.keyring, now)) {
+            Ok(key) => return Ok(key.principal()),
+            Err(refused) => refused,
+        };
+        // A JWT has dots, a session token has none.
+        match &self.sessions {
+            Some(sessions) if protocol == Protocol::Iceberg && !token.contains('.') => {
+                Ok(Principal::Session(sessions.open(token, Use::Bearer, now)?.session))
+            }
+            Some(_) | None => Err(refused),
+        }
     }
 }
 
@@ -133,6 +168,7 @@ fn wants_credentials(protocol: Protocol, path: &str) -> bool {
 }
 
 struct Verified {
+    principal: Principal,
     content: Body,
     how: Authenticated,
 }
@@ -150,21 +186,32 @@ fn present(parts: &Parts) -> Result<Credentials<'_>, AuthError> {
     if presigned && authorization.is_some() {
         return Err(AuthError::SeveralMechanisms);
     }
-    if parts.headers.contains_key("x-amz-security-token")
-        || parts.headers.contains_key("x-amz-s3session-token")
-    {
+    // Of directory buckets, which this server has none of.
+    if parts.headers.contains_key("x-amz-s3session-token") {
         return Err(AuthError::SecurityToken);
     }
+    let has_token = parts.headers.contains_key("x-amz-security-token");
     if presigned {
+        // The token of a presigned URL is in its query, where it is signed.
+        if has_token {
+            return Err(AuthError::SecurityToken);
+        }
         let query = parts.uri.query().unwrap_or_default();
         return Ok(Credentials::Signed(Box::new(presented::from_query(query)?)));
     }
     let Some(authorization) = authorization else {
         // The older signature in a query: say so instead of treating it as nobody's request.
         let old = parts.uri.query().is_some_and(|query| query.contains("AWSAccessKeyId="));
-        return if old { Err(AuthError::UnsupportedMechanism) } else { Ok(Credentials::None) };
+        return match (old, has_token) {
+            (true, _) => Err(AuthError::UnsupportedMechanism),
+            (false, true) => Err(AuthError::SecurityToken),
+            (false, false) => Ok(Credentials::None),
+        };
     };
     match authorization.split_once(' ') {
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("bearer") && has_token => {
+            Err(AuthError::SeveralMechanisms)
+        }
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
             Ok(Credentials::Bearer(token.trim()))
         }

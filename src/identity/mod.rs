@@ -12,6 +12,8 @@ mod layer;
 pub mod oauth;
 mod policy;
 mod secret;
+mod server_secret;
+pub mod session;
 mod sigv4;
 #[cfg(test)]
 mod tests;
@@ -21,4 +23,6 @@ pub(crate) use layer::PeerAddress;
 pub use layer::{Identity, authenticate};
 pub use policy::Grants;
 pub use secret::Secret;
+pub use server_secret::{SecretError, obtain as obtain_server_secret};
+pub use session::Sessions;
 pub use sigv4::sign::Signer;

@@ -107,7 +107,7 @@ mod tests {
         let below = |parent: Principal, path: &str| {
             let prefix = Prefix::new("b", path, PrefixAccess::ReadWrite).unwrap();
             let restriction = Restriction::Prefixes([prefix].into());
-            Principal::Session(Arc::new(Session { id: "s".into(), parent, restriction }))
+            Principal::Session(Arc::new(Session { id: "s".into(), parent, restriction, expires: 0 }))
         };
         let may = |principal: &Principal, key: &str| {
             grants.authorize(principal, Ask::new(Action::PutObject, Resource::Object("b", key))).is_ok()
@@ -119,7 +119,7 @@ mod tests {
         assert!(may(&below(session, "t1/data"), "t1/data/f"));
         assert!(!may(&below(Principal::AccessKey("gone".into()), "t1"), "t1/f"));
         let policy = Restriction::Policy("{}".into());
-        let session = Session { id: "s".into(), parent: Principal::Root, restriction: policy };
+        let session = Session { id: "s".into(), parent: Principal::Root, restriction: policy, expires: 0 };
         assert!(!may(&Principal::Session(Arc::new(session)), "t1/f"));
     }
 

@@ -9,16 +9,17 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{Request, StatusCode, request::Parts};
 use http_body_util::BodyExt as _;
-use tarn_openapi::access::Principal;
+use tarn_openapi::access::{Prefix, PrefixAccess, Principal, Restriction};
 use tarn_openapi::request::Authenticated;
 use tower::ServiceExt as _;
 
 use super::key::AccessKey;
+use super::session::{Order, Temporary, Use};
 use super::sigv4::canonical::sha256;
 use super::sigv4::credential::Service;
 use super::sigv4::payload::UNSIGNED;
 use super::sigv4::sign::Signer;
-use super::{Identity, Keyring, Secret, authenticate, oauth};
+use super::{Identity, Keyring, Secret, Sessions, authenticate, oauth};
 
 const ID: &str = "test-root";
 const SECRET: &str = "test-root-secret";
@@ -36,9 +37,17 @@ async fn front(
     }
 }
 
+fn keyring() -> Arc<Keyring> {
+    Arc::new(Keyring::new(AccessKey::root(ID, Secret::new(SECRET.into()))))
+}
+
+fn sessions() -> Arc<Sessions> {
+    Arc::new(Sessions::new(&[2; 32], keyring()))
+}
+
 fn program() -> Router {
-    let keyring = Arc::new(Keyring::new(AccessKey::root(ID, Secret::new(SECRET.into()))));
-    let identity = Arc::new(Identity::new(keyring, Some(oauth::Tokens::new(&[1; 32]))));
+    let keyring = keyring();
+    let identity = Arc::new(Identity::new(keyring, Some(oauth::Tokens::new(&[1; 32])), Some(sessions())));
     let authenticated = middleware::from_fn_with_state(identity.clone(), authenticate);
     Router::new().fallback(front).layer(authenticated).merge(oauth::router(identity))
 }
@@ -263,4 +272,85 @@ async fn a_token_is_refused_with_the_error_of_oauth() {
         let (found, answer) = token(form, &[]).await;
         assert_eq!((found.as_u16(), &answer["error"]), (status, &error.into()), "{form}");
     }
+}
+
+/// Credentials of root for `b/t/`, that began `age_seconds` ago and last a minute.
+fn temporary(purpose: Use, age_seconds: i64) -> Temporary {
+    let prefix = Prefix::new("b", "t", PrefixAccess::Read).unwrap();
+    let restriction = Restriction::Prefixes([prefix].into());
+    let order = Order { parent: Principal::Root, restriction, lifetime_seconds: 60, purpose };
+    sessions().issue(order, now() - age_seconds).unwrap()
+}
+
+fn signed_by(credentials: &Temporary, token: &str) -> Parts {
+    let mut parts = unsigned("PUT", "/b/t/k", &[("x-amz-security-token", token)]);
+    Signer::s3(&credentials.id, credentials.secret.clone(), "r").sign(&mut parts, b"body", now());
+    parts
+}
+
+#[tokio::test]
+async fn temporary_credentials_sign_in_the_header_and_in_the_query() {
+    let credentials = temporary(Use::Signing, 0);
+    let token = credentials.token.expose();
+    let (status, text) = send(signed_by(&credentials, token), "body").await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    assert!(text.starts_with("Session(") && text.ends_with("SignedHeader 4"), "{text}");
+    let mut parts = unsigned("GET", &format!("/b/t/k?X-Amz-Security-Token={token}"), &[]);
+    let signer = Signer::s3(&credentials.id, credentials.secret.clone(), "r");
+    signer.presign(&mut parts, 60, now()).unwrap();
+    let (status, text) = send(parts, "").await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    assert!(text.starts_with("Session(") && text.ends_with("SignedQuery 0"), "{text}");
+}
+
+#[tokio::test]
+async fn a_token_counts_only_whole_in_time_signed_and_beside_its_own_key() {
+    let credentials = temporary(Use::Signing, 0);
+    let token = credentials.token.expose();
+    let mut changed = token.to_owned().into_bytes();
+    changed[40] = if changed[40] == b'A' { b'B' } else { b'A' };
+    let changed = String::from_utf8(changed).unwrap();
+    assert_eq!(refusal(signed_by(&credentials, &changed)).await, "InvalidToken");
+    let expired = temporary(Use::Signing, 60);
+    assert_eq!(refusal(signed_by(&expired, expired.token.expose())).await, "ExpiredToken");
+    // The token of one session beside the key of another, or beside a key of the keyring.
+    let other = temporary(Use::Signing, 0);
+    assert_eq!(refusal(signed_by(&other, token)).await, "InvalidToken");
+    let mut kept = unsigned("PUT", "/b/t/k", &[("x-amz-security-token", token)]);
+    signer(Service::S3).sign(&mut kept, b"body", now());
+    assert_eq!(refusal(kept).await, "InvalidToken");
+    // A token without the secret, not signed, in both places, without a signature, and left out.
+    let forged = Temporary { secret: Secret::new("0".repeat(40)), ..temporary(Use::Signing, 0) };
+    assert_eq!(refusal(signed_by(&forged, forged.token.expose())).await, "SignatureDoesNotMatch");
+    let mut unsigned_token = unsigned("PUT", "/b/t/k", &[]);
+    let with = Signer::s3(&credentials.id, credentials.secret.clone(), "r");
+    with.sign(&mut unsigned_token, b"body", now());
+    assert_eq!(refusal(unsigned_token.clone()).await, "InvalidAccessKeyId");
+    unsigned_token.headers.insert("x-amz-security-token", token.parse().unwrap());
+    assert_eq!(refusal(unsigned_token).await, "AccessDenied");
+    let mut twice = unsigned("GET", &format!("/b/t/k?X-Amz-Security-Token={token}"), &[]);
+    with.presign(&mut twice, 60, now()).unwrap();
+    let mut moved = twice.clone();
+    twice.headers.insert("x-amz-security-token", token.parse().unwrap());
+    assert_eq!(refusal(twice).await, "InvalidToken");
+    let query = moved.uri.to_string().replace(token, other.token.expose());
+    moved.uri = query.parse().unwrap();
+    assert_eq!(refusal(moved).await, "InvalidToken");
+    assert_eq!(refusal(unsigned("GET", "/b/t/k", &[("x-amz-security-token", token)])).await, "InvalidToken");
+}
+
+#[tokio::test]
+async fn a_token_is_a_bearer_token_of_the_catalog_only_when_it_was_made_for_that() {
+    let bearer = |credentials: &Temporary| format!("Bearer {}", credentials.token.expose());
+    let made = temporary(Use::Bearer, 0);
+    let catalog = |text: &str| unsigned("GET", "/_iceberg/v1/x", &[("authorization", text)]);
+    let (status, text) = send(catalog(&bearer(&made)), "").await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    assert!(text.starts_with("Session(") && text.ends_with("Bearer 0"), "{text}");
+    assert_eq!(send(catalog(&bearer(&temporary(Use::Signing, 0))), "").await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(send(catalog(&bearer(&temporary(Use::Bearer, 60))), "").await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(refusal(signed_by(&made, made.token.expose())).await, "InvalidToken");
+    let text = bearer(&made);
+    let admin = unsigned("GET", "/_admin/v1/keys", &[("authorization", text.as_str())]);
+    assert_eq!(send(admin, "").await.0, StatusCode::UNAUTHORIZED);
 }

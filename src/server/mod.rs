@@ -48,7 +48,7 @@ pub(crate) use self::setup::first_start;
 use crate::config::{RootCredentials, Settings};
 use crate::demo::Demo;
 use crate::identity::key::AccessKey;
-use crate::identity::{Grants, Identity, Keyring, oauth};
+use crate::identity::{Grants, Identity, Keyring, SecretError, Sessions, oauth, obtain_server_secret};
 use crate::stores::{self, Warehouses};
 
 /// Where the catalog's log lies in the system bucket.
@@ -88,7 +88,7 @@ pub enum StartError {
     Catalog(#[from] tarn_catalog::OpenError),
     /// The secret of bearer tokens cannot be had.
     #[error(transparent)]
-    TokenSecret(#[from] oauth::SecretError),
+    TokenSecret(#[from] SecretError),
     /// The first start could not be finished.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -134,11 +134,13 @@ impl Server {
         let catalog =
             Catalog::open(log_store, Path::from(CATALOG_ROOT), warehouses.clone(), catalog_settings).await?;
         setup::first_start(&catalog, &*warehouses, &settings.warehouse).await?;
-        let tokens = oauth::Tokens::new(&*oauth::obtain_secret(&catalog).await?);
+        let secret = obtain_server_secret(&catalog).await?;
+        let tokens = oauth::Tokens::new(&secret);
         let root_key = AccessKey::root(&root.access_key, root.secret_key.clone());
         let keyring = Arc::new(Keyring::with_catalog(root_key, catalog.clone()));
+        let sessions = Arc::new(Sessions::new(&secret, keyring.clone()));
         let authorize: Arc<dyn Authorize> = Arc::new(Grants::new(keyring.clone()));
-        let identity = Arc::new(Identity::new(keyring, Some(tokens)));
+        let identity = Arc::new(Identity::new(keyring, Some(tokens), Some(sessions.clone())));
         let program = Arc::new(Program {
             core: core.clone(),
             catalog: catalog.clone(),

@@ -2,11 +2,9 @@
 
 pub(crate) mod endpoint;
 mod jwt;
-mod secret;
 mod token;
 
 pub use endpoint::router;
-pub use secret::{SecretError, obtain as obtain_secret};
 pub use token::Tokens;
 
 /// Whether `path` is the token endpoint.

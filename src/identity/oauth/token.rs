@@ -91,12 +91,7 @@ impl Tokens {
     }
 
     fn fingerprint(&self, key: &AccessKey) -> String {
-        let mut context = hmac::Context::with_key(&self.fingerprints);
-        for part in [key.id.as_bytes(), key.secret.expose().as_bytes()] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        hex::encode(&context.sign().as_ref()[..16])
+        hex::encode(key.fingerprint(&self.fingerprints))
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Presented {
     pub(crate) payload: Payload,
     /// The payload as it stands in the canonical request; empty while [`Payload::Unstated`].
     pub(crate) payload_text: String,
+    /// The session token sent beside it.
+    pub(crate) token: Option<String>,
 }
 
 /// Whether the query is that of a presigned URL.
@@ -79,8 +81,10 @@ pub(crate) fn from_header(authorization: &str, headers: &HeaderMap) -> Result<Pr
         None if credential.service.is_object_service() => return Err(AuthError::MissingContentSha256),
         None => (Payload::Unstated, String::new()),
     };
+    let token = token_of(headers)?;
     let signed_headers = signed_headers.to_owned();
-    Ok(Presented { credential, date, signed_headers, signature, place: Place::Header, payload, payload_text })
+    let place = Place::Header;
+    Ok(Presented { credential, date, signed_headers, signature, place, payload, payload_text, token })
 }
 
 fn date_of(headers: &HeaderMap) -> Option<AmzDate> {
@@ -88,6 +92,17 @@ fn date_of(headers: &HeaderMap) -> Option<AmzDate> {
         Some(value) => AmzDate::parse(value.to_str().ok()?),
         None => AmzDate::parse_http(headers.get("date")?.to_str().ok()?),
     }
+}
+
+/// The one session token of the headers. That it is signed is checked with the other `x-amz-*` headers.
+fn token_of(headers: &HeaderMap) -> Result<Option<String>, AuthError> {
+    let mut values = headers.get_all("x-amz-security-token").iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(AuthError::SecurityToken);
+    }
+    let text = first.map(|value| value.to_str().map(str::to_owned)).transpose();
+    text.map_err(|_| AuthError::SecurityToken)
 }
 
 /// Reads the query of a presigned URL.
@@ -100,9 +115,6 @@ pub(crate) fn from_query(query: &str) -> Result<Presented, AuthError> {
         if slot.replace(value).is_some() {
             return Err(malformed("a parameter is given twice"));
         }
-    }
-    if fields.token.is_some() {
-        return Err(AuthError::SecurityToken);
     }
     if fields.algorithm.as_deref() != Some(ALGORITHM) {
         return Err(malformed("X-Amz-Algorithm must be AWS4-HMAC-SHA256"));
@@ -128,7 +140,8 @@ pub(crate) fn from_query(query: &str) -> Result<Presented, AuthError> {
         return Err(malformed("a presigned request cannot be chunked"));
     }
     let place = Place::Query { expires_seconds };
-    Ok(Presented { credential, date, signed_headers, signature, place, payload, payload_text })
+    let token = fields.token;
+    Ok(Presented { credential, date, signed_headers, signature, place, payload, payload_text, token })
 }
 
 #[derive(Default)]
@@ -153,7 +166,7 @@ impl Fields {
             b"X-Amz-SignedHeaders" => Some(&mut self.signed_headers),
             b"X-Amz-Signature" => Some(&mut self.signature),
             b"X-Amz-Content-Sha256" => Some(&mut self.sha256),
-            b"X-Amz-Security-Token" | b"X-Amz-S3session-Token" => Some(&mut self.token),
+            b"X-Amz-Security-Token" => Some(&mut self.token),
             _ => None,
         }
     }

@@ -5,7 +5,6 @@ use std::sync::{Mutex, MutexGuard};
 
 use ring::hmac;
 
-use super::super::key::AccessKey;
 use super::super::secret::Secret;
 use super::credential::Credential;
 
@@ -35,8 +34,8 @@ struct Derived {
 }
 
 impl SigningKeys {
-    fn name(key: &AccessKey, credential: &Credential) -> String {
-        format!("{}\n{}", key.id, credential.scope())
+    fn name(credential: &Credential) -> String {
+        format!("{}\n{}", credential.access_key, credential.scope())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Derived>> {
@@ -45,42 +44,40 @@ impl SigningKeys {
     }
 
     /// The key from the cache, or a fresh one.
-    pub(crate) fn get(&self, key: &AccessKey, credential: &Credential) -> hmac::Key {
-        let name = Self::name(key, credential);
+    pub(crate) fn get(&self, secret: &Secret, credential: &Credential) -> hmac::Key {
+        let name = Self::name(credential);
         if let Some(derived) = self.lock().get(&name)
-            && derived.secret.matches(key.secret.expose())
+            && derived.secret.matches(secret.expose())
         {
             return derived.key.clone();
         }
         let Credential { date, region, service, .. } = credential;
-        derive(key.secret.expose(), date, region, service.name())
+        derive(secret.expose(), date, region, service.name())
     }
 
     /// Keeps a key that verified a request. Others are not kept: a flood of wrong signatures must not
     /// push the good ones out.
-    pub(crate) fn keep(&self, key: &AccessKey, credential: &Credential, signing: &hmac::Key) {
-        let name = Self::name(key, credential);
+    pub(crate) fn keep(&self, secret: &Secret, credential: &Credential, signing: &hmac::Key) {
+        let name = Self::name(credential);
         let mut keys = self.lock();
-        if keys.get(&name).is_some_and(|derived| derived.secret.matches(key.secret.expose())) {
+        if keys.get(&name).is_some_and(|derived| derived.secret.matches(secret.expose())) {
             return;
         }
         if keys.len() >= KEYS_MAX {
             keys.clear();
         }
-        keys.insert(name, Derived { secret: key.secret.clone(), key: signing.clone() });
+        keys.insert(name, Derived { secret: secret.clone(), key: signing.clone() });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::example_key;
     use super::*;
 
     #[test]
     fn a_signing_key_of_an_old_secret_is_not_used_for_the_new_one() {
         let credential = Credential::parse("k/20130524/r/s3/aws4_request").unwrap();
-        let old = example_key();
-        let new = AccessKey { secret: Secret::new("another-secret".into()), ..old.clone() };
+        let [old, new] = ["the-old-secret", "another-secret"].map(|text| Secret::new(text.into()));
         let keys = SigningKeys::default();
         let sign = |key: &hmac::Key| hmac::sign(key, b"x").as_ref().to_vec();
         let first = keys.get(&old, &credential);

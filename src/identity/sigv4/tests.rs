@@ -47,7 +47,7 @@ pub(crate) fn check(request: &Parts, now: i64) -> Result<Presented, AuthError> {
         None => presented::from_query(request.uri.query().unwrap_or_default())?,
     };
     verify::check_time(&presented, now)?;
-    verify::check_signature(&presented, request, &example_key(), &SigningKeys::default())?;
+    verify::check_signature(&presented, request, &example_key().secret, &SigningKeys::default())?;
     Ok(presented)
 }
 

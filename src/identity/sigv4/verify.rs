@@ -13,7 +13,7 @@ use ring::hmac;
 use subtle::ConstantTimeEq as _;
 
 use super::super::error::AuthError;
-use super::super::key::AccessKey;
+use super::super::secret::Secret;
 use super::canonical::{self, Canonical};
 use super::presented::{Place, Presented};
 use super::signing_key::SigningKeys;
@@ -50,11 +50,11 @@ pub(crate) fn check_time(presented: &Presented, now: i64) -> Result<(), AuthErro
     }
 }
 
-/// Checks the signature (V1, V2) of a request whose payload text is known.
+/// Checks that a request whose payload text is known is signed with `secret` (V1, V2).
 pub(crate) fn check_signature(
     presented: &Presented,
     request: &Parts,
-    key: &AccessKey,
+    secret: &Secret,
     keys: &SigningKeys,
 ) -> Result<Seed, AuthError> {
     check_coverage(presented, request)?;
@@ -67,14 +67,14 @@ pub(crate) fn check_signature(
         signed_headers: &presented.signed_headers,
         payload: &presented.payload_text,
     };
-    let signing = keys.get(key, &presented.credential);
+    let signing = keys.get(secret, &presented.credential);
     let scope = presented.credential.scope();
     let date = &presented.date.text;
     let (first, second) = canonical::paths(presented.credential.service, request.uri.path());
     for path in std::iter::once(first).chain(second) {
         let signature = sign(&signing, date, &scope, canonical.hash(&path));
         if bool::from(signature.ct_eq(&presented.signature)) {
-            keys.keep(key, &presented.credential, &signing);
+            keys.keep(secret, &presented.credential, &signing);
             return Ok(Seed { key: signing, date: date.clone(), scope, signature });
         }
     }

@@ -1,4 +1,5 @@
-//! The secret that bearer tokens are signed with: a document of the catalog, made once.
+//! The server's own secret, which tokens of every kind are made with: a document of the catalog, made once.
+//! Each purpose derives keys of its own from it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,10 +18,10 @@ pub enum SecretError {
     #[error("the system's random source failed")]
     Random,
     /// The kept secret cannot be read.
-    #[error("the kept token secret is damaged")]
+    #[error("the kept secret of the server is damaged")]
     Damaged,
     /// The catalog did not take it.
-    #[error("the token secret could not be stored")]
+    #[error("the secret of the server could not be stored")]
     Commit(#[source] CommitError),
 }
 

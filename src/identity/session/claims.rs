@@ -1,0 +1,117 @@
+//! What a token says. JSON, deflated: the prefixes of a table have most of their text in common.
+
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use serde::{Deserialize, Serialize};
+use tarn_openapi::access::{Prefix, PrefixAccess, Restriction};
+
+use super::Use;
+
+/// The most bytes of claims before they are deflated.
+const CLAIMS_BYTES_MAX: usize = 16 * 1024;
+
+/// The claims. A field is only ever added with a new version of the token: an older server must not
+/// pass over a restriction that it does not know.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Claims {
+    /// The id of the parent's access key.
+    pub(super) key: String,
+    /// The keyed fingerprint of that key (Z2).
+    pub(super) fingerprint: [u8; 16],
+    /// When it began, in seconds since the Unix epoch.
+    issued: i64,
+    /// When it ends.
+    pub(super) expires: i64,
+    bearer: bool,
+    /// All hold; the outermost first.
+    within: Vec<Within>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Within {
+    Prefixes(Vec<Place>),
+    Policy(Arc<str>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    bucket: String,
+    prefix: String,
+    write: bool,
+}
+
+impl Claims {
+    pub(super) fn new(
+        key: &str,
+        fingerprint: [u8; 16],
+        restrictions: &[Restriction],
+        purpose: Use,
+        (issued, expires): (i64, i64),
+    ) -> Self {
+        let within = restrictions.iter().map(Within::of).collect();
+        Self { key: key.into(), fingerprint, issued, expires, bearer: purpose == Use::Bearer, within }
+    }
+
+    pub(super) fn purpose(&self) -> Use {
+        if self.bearer { Use::Bearer } else { Use::Signing }
+    }
+
+    /// `None` when one cannot be.
+    pub(super) fn restrictions(&self) -> Option<Vec<Restriction>> {
+        self.within.iter().map(Within::restriction).collect()
+    }
+
+    /// `None` when they are too long.
+    pub(super) fn encode(&self) -> Option<Vec<u8>> {
+        let json = serde_json::to_vec(self).ok().filter(|json| json.len() <= CLAIMS_BYTES_MAX)?;
+        let mut deflated = DeflateEncoder::new(Vec::new(), Compression::best());
+        deflated.write_all(&json).ok()?;
+        deflated.finish().ok()
+    }
+
+    pub(super) fn decode(deflated: &[u8]) -> Option<Self> {
+        let mut json = Vec::new();
+        let inflated = DeflateDecoder::new(deflated).take(CLAIMS_BYTES_MAX as u64).read_to_end(&mut json);
+        inflated.ok().and_then(|_| serde_json::from_slice(&json).ok())
+    }
+}
+
+impl Within {
+    fn of(restriction: &Restriction) -> Self {
+        match restriction {
+            Restriction::Prefixes(prefixes) => Self::Prefixes(prefixes.iter().map(Place::of).collect()),
+            Restriction::Policy(policy) => Self::Policy(policy.clone()),
+        }
+    }
+
+    fn restriction(&self) -> Option<Restriction> {
+        match self {
+            Self::Prefixes(places) => {
+                let prefixes: Option<Vec<Prefix>> = places.iter().map(Place::prefix).collect();
+                Some(Restriction::Prefixes(prefixes?.into()))
+            }
+            Self::Policy(policy) => Some(Restriction::Policy(policy.clone())),
+        }
+    }
+}
+
+impl Place {
+    fn of(prefix: &Prefix) -> Self {
+        let write = match prefix.access() {
+            PrefixAccess::Read => false,
+            PrefixAccess::ReadWrite => true,
+        };
+        Self { bucket: prefix.bucket().into(), prefix: prefix.prefix().into(), write }
+    }
+
+    fn prefix(&self) -> Option<Prefix> {
+        let access = if self.write { PrefixAccess::ReadWrite } else { PrefixAccess::Read };
+        Prefix::new(&self.bucket, &self.prefix, access)
+    }
+}
