@@ -79,7 +79,7 @@ impl Catalog {
         settings: Settings,
     ) -> Result<Self, OpenError> {
         let catalog = Self::open_with(log_store, root, warehouses, settings, Box::new(System)).await?;
-        catalog.resume_purges().await;
+        catalog.start_purging().await;
         Ok(catalog)
     }
 
@@ -180,13 +180,6 @@ impl Catalog {
         let mut background = self.inner.background.lock().await;
         while background.try_join_next().is_some() {}
         background.spawn(work);
-    }
-
-    /// Waits for everything in the background.
-    #[cfg(test)]
-    pub(crate) async fn background_is_done(&self) {
-        let mut background = self.inner.background.lock().await;
-        while background.join_next().await.is_some() {}
     }
 
     pub(crate) fn warehouses(&self) -> &Arc<dyn WarehouseStores> {

@@ -21,6 +21,5 @@ pub use catalog::{Catalog, LoadedTable, OpenError};
 pub use commit::{CommitError, Committed, CommittedTable, Silence, Standing};
 pub use files::{LoadError, WriteError};
 pub use log::{PutId, Seq};
-pub use purge::Purge;
 pub use settings::Settings;
 pub use warehouses::{WarehouseError, WarehouseStores};

@@ -1,54 +1,35 @@
-//! Dropping tables, and deleting the files of those that were dropped with `purge`.
+//! Deleting the files of tables that were dropped with `purge`.
 //!
-//! A purge is a document, put before the table is dropped and deleted after its files are gone, so a
-//! restart goes on where it stopped.
+//! Which places are purged is state (`state/purge.rs`): a purge begins with the drop, no table comes to lie there
+//! while it is pending, and it survives a restart. Here its files are deleted, then it is ended.
 //!
-//! - P1: files are deleted only after the drop is durable, and only while no table of the catalog lies
-//!   at, in or around the place.
-//! - P2: only files older than the drop are deleted, so a new table at the same place keeps its own.
+//! - P1: files are deleted only after the drop is durable: what readers see is.
+//! - P2: only files older than the drop are deleted.
 //! - P3: only files below the table's location are deleted, whatever its metadata names.
 //! - P4: a location that ends with the table's UUID is the table's alone: all of it goes. Elsewhere
 //!   only the metadata, manifest list and statistics files that the table names go; other tables'
 //!   or people's files may lie there, so data files stay for the orphan sweep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
-use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::Catalog;
 use crate::commit::CommitError;
 use crate::files::{LoadError, split};
 use crate::metadata::TableMetadata;
-use crate::state::{CatalogState, Expect, Request, TableEntry, TableIdent};
+use crate::state::{Expect, PURGE_KIND, PurgeOrder};
 
-/// The kind of the documents; the id is the table's UUID.
-const KIND: &str = "table-purge";
+/// A purge that failed is tried again after so long; twice as long each time, up to an hour.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-/// What becomes of a dropped table's files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purge {
-    /// They stay.
-    Keep,
-    /// They are deleted in the background.
-    Files,
-}
-
-/// A purge that is not finished.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Order {
-    uuid: uuid::Uuid,
-    warehouse: String,
-    location: String,
-    metadata_location: String,
-    /// Files written later stay (P2); milliseconds since 1970.
-    at: i64,
-}
-
-/// A purge stopped before its end. It goes on when the catalog is opened again.
+/// A purge stopped before its end. It is tried again.
 #[derive(Debug, thiserror::Error)]
 enum PurgeError {
     #[error("the store failed")]
@@ -59,112 +40,111 @@ enum PurgeError {
     Commit(#[from] CommitError),
 }
 
-impl Catalog {
-    /// Drops a table. What becomes of its files does not change the answer: they are deleted later.
-    pub async fn drop_table(&self, ident: &TableIdent, purge: Purge) -> Result<(), CommitError> {
-        let order = match purge {
-            Purge::Keep => None,
-            Purge::Files => self.snapshot().table(ident).map(|entry| Order::of(ident, entry)),
-        };
-        let Some(order) = order else {
-            return self.commit(Request::DropTable { ident: ident.clone() }).await.map(|_| ());
-        };
-        let id = order.uuid.to_string();
-        let json = serde_json::json!(order).to_string();
-        self.put_document(KIND, &id, &json, Expect::Any).await?;
-        let dropped = self.commit(Request::DropTable { ident: ident.clone() }).await;
-        // Dropped or not, or not known: the purge itself looks whether the table is gone (P1).
-        self.in_background(run(self.clone(), order)).await;
-        dropped.map(|_| ())
-    }
+/// When a purge that failed is due again.
+struct Retry {
+    due: Instant,
+    after: Duration,
+}
 
-    /// Goes on with the purges that an earlier process left.
-    pub(crate) async fn resume_purges(&self) {
-        for (id, document) in self.list_documents(KIND) {
-            match serde_json::from_str::<Order>(&document.json) {
-                Ok(order) => self.in_background(run(self.clone(), order)).await,
-                Err(error) => tracing::error!(%id, %error, "a purge cannot be read"),
+impl Catalog {
+    /// Deletes what is to be purged, now and whenever a drop asks for it, until the catalog closes.
+    pub(crate) async fn start_purging(&self) {
+        self.in_background(run(self.clone())).await;
+    }
+}
+
+async fn run(catalog: Catalog) {
+    let mut changes = catalog.watch();
+    let mut failed: HashMap<Arc<str>, Retry> = HashMap::new();
+    loop {
+        changes.mark_unchanged();
+        let pending: Vec<(Arc<str>, Option<PurgeOrder>)> =
+            catalog.snapshot().purges().map(|(id, order)| (id.clone(), order.ok())).collect();
+        failed.retain(|id, _| pending.iter().any(|(pending, _)| pending == id));
+        for (id, order) in pending {
+            if failed.get(&id).is_some_and(|retry| retry.due > Instant::now()) {
+                continue;
+            }
+            let before = failed.remove(&id);
+            if !finished(&catalog, &id, order).await {
+                let after = before.map_or(RETRY_AFTER, |retry| (retry.after * 2).min(RETRY_AFTER_MAX));
+                failed.insert(id, Retry { due: Instant::now() + after, after });
+            }
+        }
+        match failed.values().map(|retry| retry.due).min() {
+            // A closed channel: the catalog is gone.
+            None => match changes.changed().await {
+                Ok(()) => {}
+                Err(_closed) => return,
+            },
+            Some(due) => {
+                // Whatever comes first.
+                let _ = tokio::time::timeout_at(due, changes.changed()).await;
             }
         }
     }
 }
 
-impl Order {
-    fn of(ident: &TableIdent, entry: &TableEntry) -> Self {
-        Self {
-            uuid: entry.uuid,
-            warehouse: ident.warehouse.to_string(),
-            location: entry.location.trim_end_matches('/').to_owned(),
-            metadata_location: entry.metadata_location.to_string(),
-            at: jiff::Timestamp::now().as_millisecond(),
-        }
-    }
-
-    fn holds(&self, location: &str) -> bool {
-        location.strip_prefix(&self.location).is_some_and(|rest| rest.starts_with('/'))
-    }
-
-    /// P1: is there a table at, in or around the place?
-    fn is_in_use(&self, state: &CatalogState) -> bool {
-        state.all_tables().any(|(_, entry)| {
-            let place = entry.location.trim_end_matches('/');
-            let around = self.location.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'));
-            place == self.location || around || self.holds(place) || self.holds(&entry.metadata_location)
-        })
-    }
-
-    /// P2. A store that keeps whole seconds may name a file older than it is.
-    fn is_older(&self, file: &ObjectMeta) -> bool {
-        let written = file.last_modified.timestamp_millis();
-        let latest = if written % 1000 == 0 { written + 999 } else { written };
-        latest <= self.at
-    }
-}
-
-async fn run(catalog: Catalog, order: Order) {
-    match purge(&catalog, &order).await {
+async fn finished(catalog: &Catalog, id: &str, order: Option<PurgeOrder>) -> bool {
+    let Some(order) = order else {
+        tracing::error!(%id, "a purge cannot be read");
+        return false;
+    };
+    match purge(catalog, id, &order).await {
         Ok(files) => {
             metrics::counter!("tarn_catalog_purged_files_total").increment(files);
             tracing::info!(table.id = %order.uuid, files, "purged a dropped table");
+            true
         }
         Err(error) => {
             let source = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::warn!(table.id = %order.uuid, %error, source, "a purge stopped; it goes on after a restart");
+            tracing::warn!(table.id = %order.uuid, %error, source, "a purge stopped; it is tried again");
+            false
         }
     }
 }
 
 /// Deletes the files; how many.
-async fn purge(catalog: &Catalog, order: &Order) -> Result<u64, PurgeError> {
+async fn purge(catalog: &Catalog, id: &str, order: &PurgeOrder) -> Result<u64, PurgeError> {
     let mut files = 0;
-    if !order.is_in_use(&catalog.snapshot()) {
+    // Versions before purges were state noted the purge before the drop: the table may still be there.
+    if !catalog.snapshot().is_in_use(order, None) {
         let store = catalog.warehouses().store(&order.warehouse);
         let doomed = if order.location.ends_with(&order.uuid.to_string()) {
             everything(&store, order).await?
         } else {
             named(catalog, &store, order).await?
         };
-        // Looked at again after listing: a table that came meanwhile keeps the place (P1).
-        if !order.is_in_use(&catalog.snapshot()) {
-            for path in &doomed {
-                match store.delete(path).await {
-                    Ok(()) | Err(object_store::Error::NotFound { .. }) => files += 1,
-                    Err(error) => return Err(error.into()),
-                }
+        for path in &doomed {
+            match store.delete(path).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => files += 1,
+                Err(error) => return Err(error.into()),
             }
         }
     }
-    match catalog.delete_document(KIND, &order.uuid.to_string(), Expect::Any).await {
+    match catalog.delete_document(PURGE_KIND, id, Expect::Any).await {
         Ok(_) | Err(CommitError::Conflict(_)) => Ok(files),
         Err(error) => Err(error.into()),
     }
 }
 
+/// P2. A store that keeps whole seconds may name a file older than it is.
+fn is_older(file: &ObjectMeta, order: &PurgeOrder) -> bool {
+    let written = file.last_modified.timestamp_millis();
+    let latest = if written % 1000 == 0 { written + 999 } else { written };
+    latest <= order.at
+}
+
 /// Every file below the location that is older than the drop.
-async fn everything(store: &Arc<dyn ObjectStore>, order: &Order) -> Result<Vec<Path>, PurgeError> {
+async fn everything(store: &Arc<dyn ObjectStore>, order: &PurgeOrder) -> Result<Vec<Path>, PurgeError> {
     let Some((_, prefix)) = split(&order.location) else { return Ok(Vec::new()) };
-    let listed: Vec<ObjectMeta> = store.list(Some(&prefix)).try_collect().await?;
-    Ok(listed.into_iter().filter(|file| order.is_older(file)).map(|file| file.location).collect())
+    let listed: Vec<ObjectMeta> = match store.list(Some(&prefix)).try_collect().await {
+        Ok(listed) => listed,
+        // The bucket is gone, and all in it.
+        Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(listed.into_iter().filter(|file| is_older(file, order)).map(|file| file.location).collect())
 }
 
 /// The files that the table's metadata names and that are older than the drop; the metadata file
@@ -172,12 +152,19 @@ async fn everything(store: &Arc<dyn ObjectStore>, order: &Order) -> Result<Vec<P
 async fn named(
     catalog: &Catalog,
     store: &Arc<dyn ObjectStore>,
-    order: &Order,
+    order: &PurgeOrder,
 ) -> Result<Vec<Path>, PurgeError> {
     let metadata = match catalog.read_metadata(&order.metadata_location).await {
         Ok(metadata) => metadata,
         Err(LoadError::Missing { .. }) => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
+        Err(error @ LoadError::Store { .. }) => return Err(error.into()),
+        Err(
+            error @ (LoadError::Location { .. } | LoadError::TooLarge { .. } | LoadError::Invalid { .. }),
+        ) => {
+            // Trying again would not help, and the place would stay closed for ever.
+            tracing::error!(table.id = %order.uuid, %error, "what a dropped table names is not known; its files stay");
+            return Ok(Vec::new());
+        }
     };
     let mut locations: BTreeSet<String> = names(&metadata).filter(|name| order.holds(name)).collect();
     locations.remove(&order.metadata_location);
@@ -186,7 +173,7 @@ async fn named(
     for location in locations.into_iter().chain(last) {
         let Some((_, path)) = split(&location) else { continue };
         match store.head(&path).await {
-            Ok(file) if order.is_older(&file) => doomed.push(path),
+            Ok(file) if is_older(&file, order) => doomed.push(path),
             Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),
         }

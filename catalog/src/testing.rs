@@ -88,7 +88,17 @@ pub(crate) async fn open(
     settings: Settings,
     run: u128,
 ) -> Result<Catalog, OpenError> {
-    let sources = Counting { now: 1_750_000_000_000, id: run << 64 };
+    open_at(log, warehouses, settings, (run, 1_750_000_000_000)).await
+}
+
+/// The same with a clock that begins at `now`.
+pub(crate) async fn open_at(
+    log: Arc<dyn ObjectStore>,
+    warehouses: Arc<dyn WarehouseStores>,
+    settings: Settings,
+    (run, now): (u128, i64),
+) -> Result<Catalog, OpenError> {
+    let sources = Counting { now, id: run << 64 };
     Catalog::open_with(log, Path::from(".tarn/catalog"), warehouses, settings, Box::new(sources)).await
 }
 
@@ -107,10 +117,14 @@ pub(crate) async fn catalog_over(
     settings: Settings,
 ) -> Catalog {
     let catalog = open(log, warehouses, settings, 1).await.unwrap();
+    set_up(&catalog).await;
+    catalog
+}
+
+pub(crate) async fn set_up(catalog: &Catalog) {
     for request in set_up_requests() {
         catalog.commit(request).await.unwrap();
     }
-    catalog
 }
 
 /// Warehouse `main` and namespace `sales`.

@@ -48,9 +48,10 @@ impl From<Conflict> for Failure {
             }
             Conflict::WarehouseNotEmpty(_) | Conflict::NamespaceNotEmpty(_) => Kind::NamespaceNotEmpty,
             Conflict::SetAndRemoved(_) => Kind::Unprocessable,
-            Conflict::Requirement { .. } | Conflict::Stale { .. } | Conflict::DocumentChanged { .. } => {
-                Kind::CommitFailed
-            }
+            Conflict::Requirement { .. }
+            | Conflict::Stale { .. }
+            | Conflict::Purged { .. }
+            | Conflict::DocumentChanged { .. } => Kind::CommitFailed,
             Conflict::Update { .. } | Conflict::Name(_) | Conflict::Invalid(_) => Kind::BadRequest,
             Conflict::NotLoaded(_) => {
                 return Failure::unavailable(conflict.to_string(), STORE_RETRY_AFTER);

@@ -52,6 +52,16 @@ pub enum Conflict {
         /// What is stale.
         message: String,
     },
+    /// 409 CommitFailedException: a dropped table's files are being deleted there.
+    #[error(
+        "table '{table}': the files of a dropped table are being deleted at '{location}'; try again later"
+    )]
+    Purged {
+        /// The table that would lie there.
+        table: TableIdent,
+        /// The place.
+        location: String,
+    },
     /// 400 BadRequestException: an update can never be applied to the table.
     #[error("table '{table}': {error}")]
     Update {

@@ -14,6 +14,7 @@ mod conflict;
 pub mod limits;
 mod name;
 mod plan;
+mod purge;
 mod request;
 mod revisions;
 
@@ -30,7 +31,8 @@ pub use conflict::Conflict;
 pub(crate) use name::namespace_location;
 pub use name::{InvalidName, Namespace, TableIdent, check_warehouse_name, key_in_warehouse};
 pub use plan::{FreshIds, Loaded, Plan};
-pub use request::{CreateTable, Existing, Expect, Properties, Request, TableChange};
+pub(crate) use purge::{PURGE_KIND, PurgeOrder};
+pub use request::{CreateTable, Existing, Expect, Properties, Purge, Request, TableChange};
 pub use revisions::Revisions;
 
 /// Everything the catalog knows.

@@ -55,10 +55,12 @@ pub enum Request {
     CreateTable(CreateTable),
     /// Commits to any number of tables: all or none.
     CommitTables(Vec<TableChange>),
-    /// Removes a table from the catalog. Its files are not the state's business.
+    /// Removes a table from the catalog.
     DropTable {
         /// The table.
         ident: TableIdent,
+        /// What becomes of its files.
+        purge: Purge,
     },
     /// Renames a table, also into another namespace of its warehouse.
     RenameTable {
@@ -98,6 +100,15 @@ pub enum Request {
         /// What must be there now.
         expect: Expect,
     },
+}
+
+/// What becomes of a dropped table's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purge {
+    /// They stay.
+    Keep,
+    /// They are deleted in the background.
+    Files,
 }
 
 /// What registering does when there is a table of that name.

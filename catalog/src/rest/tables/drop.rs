@@ -8,12 +8,12 @@ use serde::Deserialize;
 use tarn_openapi::access::Action;
 use utoipa::IntoParams;
 
-use crate::purge::Purge;
 use crate::rest::access::Caller;
 use crate::rest::body::Query;
 use crate::rest::error::{ErrorEnvelope, Failure};
 use crate::rest::path::Place;
 use crate::rest::{Front, idents};
+use crate::state::{Purge, Request};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
@@ -49,6 +49,6 @@ pub(crate) async fn drop(
             return Err(Failure::bad_request(format!("purgeRequested={other} is neither true nor false")));
         }
     };
-    front.catalog.drop_table(&idents::table(&place)?, purge).await?;
+    front.catalog.commit(Request::DropTable { ident: idents::table(&place)?, purge }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -114,7 +114,7 @@ impl CatalogState {
         at: i64,
         ids: &mut FreshIds,
     ) -> Result<Plan, Conflict> {
-        match request {
+        let plan = match request {
             Request::CreateWarehouse { name, properties } => self.plan_create_warehouse(name, properties, at),
             Request::DropWarehouse { name } => self.plan_drop_warehouse(name, at),
             Request::CreateNamespace { warehouse, namespace, properties } => {
@@ -128,7 +128,7 @@ impl CatalogState {
             }
             Request::CreateTable(create) => self.plan_create_table(create, at, ids),
             Request::CommitTables(changes) => self.plan_commit_tables(changes, loaded, at, ids),
-            Request::DropTable { ident } => self.plan_drop_table(ident, at),
+            Request::DropTable { ident, purge } => self.plan_drop_table(ident, *purge, at),
             Request::RenameTable { from, to } => self.plan_rename_table(from, to, at),
             Request::RegisterTable { ident, metadata_location, metadata, existing } => {
                 let register = tables::Register { ident, metadata_location, metadata, existing: *existing };
@@ -140,7 +140,9 @@ impl CatalogState {
             Request::DeleteDocument { kind, id, expect } => {
                 self.plan_delete_document((kind, id), *expect, at)
             }
-        }
+        }?;
+        self.check_purges(&plan.commit)?;
+        Ok(plan)
     }
 
     /// What creating the table would give, without creating it (`stage-create`).

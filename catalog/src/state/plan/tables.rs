@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::super::limits::{TABLES_PER_COMMIT_MAX, UPDATES_PER_TABLE_MAX};
 use super::super::name::{default_location, key_in_warehouse};
 use super::super::{
-    CatalogState, Change, Conflict, CreateTable, Existing, TableChange, TableEntry, TableIdent, TablePut,
+    CatalogState, Change, Conflict, CreateTable, Existing, Purge, TableChange, TableEntry, TableIdent,
+    TablePut,
 };
 use super::{FreshIds, Loaded, Plan, check_properties, repeated};
 use crate::metadata::builder::{Builder, UpdateError};
@@ -165,9 +166,19 @@ impl CatalogState {
         Ok(())
     }
 
-    pub(super) fn plan_drop_table(&self, ident: &TableIdent, at: i64) -> Result<Plan, Conflict> {
-        self.find_table(ident)?;
-        Ok(Plan::of(at, vec![Change::DropTable { ident: ident.clone() }]))
+    pub(super) fn plan_drop_table(
+        &self,
+        ident: &TableIdent,
+        purge: Purge,
+        at: i64,
+    ) -> Result<Plan, Conflict> {
+        let entry = self.find_table(ident)?;
+        let mut changes = vec![Change::DropTable { ident: ident.clone() }];
+        match purge {
+            Purge::Keep => {}
+            Purge::Files => changes.extend(self.begin_purge(ident, entry, at)),
+        }
+        Ok(Plan::of(at, changes))
     }
 
     pub(super) fn plan_rename_table(

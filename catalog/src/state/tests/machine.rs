@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::metadata::{TableRequirement, TableUpdate};
 use crate::state::{
-    CatalogState, Change, Commit, Conflict, Namespace, Properties, Request, TableChange, TableIdent, TablePut,
+    CatalogState, Change, Commit, Conflict, Namespace, Properties, Purge, Request, TableChange, TableIdent,
+    TablePut,
 };
 
 use super::tables::{World, create, namespace};
@@ -131,7 +132,7 @@ fn request(act: &Act) -> Request {
             wanted.ident = table((*space, *name));
             Request::CreateTable(wanted)
         }
-        Act::Drop(space, name) => Request::DropTable { ident: table((*space, *name)) },
+        Act::Drop(space, name) => Request::DropTable { ident: table((*space, *name)), purge: Purge::Keep },
         Act::Rename(from, to) => Request::RenameTable { from: table(*from), to: table(*to) },
         Act::Commit(all) => Request::CommitTables(all.iter().map(change).collect()),
         Act::Put(number) => Request::PutDocument {

@@ -1,0 +1,118 @@
+//! Purges that are not finished: places whose files are being deleted.
+//!
+//! - G1: a purge begins in the commit that drops its table, and only if no other table lies at, in or around
+//!   the place.
+//! - G2: while it is pending no table comes to lie at, in or around its place, and no metadata file in it.
+//!
+//! So whoever deletes the files needs to look at nothing else. A purge is a document, so it survives a restart.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{CatalogState, Change, Commit, Conflict, TableEntry, TableIdent, TablePut};
+
+/// The kind of the documents.
+pub(crate) const PURGE_KIND: &str = "table-purge";
+
+/// A purge that is not finished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PurgeOrder {
+    pub(crate) uuid: Uuid,
+    pub(crate) warehouse: String,
+    /// Without a trailing slash.
+    pub(crate) location: String,
+    pub(crate) metadata_location: String,
+    /// Files written later stay; milliseconds since 1970.
+    pub(crate) at: i64,
+}
+
+impl PurgeOrder {
+    fn of(ident: &TableIdent, entry: &TableEntry, at: i64) -> Self {
+        Self {
+            uuid: entry.uuid,
+            warehouse: ident.warehouse.to_string(),
+            location: entry.location.trim_end_matches('/').to_owned(),
+            metadata_location: entry.metadata_location.to_string(),
+            at,
+        }
+    }
+
+    /// Does this file lie below the place?
+    pub(crate) fn holds(&self, file: &str) -> bool {
+        is_inside(file, &self.location)
+    }
+
+    /// Is this place the same, inside or around?
+    fn meets(&self, place: &str) -> bool {
+        let place = place.trim_end_matches('/');
+        place == self.location || is_inside(place, &self.location) || is_inside(&self.location, place)
+    }
+}
+
+fn is_inside(place: &str, outer: &str) -> bool {
+    place.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+}
+
+impl CatalogState {
+    /// The pending purges with the ids of their documents; those that cannot be read are told apart.
+    pub(crate) fn purges(&self) -> impl Iterator<Item = (&Arc<str>, Result<PurgeOrder, serde_json::Error>)> {
+        self.documents(PURGE_KIND, None).map(|(id, document)| (id, serde_json::from_str(&document.json)))
+    }
+
+    /// Does a table lie at, in or around the place of `order`? `but` is not looked at.
+    pub(crate) fn is_in_use(&self, order: &PurgeOrder, but: Option<&TableIdent>) -> bool {
+        let Some(warehouse) = self.warehouses.get(order.warehouse.as_str()) else { return false };
+        warehouse.namespaces.iter().any(|(namespace, space)| {
+            space.tables.iter().any(|(name, entry)| {
+                let left_out = but.is_some_and(|but| but.name == *name && but.namespace == *namespace);
+                !left_out && (order.meets(&entry.location) || order.holds(&entry.metadata_location))
+            })
+        })
+    }
+
+    /// What a drop with purge adds to its commit (G1).
+    pub(super) fn begin_purge(&self, ident: &TableIdent, entry: &TableEntry, at: i64) -> Option<Change> {
+        let order = PurgeOrder::of(ident, entry, at);
+        if self.is_in_use(&order, Some(ident)) {
+            return None;
+        }
+        let mut id = order.uuid.to_string();
+        if self.document(PURGE_KIND, &id).is_some() {
+            // Two tables can have one UUID, when one was registered from the other's file.
+            id = format!("{id}-{}", self.commits);
+        }
+        let json = serde_json::json!(order).to_string();
+        Some(Change::PutDocument { kind: PURGE_KIND.into(), id: id.into(), json: json.into() })
+    }
+
+    /// Refuses a commit that brings a table where files are being deleted (G2).
+    pub(super) fn check_purges(&self, commit: &Commit) -> Result<(), Conflict> {
+        let puts = commit.changes.iter().filter_map(|change| match change {
+            Change::PutTable(put) => Some(put),
+            Change::PutWarehouse { .. }
+            | Change::DropWarehouse { .. }
+            | Change::PutNamespace { .. }
+            | Change::DropNamespace { .. }
+            | Change::DropTable { .. }
+            | Change::RenameTable { .. }
+            | Change::PutDocument { .. }
+            | Change::DeleteDocument { .. } => None,
+        });
+        let puts: Vec<&TablePut> = puts.collect();
+        if puts.is_empty() {
+            return Ok(());
+        }
+        for (_, order) in self.purges() {
+            let Ok(order) = order else { continue };
+            for put in &puts {
+                let stays = self.table(&put.ident).is_some_and(|before| before.location == put.location);
+                if !stays && order.meets(&put.location) || order.holds(&put.metadata_location) {
+                    return Err(Conflict::Purged { table: put.ident.clone(), location: order.location });
+                }
+            }
+        }
+        Ok(())
+    }
+}
