@@ -153,6 +153,7 @@ impl Server {
         let s3 = tarn_objectcore::s3::router(S3Front {
             core: core.clone(),
             authorize: authorize.clone(),
+            uses: Arc::new(stores::CatalogUses(catalog.clone())),
             region: settings.region.clone(),
             domains: settings.domains.clone(),
         });

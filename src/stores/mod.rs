@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use object_store::ObjectStore;
-use tarn_catalog::{WarehouseError, WarehouseStores};
+use tarn_catalog::{Catalog, WarehouseError, WarehouseStores};
 use tarn_objectcore::name::BucketName;
+use tarn_objectcore::s3::BucketUses;
 use tarn_objectcore::types::{BucketError, StorageError};
 use tarn_objectcore::{CoreStore, ObjectCore};
 
@@ -31,6 +32,19 @@ pub(crate) async fn system_store(core: &ObjectCore) -> Result<Arc<dyn ObjectStor
     match core.create_bucket(&bucket).await {
         Ok(_) | Err(BucketError::Exists) => Ok(Arc::new(CoreStore::new(core.clone(), bucket))),
         Err(error) => Err(error),
+    }
+}
+
+/// The buckets that are warehouses: without its bucket no table of a warehouse could be committed to.
+pub(crate) struct CatalogUses(pub(crate) Catalog);
+
+impl BucketUses for CatalogUses {
+    fn holds(&self, bucket: &BucketName) -> Option<String> {
+        let name = bucket.as_str();
+        self.0.snapshot().warehouse(name)?;
+        Some(format!(
+            "The bucket is a warehouse of the catalog. Drop that with DELETE /_iceberg/v1/warehouses/{name}; it takes the bucket along when that is empty."
+        ))
     }
 }
 

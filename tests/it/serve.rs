@@ -92,3 +92,19 @@ async fn metrics_and_status_need_an_administrator_and_no_secret_reaches_the_log(
         assert!(!log.contains(secret), "a secret is in the log");
     }
 }
+
+#[tokio::test]
+async fn the_bucket_of_a_warehouse_goes_only_with_its_warehouse() {
+    let tarn = Tarn::start(1).await;
+    let refused = tarn.send(Method::DELETE, "/main", b"").await;
+    assert_eq!(refused.status(), StatusCode::CONFLICT);
+    let told = refused.text().await.unwrap();
+    assert!(told.contains("<Code>BucketNotEmpty</Code>"), "{told}");
+    assert!(told.contains("DELETE /_iceberg/v1/warehouses/main"), "{told}");
+    let dropped = tarn.send(Method::DELETE, "/_iceberg/v1/warehouses/main", b"").await;
+    assert_eq!(dropped.status(), StatusCode::NO_CONTENT);
+    assert_eq!(tarn.send(Method::HEAD, "/main", b"").await.status(), StatusCode::NOT_FOUND);
+    // A bucket that is no warehouse is deleted as ever.
+    assert_eq!(tarn.send(Method::PUT, "/plain", b"").await.status(), StatusCode::OK);
+    assert_eq!(tarn.send(Method::DELETE, "/plain", b"").await.status(), StatusCode::NO_CONTENT);
+}

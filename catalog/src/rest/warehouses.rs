@@ -56,6 +56,11 @@ pub(crate) async fn create(
         .catalog
         .commit(Request::CreateWarehouse { name: name.as_str().into(), properties: BTreeMap::new() })
         .await?;
+    // Until the commit the bucket was nobody's: who had it before may just have deleted it.
+    match front.catalog.warehouses().create(&name).await {
+        Ok(()) | Err(WarehouseError::Exists) => {}
+        Err(error) => return Err(error.into()),
+    }
     Ok(Answer(WarehouseResponse { bucket: name.clone(), name }))
 }
 

@@ -36,6 +36,11 @@ impl<'r> Call<'r> {
         &self.front.core
     }
 
+    /// Why the bucket must not be deleted.
+    pub(crate) fn holds(&self, bucket: &BucketName) -> Option<String> {
+        self.front.uses.holds(bucket)
+    }
+
     /// The region the server says it is in.
     pub(crate) fn region(&self) -> &'r str {
         &self.front.region

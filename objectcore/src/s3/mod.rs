@@ -46,6 +46,7 @@ use tarn_openapi::access::Authorize;
 use tarn_openapi::request::{Authenticated, RequestId};
 
 use crate::ObjectCore;
+use crate::name::BucketName;
 
 use call::Call;
 use error::S3Error;
@@ -54,6 +55,12 @@ use query::Query;
 use target::Target;
 use xml::Writer;
 
+/// What else rests on buckets: the front knows only objects.
+pub trait BucketUses: Send + Sync {
+    /// Why the bucket must not be deleted, told to who tries; `None`: nothing rests on it.
+    fn holds(&self, bucket: &BucketName) -> Option<String>;
+}
+
 /// What the S3 front works with.
 #[derive(Clone)]
 pub struct S3Front {
@@ -61,6 +68,8 @@ pub struct S3Front {
     pub core: ObjectCore,
     /// Decides who may do what.
     pub authorize: Arc<dyn Authorize>,
+    /// What keeps buckets from being deleted.
+    pub uses: Arc<dyn BucketUses>,
     /// The region the server says it is in.
     pub region: String,
     /// Host names below which a host names a bucket (`bucket.domain`), without ports.
@@ -104,7 +113,7 @@ async fn serve(front: &S3Front, head: &Parts, body: Body) -> Result<Response, S3
 
 async fn on_bucket(
     call: &Call<'_>,
-    name: &crate::name::BucketName,
+    name: &BucketName,
     operation: BucketOperation,
     body: Body,
 ) -> Result<Response, S3Error> {

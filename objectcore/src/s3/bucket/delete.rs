@@ -9,7 +9,7 @@ use tarn_openapi::access::Action;
 
 use crate::name::{BucketName, ObjectName};
 use crate::s3::call::Call;
-use crate::s3::error::S3Error;
+use crate::s3::error::{Code, S3Error};
 use crate::types::{BucketError, ListOptions, UploadError};
 
 /// How many uploads are aborted between two looks.
@@ -17,6 +17,9 @@ const UPLOADS_MAX: usize = 1000;
 
 pub(crate) async fn respond(call: &Call<'_>, bucket: &BucketName) -> Result<Response, S3Error> {
     call.authorize_bucket(Action::DeleteBucket, bucket)?;
+    if let Some(why) = call.holds(bucket) {
+        return Err(S3Error::new(Code::BucketNotEmpty, why));
+    }
     match call.core().delete_bucket(bucket).await {
         Err(BucketError::NotEmpty) if holds_no_object(call, bucket).await? => {
             abort_uploads(call, bucket).await?;

@@ -147,3 +147,13 @@ async fn a_host_below_the_domain_names_the_bucket() {
     assert_eq!(front.get("/abc/a/b").await.body, "1");
     assert!(front.send("GET", "/?list-type=2", &[host], "").await.body.contains("<Key>a/b</Key>"));
 }
+
+#[tokio::test]
+async fn a_bucket_that_something_rests_on_is_not_deleted() {
+    let front = Front::new().await;
+    assert_eq!(front.put("/held", "").await.status, StatusCode::OK);
+    let refused = front.delete("/held").await;
+    assert_eq!(refused.error(), failed(409, "BucketNotEmpty"));
+    assert!(refused.body.contains("<Message>Drop what rests on it first.</Message>"));
+    assert_eq!(front.send("HEAD", "/held", &[], "").await.status, StatusCode::OK);
+}

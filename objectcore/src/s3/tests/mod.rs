@@ -22,8 +22,9 @@ use tarn_openapi::access::{Ask, Authorize, Denied, Principal};
 use tarn_openapi::request::{Authenticated, RequestId};
 use tower::ServiceExt as _;
 
-use super::{S3Front, router};
+use super::{BucketUses, S3Front, router};
 use crate::ObjectCore;
+use crate::name::BucketName;
 
 /// Allows root everything and everyone else nothing.
 struct OnlyRoot;
@@ -44,6 +45,15 @@ struct Front {
     authenticated: Authenticated,
 }
 
+/// Something rests on the bucket `held`.
+struct HeldIsHeld;
+
+impl BucketUses for HeldIsHeld {
+    fn holds(&self, bucket: &BucketName) -> Option<String> {
+        (bucket.as_str() == "held").then(|| "Drop what rests on it first.".to_owned())
+    }
+}
+
 /// An answer, read to its end.
 struct Answer {
     status: StatusCode,
@@ -61,7 +71,9 @@ impl Front {
     async fn over(authorize: Arc<dyn Authorize>) -> Self {
         let core = ObjectCore::in_memory(4).await;
         let domains = vec!["s3.tarn.test".to_owned()];
-        let router = router(S3Front { core, authorize, region: "eu-central-1".to_owned(), domains });
+        let uses = Arc::new(HeldIsHeld);
+        let region = "eu-central-1".to_owned();
+        let router = router(S3Front { core, authorize, uses, region, domains });
         Self { router, principal: Principal::Root, authenticated: Authenticated::SignedHeader }
     }
 
