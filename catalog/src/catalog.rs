@@ -13,7 +13,7 @@ use crate::commit::{
 };
 use crate::files::{LoadError, MetadataFiles};
 use crate::log::{IsRefusal, Log, OpenLogError, Patience, PutId, Seq, Store};
-use crate::metadata::TableMetadata;
+use crate::metadata::{TableMetadata, ViewMetadata};
 use crate::settings::Settings;
 use crate::state::{CatalogState, Conflict, CreateTable, FreshIds, Request, TableEntry, TableIdent};
 use crate::warehouses::WarehouseStores;
@@ -173,6 +173,11 @@ impl Catalog {
     /// The table metadata in a file of a warehouse.
     pub async fn read_metadata(&self, location: &str) -> Result<Arc<TableMetadata>, LoadError> {
         self.inner.files.load(location).await
+    }
+
+    /// The view metadata in a file of a warehouse.
+    pub async fn read_view_metadata(&self, location: &str) -> Result<Arc<ViewMetadata>, LoadError> {
+        self.inner.files.load_view(location).await
     }
 
     /// Runs `work` beside everything else, and forgets what has ended.

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::cache::ByteCache;
 use crate::log::{in_time, patience};
-use crate::metadata::{InvalidMetadata, TableMetadata};
+use crate::metadata::{InvalidMetadata, Metadata, TableMetadata, ViewMetadata};
 use crate::settings::Settings;
 use crate::warehouses::WarehouseStores;
 
@@ -52,11 +52,13 @@ pub enum LoadError {
         /// The limit.
         bytes_max: usize,
     },
-    /// The file is not table metadata.
-    #[error("metadata file {location} is not table metadata")]
+    /// The file is not the metadata it should be.
+    #[error("metadata file {location} is not {expected} metadata")]
     Invalid {
         /// The file.
         location: String,
+        /// Whose it should be: a table's or a view's.
+        expected: &'static str,
         /// What is wrong with it.
         #[source]
         source: Arc<InvalidMetadata>,
@@ -83,10 +85,17 @@ pub struct WriteError {
     pub source: object_store::Error,
 }
 
+/// Whose metadata a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum MetadataKind {
+    Table,
+    View,
+}
+
 /// Reads and writes metadata files.
 pub(crate) struct MetadataFiles {
     warehouses: Arc<dyn WarehouseStores>,
-    cache: ByteCache<Arc<str>, Arc<TableMetadata>>,
+    cache: ByteCache<Arc<str>, Metadata>,
     lanes: Vec<Mutex<()>>,
     /// Files that may be read and parsed at a time.
     reads: Semaphore,
@@ -113,8 +122,24 @@ impl MetadataFiles {
         }
     }
 
-    /// The metadata at `location`.
+    /// The table metadata at `location`.
     pub(crate) async fn load(&self, location: &str) -> Result<Arc<TableMetadata>, LoadError> {
+        match self.load_kind(location, MetadataKind::Table).await? {
+            Metadata::Table(metadata) => Ok(metadata),
+            Metadata::View(_) => Err(invalid(location, MetadataKind::Table, "it is a view's")),
+        }
+    }
+
+    /// The view metadata at `location`.
+    pub(crate) async fn load_view(&self, location: &str) -> Result<Arc<ViewMetadata>, LoadError> {
+        match self.load_kind(location, MetadataKind::View).await? {
+            Metadata::View(metadata) => Ok(metadata),
+            Metadata::Table(_) => Err(invalid(location, MetadataKind::View, "it is a table's")),
+        }
+    }
+
+    /// The metadata at `location`. What was kept from before may be of the other kind.
+    pub(crate) async fn load_kind(&self, location: &str, kind: MetadataKind) -> Result<Metadata, LoadError> {
         let key: Arc<str> = location.into();
         if let Some(found) = self.cache.get(&key) {
             return Ok(found);
@@ -128,10 +153,10 @@ impl MetadataFiles {
         let _reading = self.reads.acquire().await;
         let bytes = self.read(location).await?;
         let (metadata, json_bytes) = if bytes.len() >> 10 <= IN_PLACE_KIB_MAX as usize {
-            parse(location, &bytes)?
+            parse(location, kind, &bytes)?
         } else {
             let location = location.to_owned();
-            blocking(move || parse(&location, &bytes)).await?
+            blocking(move || parse(&location, kind, &bytes)).await?
         };
         self.cache.insert(key, metadata.clone(), json_bytes);
         Ok(metadata)
@@ -155,7 +180,7 @@ impl MetadataFiles {
     }
 
     /// Writes `metadata` to `location`, which no file had before (F2).
-    pub(crate) async fn write(&self, location: &str, metadata: Arc<TableMetadata>) -> Result<(), WriteError> {
+    pub(crate) async fn write(&self, location: &str, metadata: Metadata) -> Result<(), WriteError> {
         let failed = |source| WriteError { location: location.to_owned(), source };
         let Some((warehouse, path)) = split(location) else {
             return Err(failed(object_store::Error::Generic {
@@ -163,14 +188,18 @@ impl MetadataFiles {
                 source: "the location is not in a warehouse".into(),
             }));
         };
-        let guess_kib = SMALL_FILE_KIB + metadata.snapshots().len() as u32;
+        let guess_kib = SMALL_FILE_KIB
+            + match &metadata {
+                Metadata::Table(table) => table.snapshots().len() as u32,
+                Metadata::View(view) => view.versions().len() as u32,
+            };
         // The semaphore is never closed.
         let _on_its_way = self.writes.acquire_many(guess_kib.min(self.writes_kib_max)).await;
         let bytes = if guess_kib <= IN_PLACE_KIB_MAX {
-            metadata.to_file(location)
+            to_file(&metadata, location)
         } else {
             let (encoded, name) = (metadata.clone(), location.to_owned());
-            blocking(move || encoded.to_file(&name)).await
+            blocking(move || to_file(&encoded, &name)).await
         };
         let size_bytes = size_in_memory(&bytes);
         let patience = patience(self.timeout, bytes.len() as u64);
@@ -198,10 +227,30 @@ pub(crate) fn split(location: &str) -> Option<(&str, Path)> {
     Some((warehouse, Path::parse(key).ok()?))
 }
 
-fn parse(location: &str, bytes: &Bytes) -> Result<(Arc<TableMetadata>, usize), LoadError> {
-    match TableMetadata::parse(bytes) {
-        Ok(metadata) => Ok((Arc::new(metadata), size_in_memory(bytes))),
-        Err(source) => Err(LoadError::Invalid { location: location.to_owned(), source: Arc::new(source) }),
+fn parse(location: &str, kind: MetadataKind, bytes: &Bytes) -> Result<(Metadata, usize), LoadError> {
+    let parsed = match kind {
+        MetadataKind::Table => TableMetadata::parse(bytes).map(|table| Metadata::Table(Arc::new(table))),
+        MetadataKind::View => ViewMetadata::parse(bytes).map(|view| Metadata::View(Arc::new(view))),
+    };
+    match parsed {
+        Ok(metadata) => Ok((metadata, size_in_memory(bytes))),
+        Err(error) => Err(invalid(location, kind, error.to_string())),
+    }
+}
+
+fn invalid(location: &str, kind: MetadataKind, why: impl Into<String>) -> LoadError {
+    let expected = match kind {
+        MetadataKind::Table => "table",
+        MetadataKind::View => "view",
+    };
+    let source = Arc::new(InvalidMetadata::new(why));
+    LoadError::Invalid { location: location.to_owned(), expected, source }
+}
+
+fn to_file(metadata: &Metadata, location: &str) -> Bytes {
+    match metadata {
+        Metadata::Table(table) => table.to_file(location),
+        Metadata::View(view) => view.to_file(location),
     }
 }
 

@@ -18,7 +18,7 @@ mod tests;
 mod warehouses;
 
 pub use catalog::{Catalog, LoadedTable, OpenError};
-pub use commit::{CommitError, Committed, CommittedTable, Silence, Standing};
+pub use commit::{CommitError, Committed, CommittedTable, CommittedView, Silence, Standing};
 pub use files::{LoadError, WriteError};
 pub use log::{PutId, Seq};
 pub use settings::Settings;

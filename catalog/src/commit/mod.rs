@@ -16,7 +16,7 @@ mod queue;
 mod writer;
 
 pub(crate) use self::checkpoints::Checkpoints;
-pub use self::outcome::{CommitError, Committed, CommittedTable, Silence};
+pub use self::outcome::{CommitError, Committed, CommittedTable, CommittedView, Silence};
 pub(crate) use self::queue::Queue;
 pub use self::writer::Standing;
 pub(crate) use self::writer::{Parts, Published, Sources, Writer};

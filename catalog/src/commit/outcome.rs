@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::files::{LoadError, WriteError};
 use crate::log::{PutId, Seq};
-use crate::metadata::TableMetadata;
+use crate::metadata::{TableMetadata, ViewMetadata};
 use crate::state::{Conflict, TableIdent};
 
 /// The commit is durable and every read that begins now sees it.
@@ -15,6 +15,8 @@ pub struct Committed {
     pub seq: Seq,
     /// The tables it created, changed or read.
     pub tables: Vec<CommittedTable>,
+    /// The view it created or changed.
+    pub views: Vec<CommittedView>,
     /// For an update of a namespace: properties to remove that it did not have.
     pub missing: Vec<String>,
 }
@@ -22,6 +24,7 @@ pub struct Committed {
 /// A planned request's part of [`Committed`].
 pub(crate) struct Done {
     pub(crate) tables: Vec<CommittedTable>,
+    pub(crate) views: Vec<CommittedView>,
     pub(crate) missing: Vec<String>,
 }
 
@@ -34,6 +37,17 @@ pub struct CommittedTable {
     pub metadata_location: String,
     /// What that file holds.
     pub metadata: Arc<TableMetadata>,
+}
+
+/// A view as a commit left it.
+#[derive(Debug, Clone)]
+pub struct CommittedView {
+    /// Its name.
+    pub ident: TableIdent,
+    /// Its metadata file.
+    pub metadata_location: String,
+    /// What that file holds.
+    pub metadata: Arc<ViewMetadata>,
 }
 
 /// Why a commit is not answered as done.

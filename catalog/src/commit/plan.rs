@@ -4,13 +4,12 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use super::batch::Body;
-use super::outcome::{CommitError, CommittedTable, Done};
+use super::outcome::{CommitError, CommittedTable, CommittedView, Done};
 use super::queue::Waiting;
-use crate::files::{LoadError, MetadataFiles};
-use crate::metadata::TableMetadata;
+use crate::files::{LoadError, MetadataFiles, MetadataKind};
+use crate::metadata::Metadata;
 use crate::state::{CatalogState, Conflict, FreshIds, Loaded, Request};
 
 /// A batch that has grown to so many bytes takes no further request. One request adds a few MiB at
@@ -18,7 +17,7 @@ use crate::state::{CatalogState, Conflict, FreshIds, Loaded, Request};
 const BODY_BYTES: usize = 16 << 20;
 
 /// Metadata by its location, or why it cannot be had.
-pub(crate) type Sources = HashMap<String, Result<Arc<TableMetadata>, LoadError>>;
+pub(crate) type Sources = HashMap<String, Result<Metadata, LoadError>>;
 
 /// What a batch will do if its files and its record are written.
 pub(crate) struct Planned {
@@ -26,7 +25,7 @@ pub(crate) struct Planned {
     pub(crate) state: CatalogState,
     pub(crate) body: Body,
     /// The files to write, with the index of the request that needs each.
-    pub(crate) writes: Vec<(usize, String, Arc<TableMetadata>)>,
+    pub(crate) writes: Vec<(usize, String, Metadata)>,
     /// Per request, in order. Shorter than the requests when the batch is full, or when a request needs
     /// metadata that only an earlier one of it brought in: the rest begins the next batch.
     pub(crate) results: Vec<Result<Done, CommitError>>,
@@ -93,17 +92,29 @@ fn plan_one(
         planned.writes.push((index, location, metadata));
     }
     let table = |(ident, metadata_location, metadata)| CommittedTable { ident, metadata_location, metadata };
-    Ok(Done { tables: plan.tables.into_iter().map(table).collect(), missing: plan.missing })
+    let view = |(ident, metadata_location, metadata)| CommittedView { ident, metadata_location, metadata };
+    Ok(Done {
+        tables: plan.tables.into_iter().map(table).collect(),
+        views: plan.views.into_iter().map(view).collect(),
+        missing: plan.missing,
+    })
 }
 
-/// The metadata of every table the request names that exists.
+/// The metadata of every table and view the request names that exists.
 fn gather(state: &CatalogState, request: &Request, sources: &Sources) -> Result<Loaded, Stop> {
     let mut loaded = Loaded::default();
-    for ident in request.reads() {
-        let Some(entry) = state.table(ident) else { continue };
-        match sources.get(&*entry.metadata_location) {
-            Some(Ok(metadata)) => {
-                loaded.insert(ident.clone(), entry.metadata_location.clone(), metadata.clone());
+    let tables = request.reads().into_iter().filter_map(|ident| {
+        let entry = state.table(ident)?;
+        Some((ident, &entry.metadata_location))
+    });
+    let view = request.reads_view().and_then(|ident| Some((ident, &state.view(ident)?.metadata_location)));
+    for (ident, location) in tables.chain(view) {
+        match sources.get(&**location) {
+            Some(Ok(Metadata::Table(metadata))) => {
+                loaded.insert(ident.clone(), location.clone(), metadata.clone());
+            }
+            Some(Ok(Metadata::View(metadata))) => {
+                loaded.insert_view(ident.clone(), location.clone(), metadata.clone());
             }
             Some(Err(error)) => return Err(Stop::Failed(CommitError::Load(error.clone()))),
             // Brought in earlier in this batch; planning says so.
@@ -113,7 +124,7 @@ fn gather(state: &CatalogState, request: &Request, sources: &Sources) -> Result<
     Ok(loaded)
 }
 
-/// Loads the metadata of every table that the requests name, many at a time.
+/// Loads the metadata of every table and view that the requests name, many at a time.
 pub(crate) async fn load(
     base: &CatalogState,
     waiting: &[Waiting],
@@ -121,17 +132,20 @@ pub(crate) async fn load(
     at_once: usize,
 ) -> Sources {
     use futures::StreamExt as _;
-    let mut locations: Vec<String> = waiting
-        .iter()
-        .flat_map(|waiting| waiting.request.reads())
-        .filter_map(|ident| base.table(ident))
-        .map(|entry| entry.metadata_location.to_string())
-        .collect();
+    let requests = || waiting.iter().map(|waiting| &waiting.request);
+    let tables = requests()
+        .flat_map(Request::reads)
+        .filter_map(|ident| Some((&base.table(ident)?.metadata_location, MetadataKind::Table)));
+    let views = requests()
+        .filter_map(Request::reads_view)
+        .filter_map(|ident| Some((&base.view(ident)?.metadata_location, MetadataKind::View)));
+    let mut locations: Vec<(String, MetadataKind)> =
+        tables.chain(views).map(|(location, kind)| (location.to_string(), kind)).collect();
     locations.sort_unstable();
     locations.dedup();
     futures::stream::iter(locations)
-        .map(|location| async move {
-            let loaded = files.load(&location).await;
+        .map(|(location, kind)| async move {
+            let loaded = files.load_kind(&location, kind).await;
             (location, loaded)
         })
         .buffer_unordered(at_once)

@@ -311,7 +311,10 @@ fn answer(waiting: Vec<Waiting>, results: Vec<Result<Done, CommitError>>, seq: S
     for (waiting, result) in waiting.into_iter().zip(results) {
         let outcome = if result.is_ok() { "done" } else { "refused" };
         metrics::counter!("tarn_catalog_commits_total", "outcome" => outcome).increment(1);
-        waiting.answer(result.map(|Done { tables, missing }| Committed { seq, tables, missing }));
+        waiting.answer(result.map(|done| {
+            let Done { tables, views, missing } = done;
+            Committed { seq, tables, views, missing }
+        }));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Table metadata, format versions 1 to 3: reading, changing and writing `metadata.json`.
+//! Table metadata, format versions 1 to 3: reading, changing and writing `metadata.json`. Views: [`view`].
 //!
 //! The model is Tarn's own so that nothing a client wrote is lost. Invariants:
 //!
@@ -25,6 +25,7 @@ pub mod sort;
 pub mod transform;
 pub mod types;
 pub mod update;
+pub mod view;
 mod write;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,16 @@ pub use schema::Schema;
 pub use snapshot::{MAIN_BRANCH, MetadataLogEntry, Snapshot, SnapshotLogEntry, SnapshotRef};
 pub use sort::SortOrder;
 pub use update::TableUpdate;
+pub use view::ViewMetadata;
+
+/// What a metadata file holds.
+#[derive(Debug, Clone)]
+pub enum Metadata {
+    /// A table.
+    Table(Arc<TableMetadata>),
+    /// A view.
+    View(Arc<ViewMetadata>),
+}
 
 /// The format version of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

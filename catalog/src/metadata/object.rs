@@ -122,15 +122,26 @@ impl ObjectReader {
         ids.ok_or_else(|| self.invalid(key, "an array of 64-bit integers"))
     }
 
-    pub(crate) fn strings(&mut self, key: &str) -> Result<Vec<String>, InvalidMetadata> {
-        let items = self.array(key)?;
+    pub(crate) fn strings_opt(&mut self, key: &str) -> Result<Option<Vec<String>>, InvalidMetadata> {
+        let Some(items) = self.array_opt(key)? else { return Ok(None) };
         let texts: Option<Vec<String>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-        texts.ok_or_else(|| self.invalid(key, "an array of strings"))
+        texts.map(Some).ok_or_else(|| self.invalid(key, "an array of strings"))
+    }
+
+    pub(crate) fn strings(&mut self, key: &str) -> Result<Vec<String>, InvalidMetadata> {
+        self.strings_opt(key)?.ok_or_else(|| self.missing(key))
     }
 
     pub(crate) fn string_map(&mut self, key: &str) -> Result<BTreeMap<String, String>, InvalidMetadata> {
-        let value = self.required(key)?;
-        string_map(value).ok_or_else(|| self.invalid(key, "an object of strings"))
+        self.string_map_opt(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    pub(crate) fn string_map_opt(
+        &mut self,
+        key: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, InvalidMetadata> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        string_map(value).map(Some).ok_or_else(|| self.invalid(key, "an object of strings"))
     }
 
     /// What was not taken.

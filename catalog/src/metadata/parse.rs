@@ -26,20 +26,27 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 impl TableMetadata {
     /// Reads metadata from the bytes of a file, plain or gzip.
     pub fn parse(bytes: &[u8]) -> Result<Self, InvalidMetadata> {
-        if !bytes.starts_with(GZIP_MAGIC) {
-            return parse_plain(bytes);
-        }
-        let mut plain = Vec::new();
-        let mut reader = flate2::read::MultiGzDecoder::new(bytes).take(METADATA_BYTES_MAX as u64 + 1);
-        reader.read_to_end(&mut plain).map_err(|error| InvalidMetadata::new(format!("gzip: {error}")))?;
-        parse_plain(&plain)
+        parse_plain(&plain_bytes(bytes)?)
     }
 }
 
-fn parse_plain(bytes: &[u8]) -> Result<TableMetadata, InvalidMetadata> {
-    if bytes.len() > METADATA_BYTES_MAX {
+/// The JSON of a metadata file, which may be gzip.
+pub(super) fn plain_bytes(bytes: &[u8]) -> Result<Cow<'_, [u8]>, InvalidMetadata> {
+    let plain = if bytes.starts_with(GZIP_MAGIC) {
+        let mut plain = Vec::new();
+        let mut reader = flate2::read::MultiGzDecoder::new(bytes).take(METADATA_BYTES_MAX as u64 + 1);
+        reader.read_to_end(&mut plain).map_err(|error| InvalidMetadata::new(format!("gzip: {error}")))?;
+        Cow::Owned(plain)
+    } else {
+        Cow::Borrowed(bytes)
+    };
+    if plain.len() > METADATA_BYTES_MAX {
         return Err(InvalidMetadata::new(format!("metadata is larger than {METADATA_BYTES_MAX} bytes")));
     }
+    Ok(plain)
+}
+
+fn parse_plain(bytes: &[u8]) -> Result<TableMetadata, InvalidMetadata> {
     let fields: BTreeMap<Cow<'_, str>, &RawValue> =
         serde_json::from_slice(bytes).map_err(|error| InvalidMetadata::new(error.to_string()))?;
     let metadata = Document { fields }.read()?;

@@ -90,17 +90,8 @@ impl TableUpdate {
             "remove-snapshots" => Self::RemoveSnapshots(object.i64s("snapshot-ids")?),
             "remove-snapshot-ref" => Self::RemoveSnapshotRef(object.string("ref-name")?),
             "set-location" => Self::SetLocation(object.string("location")?),
-            // Older clients say `updated` and `removed`.
-            "set-properties" => Self::SetProperties(match object.take("updated") {
-                Some(old) => super::object::string_map(old).ok_or_else(|| {
-                    InvalidMetadata::new("table update: 'updated' is not an object of strings")
-                })?,
-                None => object.string_map("updates")?,
-            }),
-            "remove-properties" => Self::RemoveProperties(match object.array_opt("removed")? {
-                Some(old) => strings(old)?,
-                None => object.strings("removals")?,
-            }),
+            "set-properties" => Self::SetProperties(properties_set(&mut object)?),
+            "remove-properties" => Self::RemoveProperties(properties_removed(&mut object)?),
             "set-statistics" => {
                 Self::SetStatistics(Arc::new(StatisticsFile::statistics(object.required("statistics")?)?))
             }
@@ -130,9 +121,20 @@ fn read_snapshot(value: &Value) -> Result<Arc<Snapshot>, InvalidMetadata> {
     Snapshot::from_json(&json).map(Arc::new)
 }
 
-fn strings(items: Vec<Value>) -> Result<Vec<String>, InvalidMetadata> {
-    let texts: Option<Vec<String>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-    texts.ok_or_else(|| InvalidMetadata::new("table update: 'removed' is not an array of strings"))
+/// The properties of `set-properties`. Older clients say `updated`.
+pub(super) fn properties_set(object: &mut ObjectReader) -> Result<BTreeMap<String, String>, InvalidMetadata> {
+    match object.string_map_opt("updated")? {
+        Some(old) => Ok(old),
+        None => object.string_map("updates"),
+    }
+}
+
+/// The keys of `remove-properties`. Older clients say `removed`.
+pub(super) fn properties_removed(object: &mut ObjectReader) -> Result<Vec<String>, InvalidMetadata> {
+    match object.strings_opt("removed")? {
+        Some(old) => Ok(old),
+        None => object.strings("removals"),
+    }
 }
 
 fn missing(key: &str) -> InvalidMetadata {

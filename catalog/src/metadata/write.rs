@@ -32,16 +32,7 @@ impl TableMetadata {
 
     /// The bytes of the file at `location`: gzip when its name says so.
     pub fn to_file(&self, location: &str) -> Bytes {
-        let json = self.to_json();
-        if !GZIP_SUFFIXES.iter().any(|suffix| location.ends_with(suffix)) {
-            return json;
-        }
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        match encoder.write_all(&json).and_then(|()| encoder.finish()) {
-            Ok(compressed) => Bytes::from(compressed),
-            // Writing to memory does not fail; readers accept plain bytes under any name.
-            Err(_) => json,
-        }
+        file_bytes(location, self.to_json())
     }
 
     fn write(&self, listed: Listed) -> Bytes {
@@ -142,6 +133,19 @@ impl TableMetadata {
             reference.write(refs.key(name));
         }
         refs.end();
+    }
+}
+
+/// The bytes of a metadata file at `location`: gzip when its name says so.
+pub(super) fn file_bytes(location: &str, json: Bytes) -> Bytes {
+    if !GZIP_SUFFIXES.iter().any(|suffix| location.ends_with(suffix)) {
+        return json;
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    match encoder.write_all(&json).and_then(|()| encoder.finish()) {
+        Ok(compressed) => Bytes::from(compressed),
+        // Writing to memory does not fail; readers accept plain bytes under any name.
+        Err(_) => json,
     }
 }
 

@@ -42,17 +42,23 @@ impl From<Conflict> for Failure {
             Conflict::NoSuchWarehouse(_) => Kind::NoSuchWarehouse,
             Conflict::NoSuchNamespace(_) => Kind::NoSuchNamespace,
             Conflict::NoSuchTable(_) => Kind::NoSuchTable,
+            Conflict::NoSuchView(_) => Kind::NoSuchView,
             Conflict::NoSuchDocument { .. } => Kind::NotFound,
-            Conflict::WarehouseExists(_) | Conflict::NamespaceExists(_) | Conflict::TableExists(_) => {
-                Kind::AlreadyExists
-            }
+            Conflict::WarehouseExists(_)
+            | Conflict::NamespaceExists(_)
+            | Conflict::TableExists(_)
+            | Conflict::ViewExists(_) => Kind::AlreadyExists,
             Conflict::WarehouseNotEmpty(_) | Conflict::NamespaceNotEmpty(_) => Kind::NamespaceNotEmpty,
             Conflict::SetAndRemoved(_) => Kind::Unprocessable,
             Conflict::Requirement { .. }
+            | Conflict::ViewRequirement { .. }
             | Conflict::Stale { .. }
             | Conflict::Purged { .. }
             | Conflict::DocumentChanged { .. } => Kind::CommitFailed,
-            Conflict::Update { .. } | Conflict::Name(_) | Conflict::Invalid(_) => Kind::BadRequest,
+            Conflict::Update { .. }
+            | Conflict::ViewUpdate { .. }
+            | Conflict::Name(_)
+            | Conflict::Invalid(_) => Kind::BadRequest,
             Conflict::NotLoaded(_) => {
                 return Failure::unavailable(conflict.to_string(), STORE_RETRY_AFTER);
             }

@@ -9,7 +9,7 @@ use super::error::{Failure, Kind};
 use super::path::Place;
 use super::tables::{Encoding, SnapshotMode};
 use crate::commit::Committed;
-use crate::state::{CatalogState, InvalidName, Namespace, NamespaceEntry, TableEntry, TableIdent};
+use crate::state::{CatalogState, InvalidName, Namespace, NamespaceEntry, TableEntry, TableIdent, ViewEntry};
 
 impl From<InvalidName> for Failure {
     fn from(error: InvalidName) -> Self {
@@ -59,6 +59,19 @@ pub(crate) fn existing_table<'a>(
     found.ok_or_else(|| {
         let name = format!("{}.{}", place.levels.join("."), place.name);
         Failure::new(Kind::NoSuchTable, format!("table '{name}' does not exist"))
+    })
+}
+
+/// The view, or 404 for it. A missing namespace is a missing view: clients ask so.
+pub(crate) fn existing_view<'a>(
+    state: &'a CatalogState,
+    place: &Place,
+) -> Result<&'a Arc<ViewEntry>, Failure> {
+    existing_warehouse(state, &place.warehouse)?;
+    let found = table(place).ok().and_then(|ident| state.view(&ident));
+    found.ok_or_else(|| {
+        let name = format!("{}.{}", place.levels.join("."), place.name);
+        Failure::new(Kind::NoSuchView, format!("view '{name}' does not exist"))
     })
 }
 

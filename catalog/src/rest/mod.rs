@@ -28,7 +28,7 @@ mod warehouses;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use tarn_openapi::access::Authorize;
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
@@ -106,10 +106,13 @@ fn catalog_routes(base: &str) -> Router<Arc<Front>> {
         .route(&at("namespaces/{namespace}/tables/{table}/metrics"), post(tables::metrics))
         .route(&at("tables/rename"), post(tables::rename))
         .route(&at("transactions/commit"), post(transactions::commit))
-        .route(&at("namespaces/{namespace}/views"), get(views::list).post(views::unsupported))
-        .route(&at("namespaces/{namespace}/register-view"), any(views::unsupported))
-        .route(&at("namespaces/{namespace}/views/{view}"), views::one())
-        .route(&at("views/rename"), any(views::unsupported))
+        .route(&at("namespaces/{namespace}/views"), get(views::list).post(views::create))
+        .route(
+            &at("namespaces/{namespace}/views/{view}"),
+            get(views::load).head(views::exists).post(views::commit).delete(views::drop),
+        )
+        .route(&at("namespaces/{namespace}/register-view"), post(views::register))
+        .route(&at("views/rename"), post(views::rename))
 }
 
 async fn no_such_route() -> Failure {

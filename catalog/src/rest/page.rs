@@ -24,7 +24,7 @@ pub(crate) struct PageQuery {
 }
 
 /// What part of a listing to answer.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Window {
     All,
     /// Items greater than `after`, at most `limit`.
@@ -53,6 +53,14 @@ impl PageQuery {
 }
 
 impl Window {
+    /// The item the window begins behind.
+    pub(crate) fn after(&self) -> Option<&str> {
+        match self {
+            Window::All => None,
+            Window::Page { after, .. } => after.as_deref(),
+        }
+    }
+
     /// The items of this window of an ordered listing, and the token that continues it.
     pub(crate) fn cut<T>(
         self,

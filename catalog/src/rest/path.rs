@@ -45,7 +45,8 @@ impl FromRequestParts<Arc<Front>> for Place {
             Some(text) => levels(&text)?,
             None => Vec::new(),
         };
-        let name = found.remove("table").or_else(|| found.remove("view")).unwrap_or_default();
+        let name =
+            ["table", "view", "function"].iter().find_map(|key| found.remove(*key)).unwrap_or_default();
         Ok(Self { warehouse, levels, name })
     }
 }

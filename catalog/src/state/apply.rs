@@ -56,6 +56,11 @@ impl CatalogState {
             Change::DeleteDocument { kind, id } => {
                 self.documents.remove(&(Arc::clone(kind), Arc::clone(id)));
             }
+            Change::PutView(put) => self.put_view(put),
+            Change::DropView { ident } => {
+                self.take_view(ident);
+            }
+            Change::RenameView { from, to } => self.rename_view(from, to),
         }
     }
 
@@ -63,7 +68,11 @@ impl CatalogState {
         self.warehouses.entry(Arc::clone(name)).or_insert_with(Warehouse::empty)
     }
 
-    fn namespace_mut(&mut self, warehouse: &Arc<str>, namespace: &Namespace) -> &mut NamespaceEntry {
+    pub(super) fn namespace_mut(
+        &mut self,
+        warehouse: &Arc<str>,
+        namespace: &Namespace,
+    ) -> &mut NamespaceEntry {
         self.warehouse_mut(warehouse)
             .namespaces
             .entry(namespace.clone())
@@ -109,6 +118,6 @@ impl Warehouse {
 
 impl NamespaceEntry {
     pub(super) fn empty() -> Self {
-        Self { properties: Arc::default(), tables: OrdMap::new() }
+        Self { properties: Arc::default(), tables: OrdMap::new(), views: OrdMap::new() }
     }
 }

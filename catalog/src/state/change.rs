@@ -82,6 +82,20 @@ pub enum Change {
         /// Its id.
         id: Arc<str>,
     },
+    /// 9: a view is there with this metadata.
+    PutView(ViewPut),
+    /// 10: a view is gone.
+    DropView {
+        /// The view.
+        ident: TableIdent,
+    },
+    /// 11: a view has another name.
+    RenameView {
+        /// The name it had.
+        from: TableIdent,
+        /// The name it has.
+        to: TableIdent,
+    },
 }
 
 /// A table's new metadata.
@@ -99,4 +113,17 @@ pub struct TablePut {
     pub snapshot_id: Option<i64>,
     /// Its current schema.
     pub schema_id: i32,
+}
+
+/// A view's new metadata.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewPut {
+    /// The view.
+    pub ident: TableIdent,
+    /// Its UUID.
+    pub uuid: Uuid,
+    /// Its base location.
+    pub location: Arc<str>,
+    /// Its metadata file.
+    pub metadata_location: Arc<str>,
 }

@@ -1,6 +1,7 @@
 //! The state as bytes: what a checkpoint of the catalog log holds.
 //!
-//! `version byte || postcard(Stored)`. The checkpoint's object carries magic, length and checksum.
+//! `version byte || postcard(Stored) || postcard(Vec<StoredViews>)`. Version 1 ends before the views. The
+//! checkpoint's object carries magic, length and checksum.
 //! Names that many tables share are stored once, so that 100,000 tables load in a fraction of a second.
 
 use std::sync::Arc;
@@ -9,10 +10,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    CatalogState, Document, Namespace, NamespaceEntry, Properties, Revisions, TableEntry, Warehouse,
+    CatalogState, Document, Namespace, NamespaceEntry, Properties, Revisions, TableEntry, TableIdent,
+    ViewPut, Warehouse,
 };
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The version without views.
+const VERSION_WITHOUT_VIEWS: u8 = 1;
 
 /// The bytes are not a checkpoint this version of Tarn reads.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +59,22 @@ struct StoredTable {
     revisions: Revisions,
 }
 
+/// The views of one namespace; none is stored for a namespace without any.
+#[derive(Serialize, Deserialize)]
+struct StoredViews {
+    warehouse: Arc<str>,
+    namespace: Namespace,
+    views: Vec<StoredView>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredView {
+    name: Arc<str>,
+    uuid: Uuid,
+    location: Arc<str>,
+    metadata_location: Arc<str>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct StoredDocument {
     kind: Arc<str>,
@@ -74,7 +94,7 @@ impl CatalogState {
                 .collect(),
             documents: self.documents.iter().map(store_document).collect(),
         };
-        let bytes = postcard::to_extend(&stored, vec![VERSION]);
+        let bytes = postcard::to_extend(&(stored, self.store_views()), vec![VERSION]);
         // Serializing plain structs into memory has no way to fail.
         bytes.expect("a catalog state is serializable")
     }
@@ -84,15 +104,18 @@ impl CatalogState {
         let (version, rest) = bytes
             .split_first()
             .ok_or(InvalidCheckpoint::Damaged(postcard::Error::DeserializeUnexpectedEnd))?;
-        if *version != VERSION {
-            return Err(InvalidCheckpoint::Version(*version));
+        let ((stored, views), rest): ((Stored, Vec<StoredViews>), &[u8]) = match *version {
+            VERSION => postcard::take_from_bytes(rest),
+            VERSION_WITHOUT_VIEWS => {
+                postcard::take_from_bytes(rest).map(|(stored, rest)| ((stored, Vec::new()), rest))
+            }
+            unknown => return Err(InvalidCheckpoint::Version(unknown)),
         }
-        let (stored, rest): (Stored, &[u8]) =
-            postcard::take_from_bytes(rest).map_err(InvalidCheckpoint::Damaged)?;
+        .map_err(InvalidCheckpoint::Damaged)?;
         if !rest.is_empty() {
             return Err(InvalidCheckpoint::Damaged(postcard::Error::DeserializeBadEncoding));
         }
-        Ok(Self {
+        let mut state = Self {
             commits: stored.commits,
             warehouses: stored.warehouses.into_iter().map(load_warehouse).collect::<Result<_, _>>()?,
             documents: stored
@@ -100,7 +123,39 @@ impl CatalogState {
                 .into_iter()
                 .map(|stored| ((stored.kind, stored.id), stored.document))
                 .collect(),
-        })
+        };
+        for stored in views {
+            state.load_views(stored);
+        }
+        Ok(state)
+    }
+
+    fn store_views(&self) -> Vec<StoredViews> {
+        let mut stored = Vec::new();
+        for (warehouse, entry) in &self.warehouses {
+            for (namespace, entry) in entry.namespaces.iter().filter(|(_, entry)| entry.view_count() > 0) {
+                let views = entry.views.iter().map(|(name, view)| StoredView {
+                    name: Arc::clone(name),
+                    uuid: view.uuid,
+                    location: Arc::clone(&view.location),
+                    metadata_location: Arc::clone(&view.metadata_location),
+                });
+                stored.push(StoredViews {
+                    warehouse: Arc::clone(warehouse),
+                    namespace: namespace.clone(),
+                    views: views.collect(),
+                });
+            }
+        }
+        stored
+    }
+
+    fn load_views(&mut self, stored: StoredViews) {
+        let StoredViews { warehouse, namespace, views } = stored;
+        for StoredView { name, uuid, location, metadata_location } in views {
+            let ident = TableIdent { warehouse: Arc::clone(&warehouse), namespace: namespace.clone(), name };
+            self.put_view(&ViewPut { ident, uuid, location, metadata_location });
+        }
     }
 }
 
@@ -133,7 +188,10 @@ fn store_document(((kind, id), document): (&(Arc<str>, Arc<str>), &Document)) ->
 fn load_warehouse(stored: StoredWarehouse) -> Result<(Arc<str>, Warehouse), InvalidCheckpoint> {
     let namespaces = stored.namespaces.into_iter().map(|stored| {
         let tables = stored.tables.into_iter().map(load_table).collect::<Result<_, _>>()?;
-        Ok((stored.namespace, NamespaceEntry { properties: Arc::new(stored.properties), tables }))
+        Ok((
+            stored.namespace,
+            NamespaceEntry { properties: Arc::new(stored.properties), tables, ..NamespaceEntry::empty() },
+        ))
     });
     let namespaces = namespaces.collect::<Result<_, _>>()?;
     Ok((stored.name, Warehouse { properties: Arc::new(stored.properties), namespaces }))

@@ -35,6 +35,30 @@ pub enum Conflict {
     /// 409 AlreadyExistsException.
     #[error("table '{0}' already exists")]
     TableExists(TableIdent),
+    /// 404 NoSuchViewException.
+    #[error("view '{0}' does not exist")]
+    NoSuchView(TableIdent),
+    /// 409 AlreadyExistsException.
+    #[error("view '{0}' already exists")]
+    ViewExists(TableIdent),
+    /// 409 CommitFailedException: a requirement of a view does not hold.
+    #[error("view '{view}': {failed}")]
+    ViewRequirement {
+        /// The view it was required of.
+        view: TableIdent,
+        /// The requirement.
+        #[source]
+        failed: RequirementFailed,
+    },
+    /// 400 BadRequestException: an update can never be applied to the view.
+    #[error("view '{view}': {error}")]
+    ViewUpdate {
+        /// The view.
+        view: TableIdent,
+        /// Why.
+        #[source]
+        error: InvalidMetadata,
+    },
     /// 409 CommitFailedException: a requirement does not hold.
     #[error("table '{table}': {failed}")]
     Requirement {
@@ -53,12 +77,10 @@ pub enum Conflict {
         message: String,
     },
     /// 409 CommitFailedException: a dropped table's files are being deleted there.
-    #[error(
-        "table '{table}': the files of a dropped table are being deleted at '{location}'; try again later"
-    )]
+    #[error("'{name}': the files of a dropped table are being deleted at '{location}'; try again later")]
     Purged {
-        /// The table that would lie there.
-        table: TableIdent,
+        /// The table or view that would lie there.
+        name: TableIdent,
         /// The place.
         location: String,
     },
@@ -95,7 +117,7 @@ pub enum Conflict {
         /// The revision it has; `None` when it does not exist.
         found: Option<u64>,
     },
-    /// No answer to a client: load this table's current metadata and plan again.
-    #[error("the metadata of table '{0}' is not loaded")]
+    /// No answer to a client: load the current metadata of this table or view and plan again.
+    #[error("the metadata of '{0}' is not loaded")]
     NotLoaded(TableIdent),
 }

@@ -17,6 +17,7 @@ mod plan;
 mod purge;
 mod request;
 mod revisions;
+mod views;
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -25,15 +26,18 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use change::{Change, Commit, TablePut};
+pub use change::{Change, Commit, TablePut, ViewPut};
 pub use checkpoint::InvalidCheckpoint;
 pub use conflict::Conflict;
 pub(crate) use name::namespace_location;
 pub use name::{InvalidName, Namespace, TableIdent, check_warehouse_name, key_in_warehouse};
 pub use plan::{FreshIds, Loaded, Plan};
 pub(crate) use purge::{PURGE_KIND, PurgeOrder};
-pub use request::{CreateTable, Existing, Expect, Properties, Purge, Request, TableChange};
+pub use request::{
+    CreateTable, CreateView, Existing, Expect, Properties, Purge, Request, TableChange, ViewChange,
+};
 pub use revisions::Revisions;
+pub use views::ViewEntry;
 
 /// Everything the catalog knows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -52,12 +56,13 @@ pub struct Warehouse {
     namespaces: OrdMap<Namespace, NamespaceEntry>,
 }
 
-/// A namespace with its tables.
+/// A namespace with its tables and views.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamespaceEntry {
     /// Its properties.
     pub properties: Arc<Properties>,
     tables: OrdMap<Arc<str>, Arc<TableEntry>>,
+    views: OrdMap<Arc<str>, Arc<ViewEntry>>,
 }
 
 /// What the catalog knows of a table. The rest is in its metadata file.
@@ -214,6 +219,11 @@ impl NamespaceEntry {
     /// How many tables it has.
     pub fn table_count(&self) -> usize {
         self.tables.len()
+    }
+
+    /// How many views it has.
+    pub fn view_count(&self) -> usize {
+        self.views.len()
     }
 }
 

@@ -23,7 +23,7 @@ pub struct InvalidName {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Namespace(Arc<[String]>);
 
-/// The full name of a table.
+/// The full name of a table or view.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TableIdent {
     /// The warehouse.

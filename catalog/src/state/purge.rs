@@ -1,8 +1,8 @@
 //! Purges that are not finished: places whose files are being deleted.
 //!
-//! - G1: a purge begins in the commit that drops its table, and only if no other table lies at, in or around
-//!   the place.
-//! - G2: while it is pending no table comes to lie at, in or around its place, and no metadata file in it.
+//! - G1: a purge begins in the commit that drops its table, and only if no other table or view lies at, in or
+//!   around the place.
+//! - G2: while it is pending no table or view comes to lie at, in or around its place, and no metadata file in it.
 //!
 //! So whoever deletes the files needs to look at nothing else. A purge is a document, so it survives a restart.
 
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CatalogState, Change, Commit, Conflict, TableEntry, TableIdent, TablePut};
+use super::{CatalogState, Change, Commit, Conflict, TableEntry, TableIdent};
 
 /// The kind of the documents.
 pub(crate) const PURGE_KIND: &str = "table-purge";
@@ -61,14 +61,17 @@ impl CatalogState {
         self.documents(PURGE_KIND, None).map(|(id, document)| (id, serde_json::from_str(&document.json)))
     }
 
-    /// Does a table lie at, in or around the place of `order`? `but` is not looked at.
+    /// Does a table or view lie at, in or around the place of `order`? `but` is not looked at.
     pub(crate) fn is_in_use(&self, order: &PurgeOrder, but: Option<&TableIdent>) -> bool {
         let Some(warehouse) = self.warehouses.get(order.warehouse.as_str()) else { return false };
         warehouse.namespaces.iter().any(|(namespace, space)| {
             space.tables.iter().any(|(name, entry)| {
                 let left_out = but.is_some_and(|but| but.name == *name && but.namespace == *namespace);
                 !left_out && (order.meets(&entry.location) || order.holds(&entry.metadata_location))
-            })
+            }) || space
+                .views
+                .values()
+                .any(|entry| order.meets(&entry.location) || order.holds(&entry.metadata_location))
         })
     }
 
@@ -87,10 +90,38 @@ impl CatalogState {
         Some(Change::PutDocument { kind: PURGE_KIND.into(), id: id.into(), json: json.into() })
     }
 
-    /// Refuses a commit that brings a table where files are being deleted (G2).
+    /// Refuses a commit that brings a table or view where files are being deleted (G2).
     pub(super) fn check_purges(&self, commit: &Commit) -> Result<(), Conflict> {
-        let puts = commit.changes.iter().filter_map(|change| match change {
-            Change::PutTable(put) => Some(put),
+        let puts: Vec<Put<'_>> = commit.changes.iter().filter_map(|change| self.put_of(change)).collect();
+        if puts.is_empty() {
+            return Ok(());
+        }
+        for (_, order) in self.purges() {
+            let Ok(order) = order else { continue };
+            for put in &puts {
+                let stays = put.before.is_some_and(|before| before == put.location);
+                if !stays && order.meets(put.location) || order.holds(put.metadata_location) {
+                    return Err(Conflict::Purged { name: put.ident.clone(), location: order.location });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put_of<'a>(&'a self, change: &'a Change) -> Option<Put<'a>> {
+        match change {
+            Change::PutTable(put) => Some(Put {
+                ident: &put.ident,
+                before: self.table(&put.ident).map(|before| &*before.location),
+                location: &put.location,
+                metadata_location: &put.metadata_location,
+            }),
+            Change::PutView(put) => Some(Put {
+                ident: &put.ident,
+                before: self.view(&put.ident).map(|before| &*before.location),
+                location: &put.location,
+                metadata_location: &put.metadata_location,
+            }),
             Change::PutWarehouse { .. }
             | Change::DropWarehouse { .. }
             | Change::PutNamespace { .. }
@@ -98,21 +129,18 @@ impl CatalogState {
             | Change::DropTable { .. }
             | Change::RenameTable { .. }
             | Change::PutDocument { .. }
-            | Change::DeleteDocument { .. } => None,
-        });
-        let puts: Vec<&TablePut> = puts.collect();
-        if puts.is_empty() {
-            return Ok(());
+            | Change::DeleteDocument { .. }
+            | Change::DropView { .. }
+            | Change::RenameView { .. } => None,
         }
-        for (_, order) in self.purges() {
-            let Ok(order) = order else { continue };
-            for put in &puts {
-                let stays = self.table(&put.ident).is_some_and(|before| before.location == put.location);
-                if !stays && order.meets(&put.location) || order.holds(&put.metadata_location) {
-                    return Err(Conflict::Purged { table: put.ident.clone(), location: order.location });
-                }
-            }
-        }
-        Ok(())
     }
+}
+
+/// A table or view that a commit puts.
+struct Put<'a> {
+    ident: &'a TableIdent,
+    /// Where it lay.
+    before: Option<&'a str>,
+    location: &'a str,
+    metadata_location: &'a str,
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::name::{Namespace, TableIdent};
-use crate::metadata::{PartitionSpec, Schema, SortOrder, TableMetadata, TableRequirement, TableUpdate};
+use crate::metadata::view::{ViewRequirement, ViewUpdate, ViewVersion};
+use crate::metadata::{
+    PartitionSpec, Schema, SortOrder, TableMetadata, TableRequirement, TableUpdate, ViewMetadata,
+};
 
 /// Properties of a warehouse, namespace or table.
 pub type Properties = BTreeMap<String, String>;
@@ -79,6 +82,31 @@ pub enum Request {
         metadata: Arc<TableMetadata>,
         /// What happens when there is a table of this name.
         existing: Existing,
+    },
+    /// Creates a view.
+    CreateView(CreateView),
+    /// Commits to a view.
+    CommitView(ViewChange),
+    /// Removes a view from the catalog. Its files stay.
+    DropView {
+        /// The view.
+        ident: TableIdent,
+    },
+    /// Renames a view, also into another namespace of its warehouse.
+    RenameView {
+        /// The name it has.
+        from: TableIdent,
+        /// The name it gets.
+        to: TableIdent,
+    },
+    /// Adds a view whose metadata file is there already.
+    RegisterView {
+        /// The name it gets.
+        ident: TableIdent,
+        /// Where the file lies.
+        metadata_location: Arc<str>,
+        /// What the file holds.
+        metadata: Arc<ViewMetadata>,
     },
     /// Puts a document.
     PutDocument {
@@ -159,6 +187,32 @@ pub struct TableChange {
     pub updates: Vec<TableUpdate>,
 }
 
+/// A view to create.
+#[derive(Debug, Clone)]
+pub struct CreateView {
+    /// Its name.
+    pub ident: TableIdent,
+    /// The schema of its first version.
+    pub schema: Arc<Schema>,
+    /// Its first version.
+    pub version: ViewVersion,
+    /// Where it lies; `None` lets the catalog choose.
+    pub location: Option<String>,
+    /// Its properties.
+    pub properties: Properties,
+}
+
+/// What a commit wants of a view.
+#[derive(Debug, Clone)]
+pub struct ViewChange {
+    /// The view.
+    pub ident: TableIdent,
+    /// What must hold.
+    pub requirements: Vec<ViewRequirement>,
+    /// What changes.
+    pub updates: Vec<ViewUpdate>,
+}
+
 impl TableChange {
     /// Whether the table must not exist and is created by this commit.
     pub fn is_create(&self) -> bool {
@@ -180,8 +234,36 @@ impl Request {
             | Request::DropTable { .. }
             | Request::RenameTable { .. }
             | Request::RegisterTable { .. }
+            | Request::CreateView(_)
+            | Request::CommitView(_)
+            | Request::DropView { .. }
+            | Request::RenameView { .. }
+            | Request::RegisterView { .. }
             | Request::PutDocument { .. }
             | Request::DeleteDocument { .. } => Vec::new(),
+        }
+    }
+
+    /// The view whose metadata planning reads, where it exists.
+    pub fn reads_view(&self) -> Option<&TableIdent> {
+        match self {
+            Request::CommitView(change) => Some(&change.ident),
+            Request::CreateWarehouse { .. }
+            | Request::DropWarehouse { .. }
+            | Request::CreateNamespace { .. }
+            | Request::DropNamespace { .. }
+            | Request::UpdateNamespace { .. }
+            | Request::CreateTable(_)
+            | Request::CommitTables(_)
+            | Request::DropTable { .. }
+            | Request::RenameTable { .. }
+            | Request::RegisterTable { .. }
+            | Request::CreateView(_)
+            | Request::DropView { .. }
+            | Request::RenameView { .. }
+            | Request::RegisterView { .. }
+            | Request::PutDocument { .. }
+            | Request::DeleteDocument { .. } => None,
         }
     }
 }

@@ -8,3 +8,4 @@ mod isolation;
 mod pace;
 mod purge;
 mod restart;
+mod views;

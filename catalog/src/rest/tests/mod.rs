@@ -8,6 +8,7 @@ mod namespaces;
 mod outcomes;
 mod tables;
 mod transactions;
+mod views;
 
 use std::sync::Arc;
 

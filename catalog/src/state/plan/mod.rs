@@ -9,6 +9,7 @@
 mod documents;
 mod namespaces;
 mod tables;
+mod views;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use uuid::Uuid;
 
 use super::limits::PROPERTIES_BYTES_MAX;
 use super::{CatalogState, Change, Commit, Conflict, CreateTable, Properties, Request, TableIdent};
-use crate::metadata::TableMetadata;
+use crate::metadata::{Metadata, TableMetadata, ViewMetadata};
 
 /// What to do for a request: write, append, answer.
 #[derive(Debug, Clone)]
@@ -26,9 +27,11 @@ pub struct Plan {
     /// What the log gets; without changes it gets nothing (L3).
     pub commit: Commit,
     /// Metadata files to write before the commit is appended: location and content.
-    pub writes: Vec<(String, Arc<TableMetadata>)>,
+    pub writes: Vec<(String, Metadata)>,
     /// The tables of the request as they are after it: metadata file and content.
     pub tables: Vec<(TableIdent, String, Arc<TableMetadata>)>,
+    /// The view of the request as it is after it: metadata file and content.
+    pub views: Vec<(TableIdent, String, Arc<ViewMetadata>)>,
     /// Tables whose requirements were checked and that do not change.
     pub reads: Vec<TableIdent>,
     /// For an update of a namespace: properties to remove that it does not have.
@@ -41,6 +44,7 @@ impl Plan {
             commit: Commit { at, changes },
             writes: Vec::new(),
             tables: Vec::new(),
+            views: Vec::new(),
             reads: Vec::new(),
             missing: Vec::new(),
         }
@@ -52,16 +56,27 @@ impl Plan {
     }
 }
 
-/// The metadata of tables, as loaded from their files.
+/// The metadata of tables and views, as loaded from their files.
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
     tables: HashMap<TableIdent, (Arc<str>, Arc<TableMetadata>)>,
+    views: HashMap<TableIdent, (Arc<str>, Arc<ViewMetadata>)>,
 }
 
 impl Loaded {
     /// Adds the metadata of a table as it is in the file at `metadata_location`.
     pub fn insert(&mut self, ident: TableIdent, metadata_location: Arc<str>, metadata: Arc<TableMetadata>) {
         self.tables.insert(ident, (metadata_location, metadata));
+    }
+
+    /// Adds the metadata of a view as it is in the file at `metadata_location`.
+    pub fn insert_view(
+        &mut self,
+        ident: TableIdent,
+        metadata_location: Arc<str>,
+        metadata: Arc<ViewMetadata>,
+    ) {
+        self.views.insert(ident, (metadata_location, metadata));
     }
 
     /// The metadata of a table that has another name now.
@@ -74,6 +89,14 @@ impl Loaded {
     /// The metadata of a table, if it is that of this file (L2).
     fn get(&self, ident: &TableIdent, metadata_location: &str) -> Result<&Arc<TableMetadata>, Conflict> {
         match self.tables.get(ident) {
+            Some((loaded, metadata)) if **loaded == *metadata_location => Ok(metadata),
+            Some(_) | None => Err(Conflict::NotLoaded(ident.clone())),
+        }
+    }
+
+    /// The metadata of a view, if it is that of this file (L2).
+    fn get_view(&self, ident: &TableIdent, metadata_location: &str) -> Result<&Arc<ViewMetadata>, Conflict> {
+        match self.views.get(ident) {
             Some((loaded, metadata)) if **loaded == *metadata_location => Ok(metadata),
             Some(_) | None => Err(Conflict::NotLoaded(ident.clone())),
         }
@@ -133,6 +156,13 @@ impl CatalogState {
             Request::RegisterTable { ident, metadata_location, metadata, existing } => {
                 let register = tables::Register { ident, metadata_location, metadata, existing: *existing };
                 self.plan_register_table(&register, at, ids)
+            }
+            Request::CreateView(create) => self.plan_create_view(create, at, ids),
+            Request::CommitView(change) => self.plan_commit_view(change, loaded, at, ids),
+            Request::DropView { ident } => self.plan_drop_view(ident, at),
+            Request::RenameView { from, to } => self.plan_rename_view(from, to, at),
+            Request::RegisterView { ident, metadata_location, metadata } => {
+                self.plan_register_view(ident, metadata_location, metadata, at)
             }
             Request::PutDocument { kind, id, json, expect } => {
                 self.plan_put_document((kind, id), json, *expect, at)

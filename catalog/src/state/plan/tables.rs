@@ -7,13 +7,15 @@ use uuid::Uuid;
 use super::super::limits::{TABLES_PER_COMMIT_MAX, UPDATES_PER_TABLE_MAX};
 use super::super::name::{default_location, key_in_warehouse};
 use super::super::{
-    CatalogState, Change, Conflict, CreateTable, Existing, Purge, TableChange, TableEntry, TableIdent,
-    TablePut,
+    CatalogState, Change, Conflict, CreateTable, Existing, Properties, Purge, TableChange, TableEntry,
+    TableIdent, TablePut,
 };
 use super::{FreshIds, Loaded, Plan, check_properties, repeated};
 use crate::metadata::builder::{Builder, UpdateError};
 use crate::metadata::create::NewTable;
-use crate::metadata::{FormatVersion, InvalidMetadata, TableMetadata, TableRequirement, TableUpdate};
+use crate::metadata::{
+    FormatVersion, InvalidMetadata, Metadata, TableMetadata, TableRequirement, TableUpdate,
+};
 
 /// A table to register.
 pub(super) struct Register<'a> {
@@ -105,6 +107,7 @@ impl CatalogState {
             let failed = crate::metadata::RequirementFailed::new("the table already exists");
             return Err(Conflict::Requirement { table: ident.clone(), failed });
         }
+        self.check_no_view(ident)?;
         if change.requirements.iter().any(|requirement| *requirement != TableRequirement::Create) {
             return Err(Conflict::Invalid(format!(
                 "table '{ident}': a create has no requirement but assert-create"
@@ -206,6 +209,7 @@ impl CatalogState {
             Existing::Refuse => self.check_absent(ident)?,
             Existing::Overwrite => {
                 self.find_namespace(&ident.warehouse, &ident.namespace)?;
+                self.check_no_view(ident)?;
             }
         }
         check_location(ident, metadata_location)?;
@@ -221,16 +225,23 @@ impl CatalogState {
         self.table(ident).ok_or_else(|| Conflict::NoSuchTable(ident.clone()))
     }
 
-    /// The namespace is there and the table is not.
-    fn check_absent(&self, ident: &TableIdent) -> Result<(), Conflict> {
+    /// The namespace is there, and in it neither a table nor a view of this name.
+    pub(super) fn check_absent(&self, ident: &TableIdent) -> Result<(), Conflict> {
         self.find_namespace(&ident.warehouse, &ident.namespace)?;
         if self.table(ident).is_some() {
             return Err(Conflict::TableExists(ident.clone()));
         }
-        Ok(())
+        self.check_no_view(ident)
     }
 
-    fn location_for(&self, ident: &TableIdent, uuid: Uuid) -> Result<String, Conflict> {
+    fn check_no_view(&self, ident: &TableIdent) -> Result<(), Conflict> {
+        match self.view(ident) {
+            Some(_) => Err(Conflict::ViewExists(ident.clone())),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn location_for(&self, ident: &TableIdent, uuid: Uuid) -> Result<String, Conflict> {
         let namespace = self.find_namespace(&ident.warehouse, &ident.namespace)?;
         Ok(default_location(ident, namespace.properties.get("location").map(String::as_str), uuid))
     }
@@ -249,10 +260,11 @@ impl Plan {
         let version = before
             .and_then(|before| file_version(&before.metadata_location))
             .map_or(0, |version| version + 1);
-        let file = metadata_file(&ident.warehouse, &metadata, version, ids.uuid());
+        let directory = (metadata.location(), metadata.properties());
+        let file = metadata_file(&ident.warehouse, directory, version, ids.uuid());
         let metadata = Arc::new(metadata);
         self.commit.changes.push(put_table(ident, uuid, &file, &metadata));
-        self.writes.push((file.clone(), Arc::clone(&metadata)));
+        self.writes.push((file.clone(), Metadata::Table(Arc::clone(&metadata))));
         self.tables.push((ident.clone(), file, metadata));
     }
 }
@@ -278,7 +290,7 @@ fn update_error(ident: &TableIdent, error: InvalidMetadata) -> Conflict {
     Conflict::Update { table: ident.clone(), error }
 }
 
-fn check_location(ident: &TableIdent, location: &str) -> Result<(), Conflict> {
+pub(super) fn check_location(ident: &TableIdent, location: &str) -> Result<(), Conflict> {
     let warehouse = &ident.warehouse;
     if key_in_warehouse(warehouse, location).is_some() {
         return Ok(());
@@ -299,18 +311,22 @@ fn put_table(ident: &TableIdent, uuid: Uuid, file: &str, metadata: &TableMetadat
 
 /// `<location>/metadata/<5-digit version>-<uuid>[.gz].metadata.json`. `write.metadata.path` moves it,
 /// if it stays in the warehouse.
-fn metadata_file(warehouse: &str, metadata: &TableMetadata, version: u64, uuid: Uuid) -> String {
-    let properties = metadata.properties();
+pub(super) fn metadata_file(
+    warehouse: &str,
+    (location, properties): (&str, &Properties),
+    version: u64,
+    uuid: Uuid,
+) -> String {
     let codec = properties.get("write.metadata.compression-codec");
     let suffix = if codec.is_some_and(|codec| codec.eq_ignore_ascii_case("gzip")) { ".gz" } else { "" };
     let path = properties.get("write.metadata.path").map(|path| path.trim_end_matches('/'));
     let path = path.filter(|path| key_in_warehouse(warehouse, path).is_some());
-    let directory = path.map_or_else(|| format!("{}/metadata", metadata.location()), str::to_owned);
+    let directory = path.map_or_else(|| format!("{location}/metadata"), str::to_owned);
     format!("{directory}/{version:05}-{uuid}{suffix}.metadata.json")
 }
 
 /// The version in a metadata file's name, `00003-<uuid>.metadata.json` or `v3.metadata.json`.
-fn file_version(location: &str) -> Option<u64> {
+pub(super) fn file_version(location: &str) -> Option<u64> {
     let name = location.rsplit('/').next()?;
     let digits = name.strip_prefix('v').unwrap_or(name);
     let end = digits.find(|char: char| !char.is_ascii_digit()).unwrap_or(digits.len());

@@ -1,17 +1,20 @@
-//! The bytes on disk do not change: fixtures of version 1 (docs/FORMAT.md).
+//! The bytes on disk do not change, and those of older versions are still read (docs/FORMAT.md).
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::state::{CatalogState, Change, Commit, Properties, TableIdent, TablePut};
+use crate::state::{CatalogState, Change, Commit, Properties, TableIdent, TablePut, ViewPut};
 
 use super::tables::namespace;
 
 const COMMIT: &str = include_str!("fixtures/commit-v1.hex");
-const CHECKPOINT: &str = include_str!("fixtures/checkpoint-v1.hex");
+/// Changes of views, which are newer.
+const VIEW_COMMIT: &str = include_str!("fixtures/commit-v1-views.hex");
+const CHECKPOINT_V1: &str = include_str!("fixtures/checkpoint-v1.hex");
+const CHECKPOINT: &str = include_str!("fixtures/checkpoint-v2.hex");
 
-/// Every kind of change once, and one table and document that stay.
+/// Every kind of change but those of views once, and one table and document that stay.
 fn commit() -> Commit {
     let warehouse: Arc<str> = "main".into();
     let space = || namespace(&["a", "b"]);
@@ -44,29 +47,55 @@ fn commit() -> Commit {
     Commit { at: 1_700_000_000_000, changes }
 }
 
-fn state() -> CatalogState {
+/// Changes of views, and one view that stays.
+fn view_commit() -> Commit {
+    let view = |name: &str| TableIdent::new("main", namespace(&["a", "b"]), name).unwrap();
+    let put = ViewPut {
+        ident: view("v"),
+        uuid: Uuid::from_u128(0x0506),
+        location: "s3://main/v".into(),
+        metadata_location: "s3://main/v/metadata/00000-x.metadata.json".into(),
+    };
+    let changes = vec![
+        Change::PutView(put),
+        Change::RenameView { from: view("v"), to: view("w") },
+        Change::DropView { ident: view("none") },
+    ];
+    Commit { at: 1_700_000_000_001, changes }
+}
+
+fn state_of(commits: &[Commit]) -> CatalogState {
     let mut state = CatalogState::default();
-    state.apply(&commit());
+    commits.iter().for_each(|commit| state.apply(commit));
     state
 }
 
 #[test]
 fn a_commit_has_the_bytes_it_always_had() {
-    assert_eq!(hex::encode(postcard::to_stdvec(&commit()).unwrap()), COMMIT.trim());
-    let bytes = hex::decode(COMMIT.trim()).unwrap();
-    assert_eq!(postcard::from_bytes::<Commit>(&bytes).unwrap(), commit());
+    for (commit, fixture) in [(commit(), COMMIT), (view_commit(), VIEW_COMMIT)] {
+        assert_eq!(hex::encode(postcard::to_stdvec(&commit).unwrap()), fixture.trim());
+        let bytes = hex::decode(fixture.trim()).unwrap();
+        assert_eq!(postcard::from_bytes::<Commit>(&bytes).unwrap(), commit);
+    }
 }
 
 #[test]
 fn a_checkpoint_has_the_bytes_it_always_had() {
-    assert_eq!(hex::encode(state().encode_checkpoint()), CHECKPOINT.trim());
+    let state = state_of(&[commit(), view_commit()]);
+    assert_eq!(hex::encode(state.encode_checkpoint()), CHECKPOINT.trim());
     let bytes = hex::decode(CHECKPOINT.trim()).unwrap();
-    assert_eq!(CatalogState::decode_checkpoint(&bytes).unwrap(), state());
+    assert_eq!(CatalogState::decode_checkpoint(&bytes).unwrap(), state);
+}
+
+#[test]
+fn a_checkpoint_of_version_1_is_still_read() {
+    let bytes = hex::decode(CHECKPOINT_V1.trim()).unwrap();
+    assert_eq!(CatalogState::decode_checkpoint(&bytes).unwrap(), state_of(&[commit()]));
 }
 
 #[test]
 fn the_numbers_of_changes_on_disk_never_move() {
-    let changes = commit().changes;
+    let changes = [commit().changes, view_commit().changes].concat();
     let numbers: Vec<u8> = changes.iter().map(|change| postcard::to_stdvec(change).unwrap()[0]).collect();
-    assert_eq!(numbers, [0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8]);
+    assert_eq!(numbers, [0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 11, 10]);
 }

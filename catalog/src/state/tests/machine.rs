@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::metadata::{TableRequirement, TableUpdate};
 use crate::state::{
     CatalogState, Change, Commit, Conflict, Namespace, Properties, Purge, Request, TableChange, TableIdent,
-    TablePut,
+    TablePut, ViewPut,
 };
 
 use super::tables::{World, create, namespace};
@@ -253,6 +253,14 @@ fn any_change() -> impl Strategy<Value = Change> {
         })),
         tables().prop_map(|ident| Change::DropTable { ident }),
         (tables(), tables()).prop_map(|(from, to)| Change::RenameTable { from, to }),
+        (tables(), 0..3u128).prop_map(|(ident, uuid)| Change::PutView(ViewPut {
+            ident,
+            uuid: Uuid::from_u128(uuid),
+            location: "s3://main/v".into(),
+            metadata_location: "s3://main/v/metadata/1".into(),
+        })),
+        tables().prop_map(|ident| Change::DropView { ident }),
+        (tables(), tables()).prop_map(|(from, to)| Change::RenameView { from, to }),
         name().prop_map(|id| Change::PutDocument { kind: "k".into(), id: id.into(), json: "1".into() }),
         name().prop_map(|id| Change::DeleteDocument { kind: "k".into(), id: id.into() }),
     ]

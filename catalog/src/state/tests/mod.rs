@@ -5,3 +5,4 @@ mod format;
 mod machine;
 mod names;
 mod tables;
+mod views;

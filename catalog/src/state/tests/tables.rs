@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::metadata::{Schema, TableMetadata, TableRequirement, TableUpdate};
+use crate::metadata::{Metadata, Schema, TableMetadata, TableRequirement, TableUpdate};
 use crate::state::{
     CatalogState, Conflict, CreateTable, Existing, FreshIds, Loaded, Namespace, Plan, Properties, Purge,
     Request, TableChange, TableIdent, limits,
@@ -241,7 +241,7 @@ fn metadata_files_count_up_and_say_when_they_are_gzip() {
     world.create("t").unwrap();
     let first = world.state.table(&ident("t")).unwrap().metadata_location.clone();
     let plan = world.commit("t", Vec::new(), vec![set("write.metadata.compression-codec", "GZIP")]).unwrap();
-    let (location, metadata) = &plan.writes[0];
+    let (location, Metadata::Table(metadata)) = &plan.writes[0] else { panic!("no table's file") };
     assert!(location.contains("/metadata/00001-") && location.ends_with(".gz.metadata.json"));
     assert_eq!(metadata.metadata_log().map(|entry| &*entry.metadata_file).collect::<Vec<_>>(), [&*first]);
     assert_eq!(TableMetadata::parse(&metadata.to_file(location)).unwrap().to_json(), metadata.to_json());

@@ -1,0 +1,44 @@
+//! `GET /v1/{prefix}/namespaces/{namespace}/views`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use tarn_openapi::access::Action;
+
+use crate::rest::access::Caller;
+use crate::rest::body::Query;
+use crate::rest::dto::{ListTablesResponse, TableIdentifier};
+use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::page::PageQuery;
+use crate::rest::path::Place;
+use crate::rest::{Front, idents};
+
+/// The views of a namespace.
+#[utoipa::path(
+    get, path = "/v1/{prefix}/namespaces/{namespace}/views", tag = "Catalog",
+    params(
+        ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
+        PageQuery,
+    ),
+    responses(
+        (status = 200, description = "The views", body = ListTablesResponse),
+        (status = 404, description = "There is no such namespace", body = ErrorEnvelope),
+    )
+)]
+pub(crate) async fn list(
+    State(front): State<Arc<Front>>,
+    caller: Caller,
+    place: Place,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<ListTablesResponse>, Failure> {
+    front.allow_namespace(&caller, Action::ListViews, &place)?;
+    let window = page.window()?;
+    let state = front.catalog.snapshot();
+    let (namespace, _) = idents::existing_namespace(&state, &place)?;
+    let names = state.views(&place.warehouse, &namespace, window.after()).map(|(name, _)| name.to_string());
+    let (names, next_page_token) = window.clone().cut(names, Clone::clone);
+    let identifiers =
+        names.into_iter().map(|name| TableIdentifier { namespace: place.levels.clone(), name }).collect();
+    Ok(Json(ListTablesResponse { next_page_token, identifiers }))
+}

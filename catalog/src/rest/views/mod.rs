@@ -1,0 +1,21 @@
+//! Views, one verb per file. Their answers carry no ETag: the specification has none for them.
+
+mod answer;
+pub(crate) mod commit;
+pub(crate) mod create;
+pub(crate) mod drop;
+mod dto;
+pub(crate) mod exists;
+pub(crate) mod list;
+pub(crate) mod load;
+pub(crate) mod register;
+pub(crate) mod rename;
+
+pub(crate) use self::commit::commit;
+pub(crate) use self::create::create;
+pub(crate) use self::drop::drop;
+pub(crate) use self::exists::exists;
+pub(crate) use self::list::list;
+pub(crate) use self::load::load;
+pub(crate) use self::register::register;
+pub(crate) use self::rename::rename;
