@@ -134,7 +134,7 @@ pub struct ListRun {
     #[arg(long, default_value = "bench-list")]
     pub bucket: String,
     /// Connections that put the keys.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 256)]
     pub clients: usize,
 }
 

@@ -18,6 +18,7 @@ use crate::erasure::codec::Codec;
 use crate::erasure::layout::{Blob, BlobId, Coding};
 use crate::heal::fill::Fills;
 use crate::heal::{self, Healer};
+use crate::memory::{self, Memory, Share};
 use crate::name::{BucketName, ObjectName};
 use crate::object::buffers::Buffers;
 use crate::object::removal::{self, Removals};
@@ -30,6 +31,15 @@ use crate::types::{Millis, NoSuchBucket, StorageError};
 #[derive(Clone)]
 pub struct ObjectCore {
     pub(crate) inner: Arc<Inner>,
+    admission: Admission,
+}
+
+/// Whether the requests of a handle take their share of the memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Admission {
+    Shares,
+    /// Something before them did.
+    Done,
 }
 
 pub(crate) struct Inner {
@@ -38,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) sets: Arc<[Arc<Set>]>,
     pub(crate) buckets: Buckets,
     pub(crate) removals: Arc<Removals>,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) healer: Healer,
     pub(crate) fills: Arc<Fills>,
     pub(crate) swept: Swept,
@@ -136,8 +147,10 @@ impl ObjectCore {
             removals: Arc::clone(&removals),
             repairs: Arc::default(),
         };
+        let memory = Arc::new(Memory::new(settings.memory_bytes, settings.memory_wait));
         let inner = Inner {
             settings,
+            memory,
             deployment,
             sets,
             buckets,
@@ -148,7 +161,7 @@ impl ObjectCore {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), admission: Admission::Shares }
     }
 
     /// Starts the background work.
@@ -162,6 +175,35 @@ impl ObjectCore {
         self.in_background(healer.clone().run());
         self.in_background(heal::fill::run(healer.clone(), Arc::clone(&self.inner.fills)));
         self.in_background(sweep::run(self.clone(), found));
+    }
+
+    /// The budget of memory: who holds bodies before they get here takes shares of it too.
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.inner.memory
+    }
+
+    /// A handle whose requests take no share: their memory is counted elsewhere.
+    pub(crate) fn admitted(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), admission: Admission::Done }
+    }
+
+    /// Takes the share of a request that will hold `bytes`, before it has any effect.
+    pub(crate) async fn admit(&self, bytes: u64) -> Result<Option<Share>, StorageError> {
+        match self.admission {
+            Admission::Shares => self.inner.memory.share(bytes).await.map(Some),
+            Admission::Done => Ok(None),
+        }
+    }
+
+    /// The share of a copy of `size` bytes to `to`, and the handle to read and write with.
+    pub(crate) async fn admit_copy(
+        &self,
+        to: &ObjectName,
+        size: u64,
+    ) -> Result<(Self, Option<Share>), StorageError> {
+        let coding = Coding::new(self.set_of(to).log.geometry());
+        let share = self.admit(memory::read_bytes(size) + memory::write_bytes(&coding, Some(size), None));
+        Ok((self.admitted(), share.await?))
     }
 
     /// Stops taking work and waits for what is under way.

@@ -1,5 +1,7 @@
 //! What can be set about the object core.
 
+use std::time::Duration;
+
 use crate::set::SetSettings;
 
 /// The settings of an [`ObjectCore`](crate::ObjectCore).
@@ -15,6 +17,10 @@ pub struct Settings {
     pub object_bytes_max: u64,
     /// The least a part other than the last must have, in bytes.
     pub part_bytes_min: u64,
+    /// What bodies may hold in memory at once, in bytes.
+    pub memory_bytes: u64,
+    /// How long a request waits for its share of it before it is refused.
+    pub memory_wait: Duration,
     /// The most buckets.
     pub buckets_max: usize,
     /// How each set works.
@@ -29,6 +35,8 @@ impl Default for Settings {
             body_bytes_max: 5 << 30,
             object_bytes_max: 5 << 40,
             part_bytes_min: 5 << 20,
+            memory_bytes: 512 << 20,
+            memory_wait: Duration::from_secs(5),
             buckets_max: 10_000,
             set: SetSettings::default(),
         }

@@ -48,6 +48,7 @@ pub(crate) const LOG_FILTER: &str = "log.filter";
 pub(crate) const LOG_REQUESTS: &str = "log.requests";
 pub(crate) const METRICS_ACCESS: &str = "metrics.access";
 pub(crate) const CONNECTIONS_MAX: &str = "limits.connections_max";
+pub(crate) const MEMORY: &str = "limits.memory_mib";
 pub(crate) const HEADER_TIMEOUT: &str = "limits.header_timeout_seconds";
 pub(crate) const IDLE_TIMEOUT: &str = "limits.idle_timeout_seconds";
 pub(crate) const DRAIN_TIMEOUT: &str = "limits.drain_timeout_seconds";
@@ -95,6 +96,12 @@ pub(crate) const KEYS: &[Key] = &[
     key(LOG_REQUESTS, "TARN_LOG_REQUESTS", "false", "whether every request is logged, not only failures"),
     key(METRICS_ACCESS, "TARN_METRICS_ACCESS", "admin", "who may read /_metrics: admin or public"),
     key(CONNECTIONS_MAX, "TARN_CONNECTIONS_MAX", "4096", "open connections; more wait"),
+    key(
+        MEMORY,
+        "TARN_MEMORY_MIB",
+        "",
+        "what bodies may hold in memory at once, in MiB; empty: an eighth of the machine's, 64 to 2048",
+    ),
     key(
         HEADER_TIMEOUT,
         "TARN_HEADER_TIMEOUT_SECONDS",

@@ -41,6 +41,8 @@ pub struct RootCredentials {
 pub struct Limits {
     /// Open connections; more wait to be accepted.
     pub connections_max: usize,
+    /// What bodies may hold in memory at once, in bytes; `None`: by the machine's memory.
+    pub memory_bytes: Option<u64>,
     /// Time from the end of a request (or the connection's begin) to the end of the next one's headers.
     pub header_timeout: Duration,
     /// Time without a byte in either direction.
@@ -113,6 +115,7 @@ impl Settings {
             metrics: required(layers, keys::METRICS_ACCESS, metrics_access)?,
             limits: Limits {
                 connections_max: required(layers, keys::CONNECTIONS_MAX, positive)?,
+                memory_bytes: layers.one(keys::MEMORY, positive)?.map(|mebibytes| (mebibytes as u64) << 20),
                 header_timeout: seconds(layers, keys::HEADER_TIMEOUT)?,
                 idle_timeout: seconds(layers, keys::IDLE_TIMEOUT)?,
                 drain_timeout: seconds(layers, keys::DRAIN_TIMEOUT)?,
@@ -241,6 +244,7 @@ mod tests {
             ("[root]\naccess_key = 'root'\nsecret_key = 'short'", "root.secret_key"),
             ("[log]\nformat = 'xml'", "log.format"),
             ("[limits]\nconnections_max = 0", "limits.connections_max"),
+            ("[limits]\nmemory_mib = 0", "limits.memory_mib"),
         ] {
             match read(file) {
                 Err(ConfigError::Invalid { name, .. }) => assert_eq!(name, at),

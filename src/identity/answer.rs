@@ -102,6 +102,7 @@ pub(crate) fn refused(protocol: Protocol, refusal: &AuthError, path: &str, id: &
             let status = refusal.status();
             let kind = match (protocol, status) {
                 (Protocol::Iceberg, StatusCode::UNAUTHORIZED) => "NotAuthorizedException",
+                (Protocol::Iceberg, StatusCode::SERVICE_UNAVAILABLE) => "ServiceUnavailableException",
                 (Protocol::Iceberg, _) => "BadRequestException",
                 _ => s3_code,
             };
@@ -109,6 +110,9 @@ pub(crate) fn refused(protocol: Protocol, refusal: &AuthError, path: &str, id: &
             if status == StatusCode::UNAUTHORIZED {
                 let challenge = HeaderValue::from_static("Bearer realm=\"tarn\"");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             response
         }

@@ -56,6 +56,9 @@ pub enum AuthError {
     /// The body had to be read to check the signature, and is too long or broken.
     #[error("the body is too long to be checked: sign it with x-amz-content-sha256")]
     BodyTooLarge,
+    /// There is no memory for a body that had to be read to check the signature.
+    #[error("the server is busy; try again")]
+    Busy,
     /// The connection ended before the body did.
     #[error("the body ended before its announced length")]
     Incomplete,
@@ -91,6 +94,7 @@ impl AuthError {
             Self::MissingLength => (StatusCode::LENGTH_REQUIRED, "MissingContentLength"),
             Self::Sha256Mismatch => (bad, "XAmzContentSHA256Mismatch"),
             Self::BodyTooLarge => (bad, "EntityTooLarge"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
             Self::Incomplete => (bad, "IncompleteBody"),
         }
     }
@@ -104,6 +108,7 @@ impl AuthError {
             | Self::Sha256Mismatch
             | Self::Incomplete => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::MalformedHeader(_)
             | Self::MalformedQuery(_)
             | Self::UnsupportedMechanism

@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tarn_objectcore::{Memory, Share};
 use tarn_openapi::access::{Principal, Sender, Transport};
 use tarn_openapi::request::{Authenticated, RequestId};
 
@@ -39,17 +41,19 @@ pub struct Identity {
     signing_keys: SigningKeys,
     tokens: Option<oauth::Tokens>,
     sessions: Option<Arc<Sessions>>,
+    memory: Arc<Memory>,
 }
 
 impl Identity {
     /// Looks keys up in `keyring`. Without `tokens` no bearer token is accepted, without `sessions` no
-    /// temporary credentials are.
+    /// temporary credentials are. Bodies that must be read before they are trusted take a share of `memory`.
     pub fn new(
         keyring: Arc<Keyring>,
         tokens: Option<oauth::Tokens>,
         sessions: Option<Arc<Sessions>>,
+        memory: Arc<Memory>,
     ) -> Self {
-        Self { keyring, signing_keys: SigningKeys::default(), tokens, sessions }
+        Self { keyring, signing_keys: SigningKeys::default(), tokens, sessions, memory }
     }
 
     /// The keys.
@@ -62,9 +66,16 @@ impl Identity {
         self.tokens.as_ref()
     }
 
-    /// Checks what the request presents and returns the request as the fronts may see it.
-    async fn admit(&self, request: Request, protocol: Protocol, now: i64) -> Result<Request, AuthError> {
+    /// Checks what the request presents and returns the request as the fronts may see it, and the memory to hold
+    /// until it is answered.
+    async fn admit(
+        &self,
+        request: Request,
+        protocol: Protocol,
+        now: i64,
+    ) -> Result<(Request, Option<Share>), AuthError> {
         let (mut parts, mut content) = request.into_parts();
+        let mut share = None;
         let (principal, how) = match present(&parts)? {
             Credentials::None if wants_credentials(protocol, parts.uri.path()) => {
                 return Err(AuthError::Missing);
@@ -76,7 +87,7 @@ impl Identity {
             Credentials::Bearer(token) => (self.bearer(token, protocol, now)?, Authenticated::Bearer),
             Credentials::Signed(presented) => {
                 let verified = self.check_signed(*presented, &parts, content, now).await?;
-                content = verified.content;
+                (content, share) = (verified.content, verified.share);
                 (verified.principal, verified.how)
             }
         };
@@ -84,7 +95,7 @@ impl Identity {
         parts.extensions.insert(sender);
         parts.extensions.insert(principal);
         parts.extensions.insert(how);
-        Ok(Request::from_parts(parts, content))
+        Ok((Request::from_parts(parts, content), share))
     }
 
     async fn check_signed(
@@ -96,11 +107,11 @@ impl Identity {
     ) -> Result<Verified, AuthError> {
         verify::check_time(&presented, now)?;
         let (principal, secret) = self.signatory(&presented, now)?;
+        let mut share = None;
         if presented.payload == Payload::Unstated {
-            let bytes = Limited::new(content, BUFFERED_BYTES_MAX).collect().await.map_err(|error| {
-                if error.is::<LengthLimitError>() { AuthError::BodyTooLarge } else { AuthError::Incomplete }
-            })?;
-            let bytes = bytes.to_bytes();
+            verify::check_headers(&presented, parts)?;
+            let (bytes, held) = self.buffer(content).await?;
+            share = Some(held);
             presented.payload_text = hex::encode(sha256(&bytes));
             content = Body::from(bytes);
         }
@@ -110,7 +121,20 @@ impl Identity {
             Place::Header => Authenticated::SignedHeader,
             Place::Query { .. } => Authenticated::SignedQuery,
         };
-        Ok(Verified { principal, content, how })
+        Ok(Verified { principal, content, how, share })
+    }
+
+    /// Reads a whole body that is not known to be anyone's yet, so within the budget of memory.
+    async fn buffer(&self, content: Body) -> Result<(Bytes, Share), AuthError> {
+        let announced = content.size_hint().upper().unwrap_or(BUFFERED_BYTES_MAX as u64);
+        if announced > BUFFERED_BYTES_MAX as u64 {
+            return Err(AuthError::BodyTooLarge);
+        }
+        let share = self.memory.share(announced).await.map_err(|_| AuthError::Busy)?;
+        let read = Limited::new(content, BUFFERED_BYTES_MAX).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { AuthError::BodyTooLarge } else { AuthError::Incomplete }
+        });
+        Ok((read?.to_bytes(), share))
     }
 
     /// Who signs with the access key id that is presented, and with which secret.
@@ -171,6 +195,7 @@ struct Verified {
     principal: Principal,
     content: Body,
     how: Authenticated,
+    share: Option<Share>,
 }
 
 /// What a request presents.
@@ -243,7 +268,11 @@ pub async fn authenticate(State(identity): State<Arc<Identity>>, request: Reques
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId("-".into()));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     match identity.admit(request, protocol, now).await {
-        Ok(request) => next.run(request).await,
+        Ok((request, share)) => {
+            let response = next.run(request).await;
+            drop(share);
+            response
+        }
         Err(refusal) => {
             let (_, code) = refusal.s3();
             metrics::counter!("tarn_auth_refused_total", "code" => code).increment(1);

@@ -1,14 +1,19 @@
 //! The middleware as a front behind it sees it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::{Extension, Router, middleware};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures::stream;
 use http::{Request, StatusCode, request::Parts};
 use http_body_util::BodyExt as _;
+use tarn_objectcore::Memory;
 use tarn_openapi::access::{Prefix, PrefixAccess, Principal, Restriction};
 use tarn_openapi::request::Authenticated;
 use tower::ServiceExt as _;
@@ -47,7 +52,12 @@ fn sessions() -> Arc<Sessions> {
 
 fn program() -> Router {
     let keyring = keyring();
-    let identity = Arc::new(Identity::new(keyring, Some(oauth::Tokens::new(&[1; 32])), Some(sessions())));
+    program_within(keyring, Arc::new(Memory::new(64 << 20, Duration::from_secs(5))))
+}
+
+fn program_within(keyring: Arc<Keyring>, memory: Arc<Memory>) -> Router {
+    let tokens = oauth::Tokens::new(&[1; 32]);
+    let identity = Arc::new(Identity::new(keyring, Some(tokens), Some(sessions()), memory));
     let authenticated = middleware::from_fn_with_state(identity.clone(), authenticate);
     Router::new().fallback(front).layer(authenticated).merge(oauth::router(identity))
 }
@@ -353,4 +363,66 @@ async fn a_token_is_a_bearer_token_of_the_catalog_only_when_it_was_made_for_that
     let text = bearer(&made);
     let admin = unsigned("GET", "/_admin/v1/keys", &[("authorization", text.as_str())]);
     assert_eq!(send(admin, "").await.0, StatusCode::UNAUTHORIZED);
+}
+
+/// A request whose body must be read to check its signature.
+fn unstated() -> Parts {
+    let mut parts = unsigned("POST", "/_iceberg/v1/x", &[]);
+    signer(Service::S3Tables).sign(&mut parts, b"body", now());
+    resign(&parts, &hex::encode(sha256(b"body")), None)
+}
+
+#[tokio::test]
+async fn no_byte_is_read_for_a_request_whose_headers_are_refused() {
+    let date = |seconds: i64| jiff::Timestamp::from_second(now() + seconds).unwrap();
+    let mut skewed = unstated();
+    let text = date(-3600).strftime("%Y%m%dT%H%M%SZ").to_string();
+    let day = text[..8].to_owned();
+    skewed.headers.insert("x-amz-date", text.parse().unwrap());
+    let changed = |from: &str, to: &str, parts: &Parts| {
+        let mut parts = parts.clone();
+        let authorization = parts.headers["authorization"].to_str().unwrap().replace(from, to);
+        parts.headers.insert("authorization", authorization.parse().unwrap());
+        parts
+    };
+    let today = unstated().headers["x-amz-date"].to_str().unwrap()[..8].to_owned();
+    let mut uncovered = unstated();
+    uncovered.headers.insert("x-amz-meta-a", "1".parse().unwrap());
+    for parts in [
+        changed(&format!("/{today}/"), &format!("/{day}/"), &skewed),
+        changed(ID, "NOBODY", &unstated()),
+        changed("host;x-amz-date", "host;x-amz-date;x-missing", &unstated()),
+        uncovered,
+    ] {
+        let read = Arc::new(AtomicBool::new(false));
+        let seen = read.clone();
+        let body = stream::poll_fn(move |_| {
+            seen.store(true, Ordering::SeqCst);
+            Poll::Ready(Some(Ok::<_, std::io::Error>(Bytes::from_static(b"body"))))
+        });
+        let answer = program().oneshot(Request::from_parts(parts, Body::from_stream(body))).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        assert!(!read.load(Ordering::SeqCst), "the body was read");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_must_be_buffered_takes_its_share_of_the_memory_or_is_told_to_come_again() {
+    let memory = Arc::new(Memory::new(1 << 20, Duration::ZERO));
+    let program = program_within(keyring(), memory.clone());
+    let send = async || {
+        let request = Request::from_parts(unstated(), Body::from("body"));
+        program.clone().oneshot(request).await.unwrap()
+    };
+    let all = memory.share(1 << 20).await.unwrap();
+    let answer = send().await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key("retry-after"));
+    drop(all);
+    assert_eq!(send().await.status(), StatusCode::OK);
+    // Nothing of it stays taken.
+    memory.share(1 << 20).await.unwrap();
+    let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(b"body")));
+    let request = Request::from_parts(unstated(), Body::from_stream(endless));
+    assert_eq!(program.clone().oneshot(request).await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
 }

@@ -13,6 +13,7 @@ pub(crate) mod health;
 mod idle;
 mod listener;
 pub mod logs;
+mod memory;
 pub(crate) mod metrics;
 mod program;
 mod setup;
@@ -123,7 +124,11 @@ impl Server {
         let listening =
             tokio::spawn(listener::serve(listener, front.clone(), settings.limits.clone(), stopped));
         let (root, origin) = credentials::obtain(settings.root.as_ref(), &settings.credentials_file)?;
-        let core_settings = tarn_objectcore::Settings { parity: settings.parity, ..Default::default() };
+        let core_settings = tarn_objectcore::Settings {
+            parity: settings.parity,
+            memory_bytes: settings.limits.memory_bytes.unwrap_or_else(memory::budget_bytes),
+            ..Default::default()
+        };
         let paths = settings.drives.clone();
         let drives =
             tokio::task::spawn_blocking(move || drives::open(&paths)).await.map_err(StartError::Task)??;
@@ -140,7 +145,8 @@ impl Server {
         let keyring = Arc::new(Keyring::with_catalog(root_key, catalog.clone()));
         let sessions = Arc::new(Sessions::new(&secret, keyring.clone()));
         let authorize: Arc<dyn Authorize> = Arc::new(Grants::new(keyring.clone()));
-        let identity = Arc::new(Identity::new(keyring, Some(tokens), Some(sessions.clone())));
+        let identity =
+            Arc::new(Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone()));
         let program = Arc::new(Program {
             core: core.clone(),
             catalog: catalog.clone(),

@@ -30,7 +30,13 @@ async fn listen(program: Router, limits: Limits) -> Listening {
 
 fn limits() -> Limits {
     let patience = Duration::from_secs(30);
-    Limits { connections_max: 8, header_timeout: patience, idle_timeout: patience, drain_timeout: patience }
+    Limits {
+        connections_max: 8,
+        memory_bytes: None,
+        header_timeout: patience,
+        idle_timeout: patience,
+        drain_timeout: patience,
+    }
 }
 
 async fn ask(stream: &mut TcpStream) {

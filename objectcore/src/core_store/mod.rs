@@ -39,9 +39,10 @@ pub struct CoreStore {
 }
 
 impl CoreStore {
-    /// The objects of `bucket`.
+    /// The objects of `bucket`. What is read and written here takes no share of the memory: it serves requests
+    /// that did, or work of our own that must not be refused.
     pub fn new(core: ObjectCore, bucket: BucketName) -> Self {
-        Self { core, bucket }
+        Self { core: core.admitted(), bucket }
     }
 }
 

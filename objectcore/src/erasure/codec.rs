@@ -25,6 +25,9 @@ pub(crate) const CHUNK_BYTES: usize = 64;
 /// How many decoding rows are kept, each `data` KiB. More patterns than that are derived again.
 const ROWS_MAX: usize = 512;
 
+/// Encoders kept for the next stripe; each holds a stripe and its parity, so 2 to 4 MiB.
+const ENCODERS_MAX: usize = 8;
+
 /// Encodes and decodes for one geometry.
 pub(crate) struct Codec {
     geometry: Geometry,
@@ -65,7 +68,10 @@ impl Codec {
             parity(index, shard);
         }
         drop(result);
-        self.encoders.lock().unwrap_or_else(PoisonError::into_inner).push(encoder);
+        let mut kept = self.encoders.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < ENCODERS_MAX {
+            kept.push(encoder);
+        }
     }
 
     fn encoder(&self, shard_bytes: usize) -> ReedSolomonEncoder {

@@ -57,9 +57,12 @@ pub(crate) struct UnknownCoding {
 }
 
 impl Coding {
+    /// The stripes of new blobs, in bytes.
+    pub(crate) const STRIPE_BYTES: u32 = 1 << 20;
+
     /// What new blobs use: stripes of 1 MiB, blocks of 64 KiB.
     pub(crate) fn new(geometry: Geometry) -> Self {
-        Self { codec: LEOPARD_16, geometry, stripe_bytes: 1 << 20, block_bytes: 64 << 10 }
+        Self { codec: LEOPARD_16, geometry, stripe_bytes: Self::STRIPE_BYTES, block_bytes: 64 << 10 }
     }
 
     /// Refuses what this build cannot read.

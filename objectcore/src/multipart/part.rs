@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::{PARTS_MAX, part_info};
 use crate::bucket::{BucketState, unreadable};
 use crate::core::{ObjectCore, Set, now};
+use crate::erasure::layout::Coding;
+use crate::memory::write_bytes;
 use crate::name::ObjectName;
 use crate::object::publish::Refused;
 use crate::object::receive::{Content, Terms, receive};
@@ -35,11 +37,14 @@ impl ObjectCore {
             size: options.size,
             md5: options.content_md5,
         };
+        let coding = Coding::new(set.log.geometry());
+        let share = self.admit(write_bytes(&coding, terms.size, terms.inline_bytes_max)).await?;
         let content = receive(&set, body, &terms).await?;
         let (core, at, upload) = (self.clone(), at.clone(), upload.clone());
-        self.to_the_end(
-            async move { core.publish_part(&set, &bucket, &at, (&upload, number), content).await },
-        )
+        self.to_the_end(async move {
+            let _held = share;
+            core.publish_part(&set, &bucket, &at, (&upload, number), content).await
+        })
         .await?
     }
 

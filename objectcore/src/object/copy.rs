@@ -24,12 +24,9 @@ impl ObjectCore {
         to: &ObjectName,
         options: CopyOptions,
     ) -> Result<Written, WriteError> {
-        let source = self.get(from, None).await.map_err(|error| match error {
-            ReadError::NoSuchBucket | ReadError::NoSuchKey | ReadError::InvalidRange { .. } => {
-                WriteError::NoSuchSource
-            }
-            ReadError::Storage(error) => WriteError::Storage(error),
-        })?;
+        let size = self.head(from).await.map_err(of_source)?.size;
+        let (core, _held) = self.admit_copy(to, size).await?;
+        let source = core.get(from, None).await.map_err(of_source)?;
         if source_if.is_some_and(|tag| tag != source.info.etag) {
             return Err(WriteError::Precondition { exists: true });
         }
@@ -41,7 +38,7 @@ impl ObjectCore {
             content_md5: None,
         };
         let (body, failed) = body_of(source.chunks, algorithm);
-        match self.put(to, body, put).await {
+        match core.put(to, body, put).await {
             Err(WriteError::Body(error)) => {
                 Err(match failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
                     Some(source) => WriteError::Storage(source),
@@ -50,6 +47,15 @@ impl ObjectCore {
             }
             other => other,
         }
+    }
+}
+
+fn of_source(error: ReadError) -> WriteError {
+    match error {
+        ReadError::NoSuchBucket | ReadError::NoSuchKey | ReadError::InvalidRange { .. } => {
+            WriteError::NoSuchSource
+        }
+        ReadError::Storage(error) => WriteError::Storage(error),
     }
 }
 

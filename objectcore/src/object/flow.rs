@@ -1,6 +1,7 @@
 //! The bytes of a large object as a stream: they are read ahead while others are sent.
 //!
-//! - F1: at most [`AHEAD_MAX`] stripes wait to be sent, one is being read and one is being sent: 4 MiB.
+//! - F1: at most [`AHEAD_MAX`] stripes are being read or wait, and one is being sent. With what the connection
+//!   buffers that is below the share of the memory that the read took (`memory.rs`).
 //! - F2: a stream that is not taken holds no thread: the reader stops when what it read waits, and goes on when
 //!   some of it was taken.
 //! - F3: an error is the last the stream says; it never ends short (G2).
@@ -21,9 +22,10 @@ use super::value::Object;
 use crate::core::{ObjectCore, Set};
 use crate::erasure::layout::Blob;
 use crate::erasure::window::{TooFewShards, Window};
+use crate::memory::Share;
 use crate::types::StorageError;
 
-/// Stripes that were read and wait to be sent.
+/// Stripes that are being read or wait to be sent.
 const AHEAD_MAX: usize = 2;
 
 /// Stripes read in one go on a thread of the blocking pool: other requests want it too.
@@ -120,12 +122,13 @@ impl FileReader {
     /// rest follows.
     pub(super) async fn start(
         mut self,
+        share: Option<Share>,
     ) -> Result<impl Stream<Item = Result<Bytes, StorageError>> + Send + use<>, StorageError> {
         let hop = tokio::task::spawn_blocking(move || self.read().map(|bytes| (self, bytes)));
         let (mut reader, first) = hop.await.map_err(|_| StorageError::Closing)??;
         let (to, queue) = mpsc::channel(AHEAD_MAX);
         let more = reader.pieces.peek().is_some();
-        let mut flow = Flow { ready: first.into(), queue, to, reading: None };
+        let mut flow = Flow { ready: first.into(), queue, to, reading: None, _held: share };
         if more {
             flow.read_on(reader);
         }
@@ -143,6 +146,7 @@ struct Flow {
     to: mpsc::Sender<Chunks>,
     /// `None` when all was read.
     reading: Option<JoinHandle<Option<FileReader>>>,
+    _held: Option<Share>,
 }
 
 impl Flow {

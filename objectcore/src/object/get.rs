@@ -20,6 +20,7 @@ use crate::bucket::unreadable;
 use crate::core::{ObjectCore, Set};
 use crate::erasure::layout::Blob;
 use crate::erasure::window::{ShardSet, Window};
+use crate::memory::read_bytes;
 use crate::name::{BucketName, ObjectName};
 use crate::set::{Entry, Space};
 use crate::types::{GetRange, ListOptions, ListPage, ObjectBody, ObjectInfo, ReadError, StorageError};
@@ -78,6 +79,7 @@ impl ObjectCore {
         range: Option<GetRange>,
     ) -> Result<SmallRead, ReadError> {
         let mut last = StorageError::Busy;
+        let share = self.admit(object.head.size).await?;
         for _ in 0..TRIES_MAX {
             if !object.tail.files().is_empty() {
                 return Ok(SmallRead::NowLarge(key, entry, object));
@@ -88,7 +90,11 @@ impl ObjectCore {
             let (now_key, now, then) = match read {
                 Ok(chunks) => {
                     let info = object.info(at.key.clone());
-                    let chunks = stream::iter(chunks.into_iter().map(Ok)).boxed();
+                    let held = stream::iter(chunks).map(move |bytes| {
+                        let _held = &share;
+                        Ok(bytes)
+                    });
+                    let chunks = held.boxed();
                     return Ok(SmallRead::Done(ObjectBody { info, range, chunks }));
                 }
                 // Shards are read by sequence number: they go when the object is overwritten, drive
@@ -153,8 +159,9 @@ impl ObjectCore {
         };
         let range = resolve(&object, range)?;
         let info = object.info(at.key.clone());
+        let share = self.admit(read_bytes(range.end - range.start)).await?;
         let reader = FileReader::new((self.clone(), set, key), &object, &range, pin);
-        let chunks = reader.start().await?.map_err(ReadError::from).boxed();
+        let chunks = reader.start(share).await?.map_err(ReadError::from).boxed();
         Ok(ObjectBody { info, range, chunks })
     }
 

@@ -20,4 +20,6 @@ pub(crate) mod value;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
 mod tests;

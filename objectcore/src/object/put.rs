@@ -8,7 +8,8 @@ use super::receive::{Content, Terms, receive};
 use super::value::{Head, Object, Tag, Tail};
 use crate::bucket::BucketState;
 use crate::core::{ObjectCore, Set, now};
-use crate::erasure::layout::BlobId;
+use crate::erasure::layout::{BlobId, Coding};
+use crate::memory::write_bytes;
 use crate::name::ObjectName;
 use crate::set::{Draft, Op, Space};
 use crate::types::{Attributes, Body, PutIf, PutOptions, StorageError, WriteError, Written};
@@ -26,11 +27,16 @@ impl ObjectCore {
             size: options.size,
             md5: options.content_md5,
         };
+        let coding = Coding::new(set.log.geometry());
+        let share = self.admit(write_bytes(&coding, terms.size, terms.inline_bytes_max)).await?;
         let content = receive(&set, body, &terms).await?;
         let (core, at) = (self.clone(), at.clone());
         let PutOptions { when, attributes, .. } = options;
-        self.to_the_end(async move { core.publish(set, bucket, at, content, (when, attributes)).await })
-            .await?
+        self.to_the_end(async move {
+            let _held = share;
+            core.publish(set, bucket, at, content, (when, attributes)).await
+        })
+        .await?
     }
 
     /// Refuses before the body is taken in what would be refused after it. The commit decides.

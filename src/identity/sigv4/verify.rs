@@ -105,6 +105,14 @@ pub(crate) fn host(request: &Parts) -> Option<&str> {
     }
 }
 
+/// Checks what can be seen before the body: that the signature covers what it must (V2), and that the headers it
+/// names are there.
+pub(crate) fn check_headers(presented: &Presented, request: &Parts) -> Result<(), AuthError> {
+    check_coverage(presented, request)?;
+    let headers = canonical::headers(&request.headers, host(request), &presented.signed_headers);
+    headers.map(|_| ()).ok_or(AuthError::SignatureMismatch)
+}
+
 /// V2. A presigned URL says what the body's hash is in its query, so that header is not asked of it.
 fn check_coverage(presented: &Presented, request: &Parts) -> Result<(), AuthError> {
     for name in request.headers.keys() {

@@ -35,7 +35,9 @@ pub(crate) async fn respond(
     let asked = asked.map(range::parse_copy_source).transpose()?;
     let info = call.core().upload(at, upload).await?;
     let (object, source_if) = copy::look_at_source(call, &from).await?;
-    let source = call.core().get(&from, copied_range(asked, &object)?).await?;
+    let range = copied_range(asked, &object)?;
+    let (core, _held) = call.core().admit_copy(at, object.size).await?;
+    let source = core.get(&from, range).await?;
     if source_if.is_some_and(|etag| etag != source.info.etag) {
         return Err(S3Error::precondition("x-amz-copy-source-If-Match"));
     }
@@ -46,13 +48,12 @@ pub(crate) async fn respond(
     let keep = info.checksum.map_or(checksum::DEFAULT, |(algorithm, _)| algorithm);
     let (body, failure) = pass_on(source, keep);
     let options = PutOptions { size: Some(size), ..PutOptions::default() };
-    let part =
-        call.core().put_part(at, upload, number, body, options).await.map_err(|error| {
-            match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                Some(failure) => failure.into(),
-                None => S3Error::from(error),
-            }
-        })?;
+    let part = core.put_part(at, upload, number, body, options).await.map_err(|error| {
+        match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(failure) => failure.into(),
+            None => S3Error::from(error),
+        }
+    })?;
 
     let mut writer = Writer::new("CopyPartResult", 320);
     writer.date("LastModified", part.modified).etag(&part.etag);
