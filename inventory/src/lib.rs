@@ -1,1 +1,30 @@
-//! Inventory, batch and maintenance jobs of Tarn. Not there yet: this crate holds no code.
+//! Maintenance of Tarn's tables.
+//!
+//! What a table no longer needs is found by reachability: a file goes only when no snapshot that stays names it.
+//!
+//! - X1: nothing is deleted unless the metadata that no longer names it is durable; an unknown outcome of a commit
+//!   deletes nothing. What a run leaves behind, a later run finds.
+//! - X2: every manifest of every snapshot that stays is read before the first deletion; one that cannot be read ends
+//!   the run.
+//! - X3: only files below the table's own places are deleted, and none while another table lies at, in or around them.
+//! - X4: memory is bounded: reachability is computed in passes over parts of the digests when there are too many.
+
+mod avro;
+mod digest;
+pub mod expire;
+mod files;
+mod maintenance;
+mod place;
+mod reach;
+mod removal;
+mod settings;
+#[cfg(test)]
+mod testing;
+mod throttle;
+
+pub use files::FileError;
+pub use maintenance::Maintenance;
+pub use place::Overlap;
+pub use reach::ReachError;
+pub use removal::{Mode, Removed};
+pub use settings::Settings;

@@ -1,5 +1,7 @@
 //! What a commit requires of a table (REST spec, `TableRequirement`).
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::Value;
@@ -22,6 +24,9 @@ pub enum TableRequirement {
         /// The snapshot it names; `None`: it does not exist.
         snapshot_id: Option<i64>,
     },
+    /// The table has these branches and tags and no other. Not of the REST spec: only this server's own
+    /// commits ask for it, which take snapshots out and must not take a new reference's.
+    RefNames(BTreeSet<String>),
     /// `assert-last-assigned-field-id`
     LastAssignedFieldId(i32),
     /// `assert-current-schema-id`
@@ -76,6 +81,7 @@ impl TableRequirement {
                 Self::Create => Ok(()),
                 Self::Uuid(_)
                 | Self::RefSnapshotId { .. }
+                | Self::RefNames(_)
                 | Self::LastAssignedFieldId(_)
                 | Self::CurrentSchemaId(_)
                 | Self::LastAssignedPartitionId(_)
@@ -91,6 +97,8 @@ impl TableRequirement {
                 None => fail(format!("the table has no UUID, expected {expected}")),
             },
             Self::RefSnapshotId { name, snapshot_id } => check_ref(table, name, *snapshot_id),
+            Self::RefNames(expected) if table.refs().keys().eq(expected) => Ok(()),
+            Self::RefNames(_) => fail("branches or tags came or went".to_owned()),
             Self::LastAssignedFieldId(expected) => {
                 equal("last assigned field id", table.last_column_id(), *expected)
             }

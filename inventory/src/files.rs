@@ -1,0 +1,133 @@
+//! The files of tables in the stores of their warehouses, read and deleted at a pace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use tarn_catalog::WarehouseStores;
+use tokio::time::timeout;
+
+use crate::Settings;
+use crate::throttle::Throttle;
+
+/// A file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The location does not name a file of a warehouse.
+    #[error("{0} is not a file in a warehouse")]
+    Location(String),
+    /// There is no such file.
+    #[error("file {0} does not exist")]
+    Missing(String),
+    /// The file is longer than is read.
+    #[error("file {location} has {bytes} bytes, more than the limit of {bytes_max}")]
+    TooLarge {
+        /// The file.
+        location: String,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// The file is not what it should be.
+    #[error("file {location} cannot be read: {message}")]
+    Invalid {
+        /// The file.
+        location: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The store failed.
+    #[error("the store failed at file {location}")]
+    Store {
+        /// The file.
+        location: String,
+        /// The store's error.
+        #[source]
+        source: object_store::Error,
+    },
+    /// The store did not answer.
+    #[error("the store did not answer in time for file {0}")]
+    Timeout(String),
+}
+
+/// The stores, as maintenance uses them.
+pub(crate) struct Files {
+    stores: Arc<dyn WarehouseStores>,
+    throttle: Throttle,
+    timeout: Duration,
+    bytes_max: u64,
+}
+
+impl Files {
+    pub(crate) fn new(stores: Arc<dyn WarehouseStores>, settings: &Settings) -> Self {
+        Self {
+            stores,
+            throttle: Throttle::new(settings.operations_per_second, settings.bytes_per_second),
+            timeout: settings.store_timeout,
+            bytes_max: settings.manifest_bytes_max,
+        }
+    }
+
+    /// The whole of a file that is a manifest or a manifest list.
+    pub(crate) async fn read(&self, location: &str) -> Result<Bytes, FileError> {
+        let (store, path) = self.find(location)?;
+        let result = self.in_time(location, store.get(&path)).await?;
+        let bytes = result.meta.size;
+        if bytes > self.bytes_max {
+            let location = location.to_owned();
+            return Err(FileError::TooLarge { location, bytes, bytes_max: self.bytes_max });
+        }
+        self.throttle.take(bytes).await;
+        self.in_time(location, result.bytes()).await
+    }
+
+    /// The size of a file in bytes; `None` when there is none.
+    pub(crate) async fn size(&self, location: &str) -> Result<Option<u64>, FileError> {
+        let (store, path) = self.find(location)?;
+        self.throttle.take(0).await;
+        match self.in_time(location, store.head(&path)).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(FileError::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes a file; it may be gone already.
+    pub(crate) async fn delete(&self, location: &str) -> Result<(), FileError> {
+        let (store, path) = self.find(location)?;
+        self.throttle.take(0).await;
+        match self.in_time(location, store.delete(&path)).await {
+            Ok(()) | Err(FileError::Missing(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn find(&self, location: &str) -> Result<(Arc<dyn ObjectStore>, Path), FileError> {
+        let (warehouse, path) = split(location).ok_or_else(|| FileError::Location(location.to_owned()))?;
+        Ok((self.stores.store(warehouse), path))
+    }
+
+    async fn in_time<T>(
+        &self,
+        location: &str,
+        call: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, FileError> {
+        match timeout(self.timeout, call).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(object_store::Error::NotFound { .. })) => Err(FileError::Missing(location.to_owned())),
+            Ok(Err(source)) => Err(FileError::Store { location: location.to_owned(), source }),
+            Err(_elapsed) => Err(FileError::Timeout(location.to_owned())),
+        }
+    }
+}
+
+/// The warehouse and the path of a location. Keys that a path cannot hold as they are are refused.
+pub(crate) fn split(location: &str) -> Option<(&str, Path)> {
+    let rest = ["s3://", "s3a://", "s3n://"].iter().find_map(|scheme| location.strip_prefix(scheme))?;
+    let (warehouse, key) = rest.split_once('/')?;
+    let path = Path::parse(key).ok().filter(|path| path.as_ref() == key)?;
+    (!warehouse.is_empty() && !key.is_empty()).then_some((warehouse, path))
+}

@@ -1,0 +1,81 @@
+//! The places whose files belong to a table, and whether it has them for itself (X3).
+
+use tarn_catalog::metadata::TableMetadata;
+use tarn_catalog::state::{CatalogState, TableIdent};
+
+/// Another table lies at, in or around a table's place, so what lies there may be its own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("table '{other}' lies at, in or around {place}")]
+pub struct Overlap {
+    /// The place.
+    pub place: String,
+    /// The other table.
+    pub other: TableIdent,
+}
+
+/// Where a table's files lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Places(Vec<String>);
+
+impl Places {
+    /// The table's location, and where its properties send files. Without schemes and trailing slashes.
+    pub(crate) fn of(metadata: &TableMetadata) -> Self {
+        const PATHS: [&str; 4] = [
+            "write.data.path",
+            "write.metadata.path",
+            "write.object-storage.path",
+            "write.folder-storage.path",
+        ];
+        let named = PATHS.iter().filter_map(|name| metadata.properties().get(*name));
+        let all = std::iter::once(metadata.location()).chain(named.map(String::as_str));
+        let mut places: Vec<String> = all.filter_map(plain).collect();
+        places.sort_unstable();
+        places.dedup();
+        Self(places)
+    }
+
+    /// Does a location lie below one of the places?
+    pub(crate) fn hold(&self, location: &str) -> bool {
+        plain(location).is_some_and(|location| self.0.iter().any(|place| is_below(&location, place)))
+    }
+
+    /// Another table whose location touches one of the places.
+    pub(crate) fn overlap(&self, state: &CatalogState, ident: &TableIdent) -> Option<Overlap> {
+        state.all_tables().filter(|(other, _)| other != ident).find_map(|(other, entry)| {
+            let theirs = [plain(&entry.location), plain(&entry.metadata_location)];
+            let touches = |place: &&String| {
+                theirs.iter().flatten().any(|location| {
+                    location == *place || is_below(location, place) || is_below(place, location)
+                })
+            };
+            let place = self.0.iter().find(touches)?;
+            Some(Overlap { place: format!("s3://{place}"), other })
+        })
+    }
+}
+
+/// `<warehouse>/<key>` of a location.
+fn plain(location: &str) -> Option<String> {
+    let rest = ["s3://", "s3a://", "s3n://"].iter().find_map(|scheme| location.strip_prefix(scheme))?;
+    let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
+    // A whole bucket is nobody's place.
+    (parts.len() > 1).then(|| parts.join("/"))
+}
+
+fn is_below(location: &str, place: &str) -> bool {
+    location.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sibling_with_the_same_beginning_is_not_below() {
+        let places = Places(vec!["main/sales/t1".into()]);
+        assert!(places.hold("s3a://main/sales//t1/data/a.parquet"));
+        assert!(!places.hold("s3://main/sales/t10/data/a.parquet"));
+        assert!(!places.hold("s3://other/sales/t1/data/a.parquet"));
+        assert!(!places.hold("file:///main/sales/t1/a"));
+    }
+}
