@@ -56,7 +56,7 @@ impl ObjectCore {
         (upload, number): (&UploadId, u16),
         content: Content,
     ) -> Result<PartInfo, UploadError> {
-        let durable = Self::make_durable(content.kept, number).await?;
+        let durable = self.make_durable(set, content.kept, number).await?;
         let blob = match &durable.stored {
             Stored::Files(extents) => extents.first().map(|Extent { blob, .. }| *blob),
             Stored::Empty | Stored::Inline(_) => None,
@@ -66,7 +66,8 @@ impl ObjectCore {
         let key = key::part(upload, number);
         let put = Op::Put { space: Space::Part, key: key.clone(), value: value::encode(&part).into() };
         let expect = vec![(Space::Upload, key::upload(at, upload), Expect::Present)];
-        let _held = bucket.hold().await.map_err(|_| UploadError::NoSuchBucket)?;
+        let held = bucket.hold().await.map_err(|_| UploadError::NoSuchBucket);
+        let _held = held.inspect_err(|_| self.condemn_part(set, &part))?;
         match set.log.commit(Draft { ops: vec![put], expect, inline: None }).await {
             Ok(committed) => {
                 if let Some(replaced) = committed.replaced.into_iter().next().flatten() {

@@ -1,7 +1,8 @@
 //! Writes a blob to the shard files of a set, stripe by stripe.
 //!
 //! - W1: nothing has a name before [`BlobWriter::finish`]; dropped before that, nothing stays.
-//! - W2: `finish` answers when the shard files are durable on at least the write quorum of the set.
+//! - W2: `finish` answers when the shard files are durable on at least the write quorum of the set. When it
+//!   fails, files may have their names on some drives; none gets one later.
 //! - W3: a drive that fails a write is taken out; the blob goes on without it while the quorum lasts.
 
 use std::io;
@@ -62,6 +63,10 @@ impl BlobWriter {
         self.quorum(self.files.iter().flatten().count())
     }
 
+    pub(crate) fn id(&self) -> BlobId {
+        self.id
+    }
+
     fn blob(&self) -> Blob {
         Blob { id: self.id, size: self.size, coding: self.coding }
     }
@@ -119,10 +124,15 @@ impl BlobWriter {
                 syncs.spawn_blocking(move || (slot, file.finish()));
             }
         }
-        let mut durable = 0;
+        let (mut durable, mut lost) = (0, false);
         while let Some(synced) = syncs.join_next().await {
-            let (slot, result) = synced.map_err(|_| StorageError::Closing)?;
-            durable += self.keep(slot, result).map_or(0, |()| 1);
+            match synced {
+                Ok((slot, result)) => durable += self.keep(slot, result).map_or(0, |()| 1),
+                Err(_) => lost = true,
+            }
+        }
+        if lost {
+            return Err(StorageError::Closing);
         }
         if blob.size > 0 {
             self.quorum(durable)?;

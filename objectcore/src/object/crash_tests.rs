@@ -14,7 +14,8 @@ use crate::set::Space;
 use crate::settings::Settings;
 use crate::testing::{KIB, at, body, bucket, bytes, get};
 use crate::types::{
-    Attributes, BucketError, CompletePart, PutIf, PutOptions, ReadError, UploadError, WriteError,
+    Attributes, BucketError, CompletePart, PutIf, PutOptions, ReadError, StorageError, UploadError,
+    WriteError,
 };
 
 enum Step {
@@ -197,4 +198,66 @@ async fn a_drive_that_fails_at_any_operation_goes_unnoticed_and_is_made_whole() 
             break;
         }
     }
+}
+
+/// Puts a large object while the operation of that number fails on `victims`; what came of it.
+async fn put_failing(
+    drives: &[Arc<SimDrive>],
+    core: &ObjectCore,
+    (victims, operation, fault): (&[usize], u64, Fault),
+) -> Result<(), WriteError> {
+    for victim in victims {
+        drives[*victim].plan(drives[*victim].operations() + operation, fault);
+    }
+    let put = core.put(&at("large"), body(&bytes(200 * KIB, 1)), PutOptions::default()).await;
+    core.inner.removals.settle().await;
+    put.map(|_| ())
+}
+
+fn drives() -> Vec<Arc<SimDrive>> {
+    (0..4).map(|number| Arc::new(SimDrive::new(&format!("sim-{number}")))).collect()
+}
+
+#[tokio::test]
+async fn a_write_that_failed_before_its_record_leaves_no_files() {
+    let mut refused = 0;
+    for (victims, fault) in
+        [(&[1][..], Fault::Full), (&[1, 2], Fault::FailBefore), (&[1, 2], Fault::LoseReply)]
+    {
+        for operation in 0..20 {
+            let drives = drives();
+            let core = open(&drives).await;
+            core.create_bucket(&bucket("bucket")).await.unwrap();
+            let put = put_failing(&drives, &core, (victims, operation, fault)).await;
+            if let Err(WriteError::Storage(StorageError::Full | StorageError::TooFewDrives { .. })) = put {
+                refused += 1;
+                for slot in core.inner.sets[0].reachable() {
+                    assert_eq!(slot.list_shards().unwrap(), [], "{fault:?} at {operation}");
+                }
+            }
+            core.close().await;
+        }
+    }
+    assert!(refused > 6, "{refused} refused");
+}
+
+#[tokio::test]
+async fn a_write_of_unknown_outcome_keeps_its_files() {
+    let mut unknown = 0;
+    for fault in [Fault::LoseReply, Fault::FailBefore, Fault::Die] {
+        for operation in 0..20 {
+            let drives = drives();
+            let core = open(&drives).await;
+            core.create_bucket(&bucket("bucket")).await.unwrap();
+            let put = put_failing(&drives, &core, (&[1, 2], operation, fault)).await;
+            core.close().await;
+            if let Err(WriteError::Storage(StorageError::Unknown)) = put {
+                unknown += 1;
+                let kept =
+                    drives.iter().filter(|drive| drive.copy().list_shards().unwrap().len() == 1).count();
+                assert!(kept >= 3, "{fault:?} at {operation}: files on {kept} drives");
+            }
+        }
+    }
+    assert!(unknown > 0, "no outcome was unknown");
 }

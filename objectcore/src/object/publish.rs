@@ -30,15 +30,23 @@ pub(crate) struct Durable {
 }
 
 impl ObjectCore {
-    /// Makes the bytes of a body durable (O1).
-    pub(crate) async fn make_durable(kept: Kept, number: u16) -> Result<Durable, StorageError> {
+    /// Makes the bytes of a body durable (O1). Where that fails no record was sent that could name them, and what
+    /// got its name on some drives is condemned.
+    pub(crate) async fn make_durable(
+        &self,
+        set: &Set,
+        kept: Kept,
+        number: u16,
+    ) -> Result<Durable, StorageError> {
         Ok(match kept {
             Kept::Empty => Durable { stored: Stored::Empty, inline: None, short: false },
             Kept::Inline { blob, shards } => {
                 Durable { stored: Stored::Inline(blob), inline: Some(shards), short: false }
             }
             Kept::Files(writer) => {
-                let Finished { blob, short } = writer.finish().await?;
+                let id = writer.id();
+                let finished = writer.finish().await;
+                let Finished { blob, short } = finished.inspect_err(|_| self.condemn(set, id, vec![id]))?;
                 let extent = Extent { number, blob, checksum: None };
                 Durable { stored: Stored::Files(vec![extent]), inline: None, short }
             }

@@ -59,7 +59,7 @@ impl ObjectCore {
         content: Content,
         (when, attributes): (PutIf, Attributes),
     ) -> Result<Written, WriteError> {
-        let Durable { stored, inline, short } = Self::make_durable(content.kept, 0).await?;
+        let Durable { stored, inline, short } = self.make_durable(&set, content.kept, 0).await?;
         let version = BlobId::random();
         let object = Object {
             head: Head {
