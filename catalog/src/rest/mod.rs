@@ -14,6 +14,7 @@ mod dto;
 mod error;
 mod failure;
 mod idents;
+mod mutation;
 mod namespaces;
 mod openapi;
 mod page;

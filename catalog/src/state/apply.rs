@@ -61,6 +61,7 @@ impl CatalogState {
                 self.take_view(ident);
             }
             Change::RenameView { from, to } => self.rename_view(from, to),
+            Change::KeepReply(kept) => self.replies.keep(Arc::clone(kept), at),
         }
     }
 

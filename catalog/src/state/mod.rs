@@ -15,6 +15,7 @@ pub mod limits;
 mod name;
 mod plan;
 mod purge;
+mod reply;
 mod request;
 mod revisions;
 mod views;
@@ -33,8 +34,10 @@ pub(crate) use name::namespace_location;
 pub use name::{InvalidName, Namespace, TableIdent, check_warehouse_name, key_in_warehouse};
 pub use plan::{FreshIds, Loaded, Plan};
 pub(crate) use purge::{PURGE_KIND, PurgeOrder};
+use reply::Replies;
+pub use reply::{KeptReply, Refusal, Reply, RequestKey};
 pub use request::{
-    CreateTable, CreateView, Existing, Expect, Properties, Purge, Request, TableChange, ViewChange,
+    CreateTable, CreateView, Existing, Expect, Properties, Purge, Request, Subject, TableChange, ViewChange,
 };
 pub use revisions::Revisions;
 pub use views::ViewEntry;
@@ -46,6 +49,7 @@ pub struct CatalogState {
     commits: u64,
     warehouses: OrdMap<Arc<str>, Warehouse>,
     documents: OrdMap<(Arc<str>, Arc<str>), Document>,
+    replies: Replies,
 }
 
 /// A warehouse: a bucket with namespaces.
@@ -186,6 +190,11 @@ impl CatalogState {
     /// A table.
     pub fn table(&self, ident: &TableIdent) -> Option<&Arc<TableEntry>> {
         self.namespace(&ident.warehouse, &ident.namespace)?.tables.get(&ident.name)
+    }
+
+    /// The answer kept for an idempotency key at this time.
+    pub fn reply(&self, key: &Uuid, at: i64) -> Option<&Arc<KeptReply>> {
+        self.replies.get(key, at)
     }
 
     /// A document.

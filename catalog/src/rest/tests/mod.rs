@@ -3,6 +3,7 @@
 mod clients;
 mod config;
 mod edges;
+mod idempotency;
 mod input;
 mod namespaces;
 mod outcomes;

@@ -164,6 +164,9 @@ impl CatalogState {
             Request::RegisterView { ident, metadata_location, metadata } => {
                 self.plan_register_view(ident, metadata_location, metadata, at)
             }
+            Request::Refuse { refusal, message } => {
+                Err(Conflict::Refused { refusal: *refusal, message: Arc::clone(message) })
+            }
             Request::PutDocument { kind, id, json, expect } => {
                 self.plan_put_document((kind, id), json, *expect, at)
             }
