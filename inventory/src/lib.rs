@@ -14,7 +14,6 @@ mod digest;
 pub mod expire;
 mod files;
 mod maintenance;
-pub mod orphans;
 mod place;
 mod reach;
 mod removal;

@@ -22,8 +22,6 @@ pub(crate) enum Kind {
     Manifest,
     ManifestList,
     Statistics,
-    Metadata,
-    Unknown,
 }
 
 /// Files removed, or that would be.
@@ -111,8 +109,6 @@ impl Removed {
             Kind::Manifest => &mut self.manifests,
             Kind::ManifestList => &mut self.manifest_lists,
             Kind::Statistics => &mut self.statistics,
-            Kind::Metadata => &mut self.metadata_files,
-            Kind::Unknown => &mut self.others,
         };
         *counter += 1;
         if self.listed.len() < listed_max {

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::name::{Namespace, TableIdent};
-use super::reply::KeptReply;
 use super::request::Properties;
 
 /// Changes that happen together.
@@ -97,8 +96,6 @@ pub enum Change {
         /// The name it has.
         to: TableIdent,
     },
-    /// 12: an answer is kept for an idempotency key.
-    KeepReply(Arc<KeptReply>),
 }
 
 /// A table's new metadata.

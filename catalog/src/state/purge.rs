@@ -131,8 +131,7 @@ impl CatalogState {
             | Change::PutDocument { .. }
             | Change::DeleteDocument { .. }
             | Change::DropView { .. }
-            | Change::RenameView { .. }
-            | Change::KeepReply(_) => None,
+            | Change::RenameView { .. } => None,
         }
     }
 }

@@ -4,7 +4,6 @@ mod basics;
 mod batches;
 mod faults;
 mod history;
-mod idempotency;
 mod isolation;
 mod pace;
 mod purge;

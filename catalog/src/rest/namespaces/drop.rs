@@ -1,12 +1,15 @@
 //! `DELETE /v1/{prefix}/namespaces/{namespace}`
 
+use std::sync::Arc;
+
+use axum::extract::State;
 use http::StatusCode;
 use tarn_openapi::access::Action;
 
-use crate::rest::body::NoBody;
+use crate::rest::access::Caller;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::idents;
-use crate::rest::mutation::Mutation;
+use crate::rest::path::Place;
+use crate::rest::{Front, idents};
 use crate::state::Request;
 
 /// Drops an empty namespace.
@@ -20,11 +23,12 @@ use crate::state::Request;
     )
 )]
 pub(crate) async fn drop(
-    Mutation { front, caller, place, key, .. }: Mutation<NoBody>,
+    State(front): State<Arc<Front>>,
+    caller: Caller,
+    place: Place,
 ) -> Result<StatusCode, Failure> {
     front.allow_namespace(&caller, Action::DeleteNamespace, &place)?;
     let namespace = idents::namespace(&place.levels)?;
-    let request = Request::DropNamespace { warehouse: place.warehouse, namespace };
-    front.catalog.commit_once(request, key).await?;
+    front.catalog.commit(Request::DropNamespace { warehouse: place.warehouse, namespace }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

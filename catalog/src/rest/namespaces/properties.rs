@@ -1,13 +1,17 @@
 //! `POST /v1/{prefix}/namespaces/{namespace}/properties`
 
+use std::sync::Arc;
+
 use axum::Json as Answer;
+use axum::extract::State;
 use tarn_openapi::access::Action;
 
+use crate::rest::access::Caller;
 use crate::rest::body::Json;
 use crate::rest::dto::{UpdatePropertiesRequest, UpdatePropertiesResponse};
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::idents;
-use crate::rest::mutation::Mutation;
+use crate::rest::path::Place;
+use crate::rest::{Front, idents};
 use crate::state::Request;
 
 /// Sets and removes properties of a namespace.
@@ -22,7 +26,10 @@ use crate::state::Request;
     )
 )]
 pub(crate) async fn properties(
-    Mutation { front, caller, place, body: Json(request), key, .. }: Mutation<Json<UpdatePropertiesRequest>>,
+    State(front): State<Arc<Front>>,
+    caller: Caller,
+    place: Place,
+    Json(request): Json<UpdatePropertiesRequest>,
 ) -> Result<Answer<UpdatePropertiesResponse>, Failure> {
     front.allow_namespace(&caller, Action::UpdateNamespaceProperties, &place)?;
     let updates = request.updates.unwrap_or_default();
@@ -37,7 +44,7 @@ pub(crate) async fn properties(
         updates,
         removals: removals.clone(),
     };
-    let missing = front.catalog.commit_once(update, key).await?.missing;
+    let missing = front.catalog.commit(update).await?.missing;
     let removed = removals.into_iter().filter(|key| !missing.contains(key)).collect();
     Ok(Answer(UpdatePropertiesResponse { updated, removed, missing }))
 }

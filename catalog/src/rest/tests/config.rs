@@ -13,7 +13,6 @@ fn config(warehouse: &str) -> Value {
         },
         "overrides": {"prefix": warehouse},
         "endpoints": ENDPOINTS,
-        "idempotency-key-lifetime": "PT30M",
     })
 }
 

@@ -1,12 +1,15 @@
 //! `DELETE /v1/{prefix}/namespaces/{namespace}/views/{view}`
 
+use std::sync::Arc;
+
+use axum::extract::State;
 use http::StatusCode;
 use tarn_openapi::access::Action;
 
-use crate::rest::body::NoBody;
+use crate::rest::access::Caller;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::idents;
-use crate::rest::mutation::Mutation;
+use crate::rest::path::Place;
+use crate::rest::{Front, idents};
 use crate::state::Request;
 
 /// Drops a view. Its metadata files stay, so it can be registered again.
@@ -22,10 +25,11 @@ use crate::state::Request;
     )
 )]
 pub(crate) async fn drop(
-    Mutation { front, caller, place, key, .. }: Mutation<NoBody>,
+    State(front): State<Arc<Front>>,
+    caller: Caller,
+    place: Place,
 ) -> Result<StatusCode, Failure> {
     front.allow_view(&caller, Action::DeleteView, &place)?;
-    let request = Request::DropView { ident: idents::table(&place)? };
-    front.catalog.commit_once(request, key).await?;
+    front.catalog.commit(Request::DropView { ident: idents::table(&place)? }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,5 +4,6 @@ mod checkpoint;
 mod format;
 mod machine;
 mod names;
+mod places;
 mod tables;
 mod views;
