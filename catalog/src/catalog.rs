@@ -1,6 +1,7 @@
 //! The catalog: the state in memory, the writer behind it, and the metadata files.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -9,13 +10,16 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::commit::batch::{self, BodyError};
 use crate::commit::{
-    Checkpoints, CommitError, Committed, Parts, Published, Queue, Sources, Standing, Writer,
+    Checkpoints, CommitError, Committed, CommittedTable, CommittedView, Done, Parts, Published, Queue,
+    Sources, Standing, Writer, replay,
 };
 use crate::files::{LoadError, MetadataFiles};
 use crate::log::{IsRefusal, Log, OpenLogError, Patience, PutId, Seq, Store};
 use crate::metadata::{TableMetadata, ViewMetadata};
 use crate::settings::Settings;
-use crate::state::{CatalogState, Conflict, CreateTable, FreshIds, Request, TableEntry, TableIdent};
+use crate::state::{
+    CatalogState, Conflict, CreateTable, FreshIds, Request, RequestKey, Subject, TableEntry, TableIdent,
+};
 use crate::warehouses::WarehouseStores;
 
 /// Namespaces, tables and documents over a log in an object store. Cheap to clone.
@@ -29,6 +33,7 @@ struct Inner {
     published: Arc<Published>,
     files: Arc<MetadataFiles>,
     warehouses: Arc<dyn WarehouseStores>,
+    reply_lifetime: Duration,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Work that answers nobody. It stops with the catalog and goes on when it is opened again.
     background: Mutex<JoinSet<()>>,
@@ -108,6 +113,7 @@ impl Catalog {
         let published = Arc::new(Published::new(state.clone(), log.tail().seq));
         let (queue, receiver) = Queue::new(settings.queue_requests_max, settings.retry_after);
         let size_bytes = recovered.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.body.len());
+        let reply_lifetime = settings.reply_lifetime;
         let checkpoints = Checkpoints::new(trimmer, (records, bytes), size_bytes, &settings);
         let writer = Writer::new(Parts {
             log,
@@ -125,6 +131,7 @@ impl Catalog {
                 published,
                 files,
                 warehouses,
+                reply_lifetime,
                 writer,
                 background: Mutex::default(),
             }),
@@ -159,7 +166,60 @@ impl Catalog {
 
     /// Checks `request` against the state, makes it durable, then answers.
     pub async fn commit(&self, request: Request) -> Result<Committed, CommitError> {
-        self.inner.queue.commit(request).await
+        self.inner.queue.commit(request, None).await
+    }
+
+    /// The same for a request with an idempotency key: however often it is sent, also after a restart, it is done
+    /// once and answered as the first time. What is answered of a table is what its commit left.
+    pub async fn commit_once(
+        &self,
+        request: Request,
+        key: Option<RequestKey>,
+    ) -> Result<Committed, CommitError> {
+        let subject = request.subject();
+        let committed = self.inner.queue.commit(request, key).await?;
+        self.read_again(committed, subject).await
+    }
+
+    /// The answer that was given to a request about `subject` with this key, if it was sent before.
+    pub async fn answered(
+        &self,
+        key: &RequestKey,
+        subject: Subject,
+    ) -> Option<Result<Committed, CommitError>> {
+        let kept = self.snapshot().reply(&key.key, System.now())?.clone();
+        let Done { tables, views, missing, again } = match replay(key, &kept) {
+            Ok(done) => done,
+            Err(conflict) => return Some(Err(conflict.into())),
+        };
+        let committed = Committed { seq: *self.watch().borrow(), tables, views, missing, again };
+        Some(self.read_again(committed, Some(subject)).await)
+    }
+
+    async fn read_again(
+        &self,
+        mut committed: Committed,
+        subject: Option<Subject>,
+    ) -> Result<Committed, CommitError> {
+        let Some(location) = committed.again.take() else { return Ok(committed) };
+        let metadata_location = location.to_string();
+        match subject {
+            Some(Subject::Table(ident)) => {
+                let metadata = self.inner.files.load(&location).await?;
+                committed.tables = vec![CommittedTable { ident, metadata_location, metadata }];
+            }
+            Some(Subject::View(ident)) => {
+                let metadata = self.inner.files.load_view(&location).await?;
+                committed.views = vec![CommittedView { ident, metadata_location, metadata }];
+            }
+            None => {}
+        }
+        Ok(committed)
+    }
+
+    /// How long answers are kept for idempotency keys.
+    pub fn reply_lifetime(&self) -> Duration {
+        self.inner.reply_lifetime
     }
 
     /// The table as it is now; `None` when there is none of this name.

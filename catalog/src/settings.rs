@@ -28,6 +28,9 @@ pub struct Settings {
     pub append_backoff: Duration,
     /// What a refused caller is told to wait.
     pub retry_after: Duration,
+    /// How long answers are kept for idempotency keys. Half an hour outlasts the retries of every client known, and
+    /// an outage an operator ends; it is also what the specification shows.
+    pub reply_lifetime: Duration,
     /// A checkpoint is written after so many log records; a large state is written less often ...
     pub checkpoint_records: u64,
     /// ... or after so many bytes of them, but not fewer than the last checkpoint has.
@@ -48,6 +51,7 @@ impl Default for Settings {
             append_deadline: Duration::from_secs(10),
             append_backoff: Duration::from_millis(20),
             retry_after: Duration::from_secs(1),
+            reply_lifetime: Duration::from_secs(30 * 60),
             checkpoint_records: 1000,
             checkpoint_bytes: 16 << 20,
         }

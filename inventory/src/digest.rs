@@ -49,6 +49,11 @@ impl Digest {
         first.copy_from_slice(&hash.finalize()[..16]);
         Self(u128::from_le_bytes(first))
     }
+
+    /// The digest of an object of a warehouse.
+    pub(crate) fn of_object(warehouse: &str, key: &str) -> Self {
+        Self::of(&format!("s3://{warehouse}/{key}"))
+    }
 }
 
 impl Part {
@@ -87,6 +92,7 @@ mod tests {
         let one = Digest::of("s3://main/a/b.parquet");
         assert_eq!(one, Digest::of("s3a://main/a/b.parquet"));
         assert_eq!(one, Digest::of("s3n://main//a///b.parquet"));
+        assert_eq!(one, Digest::of_object("main", "a/b.parquet"));
         assert_ne!(one, Digest::of("s3://main/ab.parquet"));
         assert_ne!(one, Digest::of("s3://main/a/b%2Eparquet"));
     }

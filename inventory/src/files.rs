@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use tarn_catalog::WarehouseStores;
 use tokio::time::timeout;
 
@@ -93,6 +94,15 @@ impl Files {
             Err(FileError::Missing(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Every file below a place, in no order to rely on.
+    pub(crate) fn list(
+        &self,
+        warehouse: &str,
+        place: &Path,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.stores.store(warehouse).list(Some(place))
     }
 
     /// Deletes a file; it may be gone already.

@@ -14,6 +14,7 @@ mod digest;
 pub mod expire;
 mod files;
 mod maintenance;
+pub mod orphans;
 mod place;
 mod reach;
 mod removal;

@@ -8,6 +8,7 @@ use tarn_catalog::{Catalog, WarehouseStores};
 use crate::Settings;
 use crate::expire::{Expire, ExpireError, Expired, Retention};
 use crate::files::Files;
+use crate::orphans::{Age, OrphanError, Orphans, Unreferenced};
 use crate::removal::Mode;
 
 /// Maintains tables.
@@ -34,5 +35,20 @@ impl Maintenance {
     ) -> Result<Expired, ExpireError> {
         let Self { catalog, files, settings } = self;
         Expire { catalog, files, settings, mode }.run(ident, retention, now_ms).await
+    }
+
+    /// Removes the files below a table's location that nothing names, and its old metadata files if it wants that.
+    pub async fn remove_unreferenced(
+        &self,
+        ident: &TableIdent,
+        age: Age,
+        mode: Mode,
+        now_ms: i64,
+    ) -> Result<Unreferenced, OrphanError> {
+        let Self { catalog, files, settings } = self;
+        let orphans = Orphans { catalog, files, settings, mode };
+        let mut outcome = orphans.run(ident, age, now_ms).await?;
+        outcome.old_metadata = orphans.old_metadata(ident, now_ms).await?;
+        Ok(outcome)
     }
 }

@@ -34,23 +34,34 @@ impl Places {
         Self(places)
     }
 
+    /// The table's location alone.
+    pub(crate) fn location_of(metadata: &TableMetadata) -> Self {
+        Self(plain(metadata.location()).into_iter().collect())
+    }
+
     /// Does a location lie below one of the places?
     pub(crate) fn hold(&self, location: &str) -> bool {
         plain(location).is_some_and(|location| self.0.iter().any(|place| is_below(&location, place)))
     }
 
-    /// Another table whose location touches one of the places.
+    /// Another table or a view whose location touches one of the places.
     pub(crate) fn overlap(&self, state: &CatalogState, ident: &TableIdent) -> Option<Overlap> {
-        state.all_tables().filter(|(other, _)| other != ident).find_map(|(other, entry)| {
-            let theirs = [plain(&entry.location), plain(&entry.metadata_location)];
-            let touches = |place: &&String| {
-                theirs.iter().flatten().any(|location| {
-                    location == *place || is_below(location, place) || is_below(place, location)
-                })
-            };
-            let place = self.0.iter().find(touches)?;
+        let tables = state.all_tables().filter(|(other, _)| other != ident);
+        let tables = tables.map(|(other, entry)| (other, [&entry.location, &entry.metadata_location]));
+        let views = state.all_views();
+        let views = views.map(|(other, entry)| (other, [&entry.location, &entry.metadata_location]));
+        tables.chain(views).find_map(|(other, theirs)| {
+            let place = theirs.into_iter().find_map(|location| self.touched_by(location))?;
             Some(Overlap { place: format!("s3://{place}"), other })
         })
+    }
+
+    /// The place that a location is, lies in or lies around.
+    fn touched_by(&self, location: &str) -> Option<&String> {
+        let location = plain(location)?;
+        self.0
+            .iter()
+            .find(|place| location == **place || is_below(&location, place) || is_below(place, &location))
     }
 }
 

@@ -138,6 +138,12 @@ impl Live {
     pub(crate) fn holds_manifest(&self, manifest: &str) -> bool {
         self.manifests.contains(&Digest::of(manifest))
     }
+
+    /// Adds a file that is live for another reason.
+    pub(crate) fn insert(&mut self, location: &str) -> Result<(), ReachError> {
+        self.files.insert(Digest::of(location))?;
+        Ok(())
+    }
 }
 
 /// The part of a table's metadata that stays.

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Manifest,
     ManifestList,
     Statistics,
+    Metadata,
+    Unknown,
 }
 
 /// Files removed, or that would be.
@@ -109,6 +111,8 @@ impl Removed {
             Kind::Manifest => &mut self.manifests,
             Kind::ManifestList => &mut self.manifest_lists,
             Kind::Statistics => &mut self.statistics,
+            Kind::Metadata => &mut self.metadata_files,
+            Kind::Unknown => &mut self.others,
         };
         *counter += 1;
         if self.listed.len() < listed_max {

@@ -137,8 +137,11 @@ impl World {
         if !step.adds.is_empty() {
             let mut files = Vec::new();
             for name in step.adds {
-                let path = format!("{location}/data/{name}");
+                // Some engines write `s3a://` into manifests.
+                let spelling = name.strip_prefix("s3a/");
+                let path = format!("{location}/data/{}", spelling.unwrap_or(name));
                 self.put(&path, "rows").await;
+                let path = if spelling.is_some() { path.replacen("s3:", "s3a:", 1) } else { path };
                 files.push((data_file(&path), None));
             }
             manifests.push(self.manifest(&parsed, step.id, sequence, files, "add").await);

@@ -5,4 +5,3 @@ pub mod access;
 mod action;
 pub mod page;
 pub mod request;
-pub mod vend;

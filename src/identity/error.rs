@@ -42,7 +42,7 @@ pub enum AuthError {
     #[error("the security token has expired")]
     ExpiredToken,
     /// `x-amz-content-sha256` is missing.
-    #[error("the header x-amz-content-sha256 is required")]
+    #[error("Missing required header for this request: x-amz-content-sha256")]
     MissingContentSha256,
     /// `x-amz-content-sha256` is none of the accepted values.
     #[error("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a known streaming value, or a SHA-256 in hex")]

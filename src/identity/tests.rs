@@ -211,7 +211,10 @@ async fn each_refusal_has_its_own_code() {
     assert_eq!(refusal(unsigned_header).await, "AccessDenied");
     let mut no_hash = sign(&[], 0);
     no_hash.headers.remove("x-amz-content-sha256");
-    assert_eq!(refusal(no_hash).await, "InvalidRequest");
+    assert_eq!(refusal(no_hash.clone()).await, "InvalidRequest");
+    // S3's own words: they are what people search for.
+    let (_, text) = send(no_hash, "body").await;
+    assert!(text.contains("Missing required header for this request: x-amz-content-sha256"), "{text}");
     for (header, code) in [
         ("AWS AKID:c2ln", "InvalidRequest"),
         ("Bearer token", "InvalidRequest"),

@@ -19,6 +19,8 @@ pub struct Committed {
     pub views: Vec<CommittedView>,
     /// For an update of a namespace: properties to remove that it did not have.
     pub missing: Vec<String>,
+    /// It was done before, under the same idempotency key, and is answered again from this file.
+    pub(crate) again: Option<Arc<str>>,
 }
 
 /// A planned request's part of [`Committed`].
@@ -26,6 +28,7 @@ pub(crate) struct Done {
     pub(crate) tables: Vec<CommittedTable>,
     pub(crate) views: Vec<CommittedView>,
     pub(crate) missing: Vec<String>,
+    pub(crate) again: Option<Arc<str>>,
 }
 
 /// A table as a commit left it.

@@ -4,13 +4,16 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use super::batch::Body;
 use super::outcome::{CommitError, CommittedTable, CommittedView, Done};
 use super::queue::Waiting;
 use crate::files::{LoadError, MetadataFiles, MetadataKind};
 use crate::metadata::Metadata;
-use crate::state::{CatalogState, Conflict, FreshIds, Loaded, Request};
+use crate::state::{
+    CatalogState, Change, Commit, Conflict, FreshIds, KeptReply, Loaded, Plan, Reply, Request, RequestKey,
+};
 
 /// A batch that has grown to so many bytes takes no further request. One request adds a few MiB at
 /// most (`state::limits`), far from what a record may hold.
@@ -49,7 +52,7 @@ pub(crate) fn plan(
         if planned.body.len() >= BODY_BYTES {
             break;
         }
-        match plan_one(&mut planned, index, &waiting.request, &mut sources, at, ids) {
+        match plan_one(&mut planned, index, waiting, &mut sources, at, ids) {
             Ok(done) => planned.results.push(Ok(done)),
             Err(Stop::Failed(error)) => planned.results.push(Err(error)),
             Err(Stop::NotLoaded(conflict)) if index == 0 => {
@@ -69,23 +72,38 @@ enum Stop {
 fn plan_one(
     planned: &mut Planned,
     index: usize,
-    request: &Request,
+    waiting: &Waiting,
     sources: &mut Sources,
     at: i64,
     ids: &mut FreshIds,
 ) -> Result<Done, Stop> {
+    let Waiting { request, key, .. } = waiting;
+    if let Some(key) = key
+        && let Some(kept) = planned.state.reply(&key.key, at)
+    {
+        return replay(key, kept).map_err(|conflict| Stop::Failed(CommitError::Conflict(conflict)));
+    }
     let loaded = gather(&planned.state, request, sources)?;
     // Planning changes nothing but the ids, so a defect met by one request stops neither the batch nor
     // the writer.
     let planning = AssertUnwindSafe(|| planned.state.plan(request, &loaded, at, ids));
     let plan = catch_unwind(planning).map_err(|_panic| Stop::Failed(CommitError::Defect))?;
-    let plan = plan.map_err(|conflict| match conflict {
-        Conflict::NotLoaded(_) => Stop::NotLoaded(conflict),
-        other => Stop::Failed(CommitError::Conflict(other)),
-    })?;
+    let mut plan = match plan {
+        Ok(plan) => plan,
+        Err(conflict @ Conflict::NotLoaded(_)) => return Err(Stop::NotLoaded(conflict)),
+        Err(conflict) => {
+            if let (Some(key), Some(refusal)) = (key, conflict.refusal()) {
+                let reply = Reply::refused(refusal, &conflict.to_string());
+                planned.add(&Commit { at, changes: vec![keep(key, reply, at)] });
+            }
+            return Err(Stop::Failed(CommitError::Conflict(conflict)));
+        }
+    };
+    if let Some(key) = key {
+        plan.commit.changes.push(keep(key, reply(request, &plan), at));
+    }
     if !plan.is_empty() {
-        planned.state.apply(&plan.commit);
-        planned.body.push(&plan.commit);
+        planned.add(&plan.commit);
     }
     for (location, metadata) in plan.writes {
         sources.insert(location.clone(), Ok(metadata.clone()));
@@ -97,7 +115,67 @@ fn plan_one(
         tables: plan.tables.into_iter().map(table).collect(),
         views: plan.views.into_iter().map(view).collect(),
         missing: plan.missing,
+        again: None,
     })
+}
+
+impl Planned {
+    fn add(&mut self, commit: &Commit) {
+        self.state.apply(commit);
+        self.body.push(commit);
+    }
+}
+
+/// The answer that was given to this key, if it was this request's.
+pub(crate) fn replay(key: &RequestKey, kept: &KeptReply) -> Result<Done, Conflict> {
+    if kept.request != key.request {
+        return Err(Conflict::KeyReused);
+    }
+    let done = |missing, again| Done { tables: Vec::new(), views: Vec::new(), missing, again };
+    match &kept.reply {
+        Reply::Done => Ok(done(Vec::new(), None)),
+        Reply::Metadata(location) => Ok(done(Vec::new(), Some(Arc::clone(location)))),
+        Reply::Missing(missing) => Ok(done(missing.clone(), None)),
+        Reply::Refused { refusal, message } => {
+            Err(Conflict::Refused { refusal: *refusal, message: Arc::clone(message) })
+        }
+    }
+}
+
+fn keep(key: &RequestKey, reply: Reply, at: i64) -> Change {
+    let until = at.saturating_add(key.lifetime_ms);
+    Change::KeepReply(Arc::new(KeptReply { key: key.key, request: key.request, until, reply }))
+}
+
+/// What to keep of the answer to a request that was planned.
+fn reply(request: &Request, plan: &Plan) -> Reply {
+    match request {
+        Request::CreateTable(_) | Request::RegisterTable { .. } | Request::CommitTables(_) => {
+            match &plan.tables[..] {
+                [(_, location, _)] => Reply::Metadata(location.as_str().into()),
+                // Only a transaction names several; its answer holds none.
+                _ => Reply::Done,
+            }
+        }
+        Request::CreateView(_) | Request::CommitView(_) | Request::RegisterView { .. } => {
+            match &plan.views[..] {
+                [(_, location, _)] => Reply::Metadata(location.as_str().into()),
+                _ => Reply::Done,
+            }
+        }
+        Request::UpdateNamespace { .. } => Reply::Missing(plan.missing.clone()),
+        Request::CreateWarehouse { .. }
+        | Request::DropWarehouse { .. }
+        | Request::CreateNamespace { .. }
+        | Request::DropNamespace { .. }
+        | Request::DropTable { .. }
+        | Request::RenameTable { .. }
+        | Request::DropView { .. }
+        | Request::RenameView { .. }
+        | Request::Refuse { .. }
+        | Request::PutDocument { .. }
+        | Request::DeleteDocument { .. } => Reply::Done,
+    }
 }
 
 /// The metadata of every table and view the request names that exists.

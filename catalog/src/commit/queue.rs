@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::outcome::{CommitError, Committed, Silence};
 use crate::log::PutId;
-use crate::state::Request;
+use crate::state::{Request, RequestKey};
 
 /// What the writer is sent.
 pub(crate) enum Message {
@@ -19,6 +19,7 @@ pub(crate) enum Message {
 /// A request and who waits for its answer.
 pub(crate) struct Waiting {
     pub(crate) request: Request,
+    pub(crate) key: Option<RequestKey>,
     answer: oneshot::Sender<Result<Committed, CommitError>>,
 }
 
@@ -41,9 +42,13 @@ impl Queue {
         (Self { sender, retry_after }, receiver)
     }
 
-    pub(crate) async fn commit(&self, request: Request) -> Result<Committed, CommitError> {
+    pub(crate) async fn commit(
+        &self,
+        request: Request,
+        key: Option<RequestKey>,
+    ) -> Result<Committed, CommitError> {
         let (answer, answered) = oneshot::channel();
-        match self.sender.try_send(Message::Commit(Box::new(Waiting { request, answer }))) {
+        match self.sender.try_send(Message::Commit(Box::new(Waiting { request, key, answer }))) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
                 return Err(CommitError::Busy { retry_after: self.retry_after });

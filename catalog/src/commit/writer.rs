@@ -312,8 +312,8 @@ fn answer(waiting: Vec<Waiting>, results: Vec<Result<Done, CommitError>>, seq: S
         let outcome = if result.is_ok() { "done" } else { "refused" };
         metrics::counter!("tarn_catalog_commits_total", "outcome" => outcome).increment(1);
         waiting.answer(result.map(|done| {
-            let Done { tables, views, missing } = done;
-            Committed { seq, tables, views, missing }
+            let Done { tables, views, missing, again } = done;
+            Committed { seq, tables, views, missing, again }
         }));
     }
 }

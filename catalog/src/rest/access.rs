@@ -13,7 +13,7 @@ use super::path::Place;
 
 /// Who sent the request. A request without a principal is anonymous.
 pub(crate) struct Caller {
-    pub(crate) principal: Principal,
+    principal: Principal,
     sender: Option<Sender>,
 }
 

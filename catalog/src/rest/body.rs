@@ -45,10 +45,42 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Front>> for Query<T> {
     }
 }
 
-/// A body of at most 32 MiB. It counts against the budget as long as it lives.
-pub(crate) struct LargeBody {
-    pub(crate) bytes: Bytes,
-    _admitted: OwnedSemaphorePermit,
+/// A body of at most 32 MiB, not parsed yet.
+pub(crate) struct LargeBody(pub(crate) Bytes);
+
+/// No body; one that is sent is not read.
+pub(crate) struct NoBody;
+
+/// What a route makes of its body.
+pub(crate) trait FromBody: Sized {
+    /// The longest body that is read; 0 reads none.
+    const BYTES_MAX: usize;
+
+    fn from_body(bytes: Bytes) -> Result<Self, Failure>;
+}
+
+impl<T: DeserializeOwned> FromBody for Json<T> {
+    const BYTES_MAX: usize = SMALL_BYTES_MAX;
+
+    fn from_body(bytes: Bytes) -> Result<Self, Failure> {
+        parse(&bytes).map(Self)
+    }
+}
+
+impl FromBody for LargeBody {
+    const BYTES_MAX: usize = COMMIT_BYTES_MAX;
+
+    fn from_body(bytes: Bytes) -> Result<Self, Failure> {
+        Ok(Self(bytes))
+    }
+}
+
+impl FromBody for NoBody {
+    const BYTES_MAX: usize = 0;
+
+    fn from_body(_: Bytes) -> Result<Self, Failure> {
+        Ok(Self)
+    }
 }
 
 /// The budget of bytes, counted in KiB.
@@ -65,16 +97,6 @@ impl<T: DeserializeOwned> FromRequest<Arc<Front>> for Json<T> {
     }
 }
 
-impl FromRequest<Arc<Front>> for LargeBody {
-    type Rejection = Failure;
-
-    async fn from_request(request: Request, front: &Arc<Front>) -> Result<Self, Failure> {
-        let _admitted = admit(&request, front, COMMIT_BYTES_MAX)?;
-        let bytes = read(request.into_body(), COMMIT_BYTES_MAX).await?;
-        Ok(Self { bytes, _admitted })
-    }
-}
-
 /// The JSON in `bytes`; what is wrong with it goes to the caller.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     // serde takes an array for a struct, field by field; the specification does not.
@@ -86,7 +108,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
 }
 
 /// Takes the body's length from the budget. A stranger's body is not read at all.
-fn admit(request: &Request, front: &Front, limit: usize) -> Result<OwnedSemaphorePermit, Failure> {
+pub(crate) fn admit(request: &Request, front: &Front, limit: usize) -> Result<OwnedSemaphorePermit, Failure> {
     front.allow_to_send(request.extensions().get::<Principal>())?;
     let said = request.body().size_hint().exact().unwrap_or(limit as u64);
     if said > limit as u64 {
@@ -104,7 +126,7 @@ fn too_long(limit: usize) -> Failure {
     Failure::new(Kind::TooLarge, format!("the body is longer than {limit} bytes"))
 }
 
-async fn read(body: Body, limit: usize) -> Result<Bytes, Failure> {
+pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Failure> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) => Err(failure(error.as_ref(), limit)),

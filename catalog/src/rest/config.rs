@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use tarn_openapi::access::{Action, Resource};
 use utoipa::{IntoParams, ToSchema};
@@ -17,7 +19,7 @@ use super::idents;
 
 /// The routes served, as the specification spells them. Without this list clients assume an older
 /// one that lacks the HEADs.
-pub(crate) const ENDPOINTS: [&str; 25] = [
+pub(crate) const ENDPOINTS: [&str; 24] = [
     "GET /v1/{prefix}/namespaces",
     "POST /v1/{prefix}/namespaces",
     "GET /v1/{prefix}/namespaces/{namespace}",
@@ -31,7 +33,6 @@ pub(crate) const ENDPOINTS: [&str; 25] = [
     "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}",
     "DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}",
     "POST /v1/{prefix}/namespaces/{namespace}/register",
-    "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials",
     "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics",
     "POST /v1/{prefix}/tables/rename",
     "POST /v1/{prefix}/transactions/commit",
@@ -61,6 +62,9 @@ pub(crate) struct CatalogConfig {
     overrides: BTreeMap<&'static str, String>,
     /// The routes served.
     endpoints: Vec<&'static str>,
+    /// Idempotency keys are understood, and their answers kept so long (ISO 8601).
+    #[serde(rename = "idempotency-key-lifetime")]
+    idempotency_key_lifetime: String,
 }
 
 /// What this server serves, for one warehouse.
@@ -86,7 +90,12 @@ pub(crate) async fn get(
         defaults: front.answers.client_config().clone(),
         overrides: BTreeMap::from([("prefix", warehouse.to_string())]),
         endpoints: ENDPOINTS.to_vec(),
+        idempotency_key_lifetime: iso_8601(front.catalog.reply_lifetime()),
     }))
+}
+
+fn iso_8601(duration: Duration) -> String {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX).to_string()
 }
 
 /// Some clients send the warehouse's location for its name.

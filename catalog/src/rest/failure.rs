@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::error::{Failure, Kind};
 use crate::commit::{CommitError, Silence};
 use crate::files::{LoadError, WriteError};
-use crate::state::Conflict;
+use crate::state::{Conflict, Refusal};
 use crate::warehouses::WarehouseError;
 
 /// What a client is told to wait when a store fails.
@@ -38,32 +38,52 @@ impl From<CommitError> for Failure {
 
 impl From<Conflict> for Failure {
     fn from(conflict: Conflict) -> Self {
-        let kind = match &conflict {
-            Conflict::NoSuchWarehouse(_) => Kind::NoSuchWarehouse,
-            Conflict::NoSuchNamespace(_) => Kind::NoSuchNamespace,
-            Conflict::NoSuchTable(_) => Kind::NoSuchTable,
-            Conflict::NoSuchView(_) => Kind::NoSuchView,
-            Conflict::NoSuchDocument { .. } => Kind::NotFound,
-            Conflict::WarehouseExists(_)
-            | Conflict::NamespaceExists(_)
-            | Conflict::TableExists(_)
-            | Conflict::ViewExists(_) => Kind::AlreadyExists,
-            Conflict::WarehouseNotEmpty(_) | Conflict::NamespaceNotEmpty(_) => Kind::NamespaceNotEmpty,
-            Conflict::SetAndRemoved(_) => Kind::Unprocessable,
-            Conflict::Requirement { .. }
-            | Conflict::ViewRequirement { .. }
-            | Conflict::Stale { .. }
-            | Conflict::Purged { .. }
-            | Conflict::DocumentChanged { .. } => Kind::CommitFailed,
-            Conflict::Update { .. }
-            | Conflict::ViewUpdate { .. }
-            | Conflict::Name(_)
-            | Conflict::Invalid(_) => Kind::BadRequest,
-            Conflict::NotLoaded(_) => {
-                return Failure::unavailable(conflict.to_string(), STORE_RETRY_AFTER);
-            }
-        };
-        Failure::new(kind, conflict.to_string())
+        match conflict.refusal() {
+            Some(refusal) => Failure::new(kind(refusal), conflict.to_string()),
+            None => Failure::unavailable(conflict.to_string(), STORE_RETRY_AFTER),
+        }
+    }
+}
+
+impl Kind {
+    /// Which refusal this is, of those that are kept for an idempotency key.
+    pub(crate) fn refusal(self) -> Option<Refusal> {
+        match self {
+            Kind::BadRequest => Some(Refusal::BadRequest),
+            Kind::NoSuchWarehouse => Some(Refusal::NoSuchWarehouse),
+            Kind::NoSuchNamespace => Some(Refusal::NoSuchNamespace),
+            Kind::NoSuchTable => Some(Refusal::NoSuchTable),
+            Kind::NoSuchView => Some(Refusal::NoSuchView),
+            Kind::NotFound => Some(Refusal::NotFound),
+            Kind::AlreadyExists => Some(Refusal::AlreadyExists),
+            Kind::NamespaceNotEmpty => Some(Refusal::NotEmpty),
+            Kind::CommitFailed => Some(Refusal::CommitFailed),
+            Kind::Unprocessable | Kind::Damaged => Some(Refusal::Unprocessable),
+            Kind::NotAuthorized
+            | Kind::Forbidden
+            | Kind::NoSuchRoute
+            | Kind::MethodNotAllowed
+            | Kind::TooLarge
+            | Kind::Unavailable
+            | Kind::CommitStateUnknown
+            | Kind::CommitDeadline
+            | Kind::Internal => None,
+        }
+    }
+}
+
+fn kind(refusal: Refusal) -> Kind {
+    match refusal {
+        Refusal::BadRequest => Kind::BadRequest,
+        Refusal::NoSuchWarehouse => Kind::NoSuchWarehouse,
+        Refusal::NoSuchNamespace => Kind::NoSuchNamespace,
+        Refusal::NoSuchTable => Kind::NoSuchTable,
+        Refusal::NoSuchView => Kind::NoSuchView,
+        Refusal::NotFound => Kind::NotFound,
+        Refusal::AlreadyExists => Kind::AlreadyExists,
+        Refusal::NotEmpty => Kind::NamespaceNotEmpty,
+        Refusal::CommitFailed => Kind::CommitFailed,
+        Refusal::Unprocessable => Kind::Unprocessable,
     }
 }
 

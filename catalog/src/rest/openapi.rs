@@ -18,7 +18,6 @@ use super::{config, namespaces, tables, transactions, views, warehouses};
     tables::load::load,
     tables::exists::exists,
     tables::commit::commit,
-    tables::credentials::credentials,
     tables::drop::drop,
     tables::register::register,
     tables::rename::rename,

@@ -1,17 +1,13 @@
 //! `POST /v1/{prefix}/transactions/commit`
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use http::StatusCode;
 use tarn_openapi::access::Action;
 
-use super::access::Caller;
 use super::body::{LargeBody, parse};
 use super::dto::CommitTransactionRequest;
 use super::error::{ErrorEnvelope, Failure};
-use super::path::Place;
-use super::{Front, idents};
+use super::idents;
+use super::mutation::Mutation;
 use crate::state::{Request, TableChange};
 
 /// Changes several tables or none. A table with requirements and no updates is only read: the
@@ -29,12 +25,9 @@ use crate::state::{Request, TableChange};
     )
 )]
 pub(crate) async fn commit(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
-    body: LargeBody,
+    Mutation { front, caller, place, body: LargeBody(bytes), key, .. }: Mutation<LargeBody>,
 ) -> Result<StatusCode, Failure> {
-    let request: CommitTransactionRequest = parse(&body.bytes)?;
+    let request: CommitTransactionRequest = parse(&bytes)?;
     let mut changes = Vec::with_capacity(request.table_changes.len());
     for change in request.table_changes {
         let Some(identifier) = change.identifier else {
@@ -53,6 +46,6 @@ pub(crate) async fn commit(
             updates: change.updates,
         });
     }
-    front.catalog.commit(Request::CommitTables(changes)).await?;
+    front.catalog.commit_once(Request::CommitTables(changes), key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -29,32 +29,24 @@ impl CatalogState {
             }
             Change::DropWarehouse { name } => {
                 self.warehouses.remove(name);
-                self.locations = self.collect_locations();
             }
             Change::PutNamespace { warehouse, namespace, properties } => {
                 self.namespace_mut(warehouse, namespace).properties = Arc::new(properties.clone());
             }
             Change::DropNamespace { warehouse, namespace } => {
-                let found = self.warehouses.get_mut(warehouse);
-                let dropped = found.and_then(|found| found.namespaces.remove(namespace));
-                if let Some(dropped) = dropped {
-                    let tables = dropped.tables.values().map(|entry| &entry.location);
-                    let views = dropped.views.values().map(|entry| &entry.location);
-                    tables.chain(views).for_each(|location| self.locations.remove(location));
+                if let Some(found) = self.warehouses.get_mut(warehouse) {
+                    found.namespaces.remove(namespace);
                 }
             }
             Change::PutTable(put) => self.put_table(put, at),
             Change::DropTable { ident } => {
-                if let Some(table) = self.take_table(ident) {
-                    self.locations.remove(&table.location);
-                }
+                self.take_table(ident);
             }
             Change::RenameTable { from, to } => {
                 if let Some(table) = self.take_table(from) {
-                    let tables = &mut self.namespace_mut(&to.warehouse, &to.namespace).tables;
-                    if let Some(replaced) = tables.insert(Arc::clone(&to.name), table) {
-                        self.locations.remove(&replaced.location);
-                    }
+                    self.namespace_mut(&to.warehouse, &to.namespace)
+                        .tables
+                        .insert(Arc::clone(&to.name), table);
                 }
             }
             Change::PutDocument { kind, id, json } => {
@@ -66,11 +58,10 @@ impl CatalogState {
             }
             Change::PutView(put) => self.put_view(put),
             Change::DropView { ident } => {
-                if let Some(view) = self.take_view(ident) {
-                    self.locations.remove(&view.location);
-                }
+                self.take_view(ident);
             }
             Change::RenameView { from, to } => self.rename_view(from, to),
+            Change::KeepReply(kept) => self.replies.keep(Arc::clone(kept), at),
         }
     }
 
@@ -116,14 +107,7 @@ impl CatalogState {
             revision: number,
             revisions,
         };
-        let replaced = tables.insert(Arc::clone(&put.ident.name), Arc::new(entry));
-        if replaced.as_ref().is_some_and(|replaced| replaced.location == put.location) {
-            return;
-        }
-        if let Some(replaced) = replaced {
-            self.locations.remove(&replaced.location);
-        }
-        self.locations.add(&put.location);
+        tables.insert(Arc::clone(&put.ident.name), Arc::new(entry));
     }
 }
 

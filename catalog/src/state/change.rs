@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::name::{Namespace, TableIdent};
+use super::reply::KeptReply;
 use super::request::Properties;
 
 /// Changes that happen together.
@@ -96,6 +97,8 @@ pub enum Change {
         /// The name it has.
         to: TableIdent,
     },
+    /// 12: an answer is kept for an idempotency key.
+    KeepReply(Arc<KeptReply>),
 }
 
 /// A table's new metadata.

@@ -1,7 +1,7 @@
 //! The state as bytes: what a checkpoint of the catalog log holds.
 //!
-//! `version byte || postcard(Stored) || postcard(Vec<StoredViews>)`. Version 1 ends before the views. The
-//! checkpoint's object carries magic, length and checksum.
+//! `version byte || postcard(Stored) || postcard(Vec<StoredViews>) || postcard(Vec<KeptReply>)`. Version 2 ends before
+//! the replies, version 1 before the views. The checkpoint's object carries magic, length and checksum.
 //! Names that many tables share are stored once, so that 100,000 tables load in a fraction of a second.
 
 use std::sync::Arc;
@@ -9,13 +9,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::reply::{KeptReply, Replies};
 use super::{
     CatalogState, Document, Namespace, NamespaceEntry, Properties, Revisions, TableEntry, TableIdent,
     ViewPut, Warehouse,
 };
 
-const VERSION: u8 = 2;
-/// The version without views.
+const VERSION: u8 = 3;
+/// The version without replies.
+const VERSION_WITHOUT_REPLIES: u8 = 2;
+/// The version without views, too.
 const VERSION_WITHOUT_VIEWS: u8 = 1;
 
 /// The bytes are not a checkpoint this version of Tarn reads.
@@ -28,6 +31,9 @@ pub enum InvalidCheckpoint {
     #[error("the checkpoint is damaged: {0}")]
     Damaged(postcard::Error),
 }
+
+/// Replies are in order of their end.
+type Contents = (Stored, Vec<StoredViews>, Vec<Arc<KeptReply>>);
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -94,7 +100,8 @@ impl CatalogState {
                 .collect(),
             documents: self.documents.iter().map(store_document).collect(),
         };
-        let bytes = postcard::to_extend(&(stored, self.store_views()), vec![VERSION]);
+        let replies: Vec<&Arc<KeptReply>> = self.replies.iter().collect();
+        let bytes = postcard::to_extend(&(stored, self.store_views(), replies), vec![VERSION]);
         // Serializing plain structs into memory has no way to fail.
         bytes.expect("a catalog state is serializable")
     }
@@ -104,10 +111,12 @@ impl CatalogState {
         let (version, rest) = bytes
             .split_first()
             .ok_or(InvalidCheckpoint::Damaged(postcard::Error::DeserializeUnexpectedEnd))?;
-        let ((stored, views), rest): ((Stored, Vec<StoredViews>), &[u8]) = match *version {
+        let ((stored, views, replies), rest): (Contents, &[u8]) = match *version {
             VERSION => postcard::take_from_bytes(rest),
+            VERSION_WITHOUT_REPLIES => postcard::take_from_bytes(rest)
+                .map(|((stored, views), rest)| ((stored, views, Vec::new()), rest)),
             VERSION_WITHOUT_VIEWS => {
-                postcard::take_from_bytes(rest).map(|(stored, rest)| ((stored, Vec::new()), rest))
+                postcard::take_from_bytes(rest).map(|(stored, rest)| ((stored, Vec::new(), Vec::new()), rest))
             }
             unknown => return Err(InvalidCheckpoint::Version(unknown)),
         }
@@ -117,18 +126,21 @@ impl CatalogState {
         }
         let mut state = Self {
             commits: stored.commits,
-            locations: Default::default(),
             warehouses: stored.warehouses.into_iter().map(load_warehouse).collect::<Result<_, _>>()?,
             documents: stored
                 .documents
                 .into_iter()
                 .map(|stored| ((stored.kind, stored.id), stored.document))
                 .collect(),
+            replies: Replies::default(),
         };
         for stored in views {
             state.load_views(stored);
         }
-        state.locations = state.collect_locations();
+        for kept in replies {
+            // Which have ended is the next commit's to say.
+            state.replies.keep(kept, i64::MIN);
+        }
         Ok(state)
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::name::{InvalidName, Namespace, TableIdent};
+use super::reply::Refusal;
 use crate::metadata::{InvalidMetadata, RequirementFailed};
 
 /// A request that does not fit the state.
@@ -117,7 +118,48 @@ pub enum Conflict {
         /// The revision it has; `None` when it does not exist.
         found: Option<u64>,
     },
+    /// 422 UnprocessableEntityException: the idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// As it was refused before, under the same idempotency key; or by a front that keeps its refusal.
+    #[error("{message}")]
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// What was said.
+        message: Arc<str>,
+    },
     /// No answer to a client: load the current metadata of this table or view and plan again.
     #[error("the metadata of '{0}' is not loaded")]
     NotLoaded(TableIdent),
+}
+
+impl Conflict {
+    /// Which refusal this is; `None` when it is no answer to a client.
+    pub fn refusal(&self) -> Option<Refusal> {
+        Some(match self {
+            Conflict::NoSuchWarehouse(_) => Refusal::NoSuchWarehouse,
+            Conflict::NoSuchNamespace(_) => Refusal::NoSuchNamespace,
+            Conflict::NoSuchTable(_) => Refusal::NoSuchTable,
+            Conflict::NoSuchView(_) => Refusal::NoSuchView,
+            Conflict::NoSuchDocument { .. } => Refusal::NotFound,
+            Conflict::WarehouseExists(_)
+            | Conflict::NamespaceExists(_)
+            | Conflict::TableExists(_)
+            | Conflict::ViewExists(_) => Refusal::AlreadyExists,
+            Conflict::WarehouseNotEmpty(_) | Conflict::NamespaceNotEmpty(_) => Refusal::NotEmpty,
+            Conflict::SetAndRemoved(_) | Conflict::KeyReused => Refusal::Unprocessable,
+            Conflict::Requirement { .. }
+            | Conflict::ViewRequirement { .. }
+            | Conflict::Stale { .. }
+            | Conflict::Purged { .. }
+            | Conflict::DocumentChanged { .. } => Refusal::CommitFailed,
+            Conflict::Update { .. }
+            | Conflict::ViewUpdate { .. }
+            | Conflict::Name(_)
+            | Conflict::Invalid(_) => Refusal::BadRequest,
+            Conflict::Refused { refusal, .. } => *refusal,
+            Conflict::NotLoaded(_) => return None,
+        })
+    }
 }

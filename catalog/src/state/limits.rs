@@ -16,6 +16,10 @@ pub const TABLES_PER_COMMIT_MAX: usize = 1_000;
 pub const UPDATES_PER_TABLE_MAX: usize = 10_000;
 /// Revisions kept for a table.
 pub const REVISIONS_MAX: usize = 1_000;
+/// Bytes of all answers that are kept for idempotency keys, roughly: about 100,000 of them.
+pub const REPLIES_BYTES_MAX: usize = 32 << 20;
+/// Bytes of the message of an answer that is kept; longer ones are cut.
+pub const REPLY_MESSAGE_BYTES_MAX: usize = 1 << 10;
 /// Bytes of a document.
 pub const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a document's kind or id.

@@ -13,9 +13,9 @@ mod checkpoint;
 mod conflict;
 pub mod limits;
 mod name;
-mod places;
 mod plan;
 mod purge;
+mod reply;
 mod request;
 mod revisions;
 mod views;
@@ -34,13 +34,13 @@ pub(crate) use name::namespace_location;
 pub use name::{InvalidName, Namespace, TableIdent, check_warehouse_name, key_in_warehouse};
 pub use plan::{FreshIds, Loaded, Plan};
 pub(crate) use purge::{PURGE_KIND, PurgeOrder};
+use reply::Replies;
+pub use reply::{KeptReply, Refusal, Reply, RequestKey};
 pub use request::{
-    CreateTable, CreateView, Existing, Expect, Properties, Purge, Request, TableChange, ViewChange,
+    CreateTable, CreateView, Existing, Expect, Properties, Purge, Request, Subject, TableChange, ViewChange,
 };
 pub use revisions::Revisions;
 pub use views::ViewEntry;
-
-use places::Locations;
 
 /// Everything the catalog knows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -49,8 +49,7 @@ pub struct CatalogState {
     commits: u64,
     warehouses: OrdMap<Arc<str>, Warehouse>,
     documents: OrdMap<(Arc<str>, Arc<str>), Document>,
-    /// Follows from tables and views; not stored.
-    locations: Locations,
+    replies: Replies,
 }
 
 /// A warehouse: a bucket with namespaces.
@@ -191,6 +190,11 @@ impl CatalogState {
     /// A table.
     pub fn table(&self, ident: &TableIdent) -> Option<&Arc<TableEntry>> {
         self.namespace(&ident.warehouse, &ident.namespace)?.tables.get(&ident.name)
+    }
+
+    /// The answer kept for an idempotency key at this time.
+    pub fn reply(&self, key: &Uuid, at: i64) -> Option<&Arc<KeptReply>> {
+        self.replies.get(key, at)
     }
 
     /// A document.

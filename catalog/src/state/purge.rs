@@ -131,7 +131,8 @@ impl CatalogState {
             | Change::PutDocument { .. }
             | Change::DeleteDocument { .. }
             | Change::DropView { .. }
-            | Change::RenameView { .. } => None,
+            | Change::RenameView { .. }
+            | Change::KeepReply(_) => None,
         }
     }
 }

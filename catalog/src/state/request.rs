@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::name::{Namespace, TableIdent};
+use super::reply::Refusal;
 use crate::metadata::view::{ViewRequirement, ViewUpdate, ViewVersion};
 use crate::metadata::{
     PartitionSpec, Schema, SortOrder, TableMetadata, TableRequirement, TableUpdate, ViewMetadata,
@@ -108,6 +109,13 @@ pub enum Request {
         /// What the file holds.
         metadata: Arc<ViewMetadata>,
     },
+    /// Changes nothing: a front refuses it, and the refusal is kept with its idempotency key.
+    Refuse {
+        /// Why.
+        refusal: Refusal,
+        /// What is said.
+        message: Arc<str>,
+    },
     /// Puts a document.
     PutDocument {
         /// Its kind, such as `access-key`.
@@ -137,6 +145,15 @@ pub enum Purge {
     Keep,
     /// They are deleted in the background.
     Files,
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A table.
+    Table(TableIdent),
+    /// A view.
+    View(TableIdent),
 }
 
 /// What registering does when there is a table of that name.
@@ -221,6 +238,35 @@ impl TableChange {
 }
 
 impl Request {
+    /// The one table or view it creates or changes, if it is one.
+    pub fn subject(&self) -> Option<Subject> {
+        match self {
+            Request::CreateTable(create) => Some(Subject::Table(create.ident.clone())),
+            Request::CommitTables(changes) => match &changes[..] {
+                [change] => Some(Subject::Table(change.ident.clone())),
+                _ => None,
+            },
+            Request::DropTable { ident, .. } | Request::RegisterTable { ident, .. } => {
+                Some(Subject::Table(ident.clone()))
+            }
+            Request::CreateView(create) => Some(Subject::View(create.ident.clone())),
+            Request::CommitView(change) => Some(Subject::View(change.ident.clone())),
+            Request::DropView { ident } | Request::RegisterView { ident, .. } => {
+                Some(Subject::View(ident.clone()))
+            }
+            Request::CreateWarehouse { .. }
+            | Request::DropWarehouse { .. }
+            | Request::CreateNamespace { .. }
+            | Request::DropNamespace { .. }
+            | Request::UpdateNamespace { .. }
+            | Request::RenameTable { .. }
+            | Request::RenameView { .. }
+            | Request::Refuse { .. }
+            | Request::PutDocument { .. }
+            | Request::DeleteDocument { .. } => None,
+        }
+    }
+
     /// The tables whose metadata planning reads, where they exist.
     pub fn reads(&self) -> Vec<&TableIdent> {
         match self {
@@ -239,6 +285,7 @@ impl Request {
             | Request::DropView { .. }
             | Request::RenameView { .. }
             | Request::RegisterView { .. }
+            | Request::Refuse { .. }
             | Request::PutDocument { .. }
             | Request::DeleteDocument { .. } => Vec::new(),
         }
@@ -262,6 +309,7 @@ impl Request {
             | Request::DropView { .. }
             | Request::RenameView { .. }
             | Request::RegisterView { .. }
+            | Request::Refuse { .. }
             | Request::PutDocument { .. }
             | Request::DeleteDocument { .. } => None,
         }

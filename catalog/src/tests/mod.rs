@@ -4,6 +4,7 @@ mod basics;
 mod batches;
 mod faults;
 mod history;
+mod idempotency;
 mod isolation;
 mod pace;
 mod purge;

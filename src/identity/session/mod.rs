@@ -14,7 +14,6 @@ mod claims;
 mod seal;
 #[cfg(test)]
 mod tests;
-mod vend;
 
 use std::sync::Arc;
 
@@ -24,7 +23,6 @@ use tarn_openapi::access::{Principal, Restriction, Session};
 
 use self::claims::Claims;
 use self::seal::Seal;
-pub use self::vend::Vendor;
 use super::error::AuthError;
 use super::key::AccessKey;
 use super::keyring::Keyring;

@@ -1,15 +1,12 @@
 //! `DELETE /v1/{prefix}/namespaces/{namespace}`
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use http::StatusCode;
 use tarn_openapi::access::Action;
 
-use crate::rest::access::Caller;
+use crate::rest::body::NoBody;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
+use crate::rest::idents;
+use crate::rest::mutation::Mutation;
 use crate::state::Request;
 
 /// Drops an empty namespace.
@@ -23,12 +20,11 @@ use crate::state::Request;
     )
 )]
 pub(crate) async fn drop(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Mutation { front, caller, place, key, .. }: Mutation<NoBody>,
 ) -> Result<StatusCode, Failure> {
     front.allow_namespace(&caller, Action::DeleteNamespace, &place)?;
     let namespace = idents::namespace(&place.levels)?;
-    front.catalog.commit(Request::DropNamespace { warehouse: place.warehouse, namespace }).await?;
+    let request = Request::DropNamespace { warehouse: place.warehouse, namespace };
+    front.catalog.commit_once(request, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,17 +1,13 @@
 //! `POST /v1/{prefix}/namespaces/{namespace}/properties`
 
-use std::sync::Arc;
-
 use axum::Json as Answer;
-use axum::extract::State;
 use tarn_openapi::access::Action;
 
-use crate::rest::access::Caller;
 use crate::rest::body::Json;
 use crate::rest::dto::{UpdatePropertiesRequest, UpdatePropertiesResponse};
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
+use crate::rest::idents;
+use crate::rest::mutation::Mutation;
 use crate::state::Request;
 
 /// Sets and removes properties of a namespace.
@@ -26,10 +22,7 @@ use crate::state::Request;
     )
 )]
 pub(crate) async fn properties(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
-    Json(request): Json<UpdatePropertiesRequest>,
+    Mutation { front, caller, place, body: Json(request), key, .. }: Mutation<Json<UpdatePropertiesRequest>>,
 ) -> Result<Answer<UpdatePropertiesResponse>, Failure> {
     front.allow_namespace(&caller, Action::UpdateNamespaceProperties, &place)?;
     let updates = request.updates.unwrap_or_default();
@@ -44,7 +37,7 @@ pub(crate) async fn properties(
         updates,
         removals: removals.clone(),
     };
-    let missing = front.catalog.commit(update).await?.missing;
+    let missing = front.catalog.commit_once(update, key).await?.missing;
     let removed = removals.into_iter().filter(|key| !missing.contains(key)).collect();
     Ok(Answer(UpdatePropertiesResponse { updated, removed, missing }))
 }

@@ -1,19 +1,14 @@
 //! `POST /v1/{prefix}/namespaces/{namespace}/tables/{table}`
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use tarn_openapi::access::Action;
 
 use super::answer;
-use crate::rest::access::Caller;
 use crate::rest::body::{LargeBody, parse};
 use crate::rest::dto::{CommitTableRequest, LoadTableResult};
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
+use crate::rest::idents;
+use crate::rest::mutation::Mutation;
 use crate::state::{Request, TableChange};
 
 /// Changes a table when every requirement holds.
@@ -34,14 +29,10 @@ use crate::state::{Request, TableChange};
     )
 )]
 pub(crate) async fn commit(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
-    headers: HeaderMap,
-    body: LargeBody,
+    Mutation { front, caller, place, body: LargeBody(bytes), headers, key, .. }: Mutation<LargeBody>,
 ) -> Result<Response, Failure> {
     front.allow_table(&caller, Action::UpdateTableMetadataLocation, &place)?;
-    let request: CommitTableRequest = parse(&body.bytes)?;
+    let request: CommitTableRequest = parse(&bytes)?;
     // The path says which table; an identifier in the body must not say otherwise.
     if let Some(named) = &request.identifier
         && (named.namespace != place.levels || named.name != place.name)
@@ -53,6 +44,6 @@ pub(crate) async fn commit(
         requirements: request.requirements,
         updates: request.updates,
     };
-    let committed = front.catalog.commit(Request::CommitTables(vec![change])).await?;
+    let committed = front.catalog.commit_once(Request::CommitTables(vec![change]), key).await?;
     idents::answer_committed(&front, committed, answer::encoding(&headers)).await
 }

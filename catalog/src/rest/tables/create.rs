@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use tarn_openapi::access::Action;
 
-use super::delegate::asked;
-use crate::rest::access::Caller;
+use super::answer;
 use crate::rest::body::Json;
 use crate::rest::dto::{CreateTableRequest, LoadTableResult};
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
+use crate::rest::idents;
+use crate::rest::mutation::Mutation;
 use crate::state::{CreateTable, Request};
 
 /// Creates a table, or with `stage-create` only says what it would be: a later commit with
@@ -29,11 +26,9 @@ use crate::state::{CreateTable, Request};
     )
 )]
 pub(crate) async fn create(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    mut place: Place,
-    headers: HeaderMap,
-    Json(request): Json<CreateTableRequest>,
+    Mutation { front, caller, mut place, body: Json(request), headers, key, .. }: Mutation<
+        Json<CreateTableRequest>,
+    >,
 ) -> Result<Response, Failure> {
     place.name = request.name;
     front.allow_table(&caller, Action::CreateTable, &place)?;
@@ -46,12 +41,8 @@ pub(crate) async fn create(
         properties: request.properties.unwrap_or_default(),
     };
     if request.stage_create == Some(true) {
-        let metadata = front.catalog.stage(&create)?;
-        let state = front.catalog.snapshot();
-        let delegated =
-            asked(&headers).and_then(|means| front.delegate(&caller, &place, (&state, &metadata), means));
-        return Ok(front.answers.staged(&metadata, delegated));
+        return Ok(front.answers.staged(&*front.catalog.stage(&create)?));
     }
-    let committed = front.catalog.commit(Request::CreateTable(create)).await?;
-    idents::answer_delegated(&front, (&caller, &place), committed, &headers).await
+    let committed = front.catalog.commit_once(Request::CreateTable(create), key).await?;
+    idents::answer_committed(&front, committed, answer::encoding(&headers)).await
 }

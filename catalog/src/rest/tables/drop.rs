@@ -1,18 +1,14 @@
 //! `DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}`
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use tarn_openapi::access::Action;
 use utoipa::IntoParams;
 
-use crate::rest::access::Caller;
-use crate::rest::body::Query;
+use crate::rest::body::{NoBody, Query};
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
+use crate::rest::idents;
+use crate::rest::mutation::Mutation;
 use crate::state::{Purge, Request};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -36,10 +32,8 @@ pub(crate) struct PurgeQuery {
     )
 )]
 pub(crate) async fn drop(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
     Query(query): Query<PurgeQuery>,
+    Mutation { front, caller, place, key, .. }: Mutation<NoBody>,
 ) -> Result<StatusCode, Failure> {
     front.allow_table(&caller, Action::DeleteTable, &place)?;
     let purge = match query.purge_requested.as_deref().map(str::to_ascii_lowercase).as_deref() {
@@ -49,6 +43,7 @@ pub(crate) async fn drop(
             return Err(Failure::bad_request(format!("purgeRequested={other} is neither true nor false")));
         }
     };
-    front.catalog.commit(Request::DropTable { ident: idents::table(&place)?, purge }).await?;
+    let request = Request::DropTable { ident: idents::table(&place)?, purge };
+    front.catalog.commit_once(request, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 use tarn_openapi::access::Action;
 
-use crate::rest::access::Caller;
+use super::answer;
+use crate::metadata::TableMetadata;
 use crate::rest::body::Json;
 use crate::rest::dto::{LoadTableResult, RegisterTableRequest};
 use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::mutation::Mutation;
 use crate::rest::path::Place;
 use crate::rest::{Front, idents};
-use crate::state::{Existing, Request};
+use crate::state::{Existing, Request, Subject};
 
 /// Makes a table of a metadata file that lies in this warehouse already.
 #[utoipa::path(
@@ -27,11 +27,9 @@ use crate::state::{Existing, Request};
     )
 )]
 pub(crate) async fn register(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    mut place: Place,
-    headers: HeaderMap,
-    Json(request): Json<RegisterTableRequest>,
+    Mutation { front, caller, mut place, body: Json(request), headers, key, .. }: Mutation<
+        Json<RegisterTableRequest>,
+    >,
 ) -> Result<Response, Failure> {
     place.name = request.name;
     front.allow_table(&caller, Action::RegisterTable, &place)?;
@@ -43,16 +41,27 @@ pub(crate) async fn register(
             request.metadata_location, place.warehouse
         )));
     }
-    idents::existing_namespace(&front.catalog.snapshot(), &place)?;
-    let metadata = front.catalog.read_metadata(&request.metadata_location).await?;
-    let committed = front
-        .catalog
-        .commit(Request::RegisterTable {
-            ident,
-            metadata_location: request.metadata_location.into(),
-            metadata,
-            existing: if request.overwrite == Some(true) { Existing::Overwrite } else { Existing::Refuse },
-        })
-        .await?;
-    idents::answer_delegated(&front, (&caller, &place), committed, &headers).await
+    let encoding = answer::encoding(&headers);
+    if let Some(key) = &key
+        && let Some(before) = front.catalog.answered(key, Subject::Table(ident.clone())).await
+    {
+        return idents::answer_committed(&front, before?, encoding).await;
+    }
+    let metadata = match read(&front, &place, &request.metadata_location).await {
+        Ok(metadata) => metadata,
+        Err(failure) => return Err(front.refuse(key, failure).await),
+    };
+    let request = Request::RegisterTable {
+        ident,
+        metadata_location: request.metadata_location.into(),
+        metadata,
+        existing: if request.overwrite == Some(true) { Existing::Overwrite } else { Existing::Refuse },
+    };
+    let committed = front.catalog.commit_once(request, key).await?;
+    idents::answer_committed(&front, committed, encoding).await
+}
+
+async fn read(front: &Front, place: &Place, location: &str) -> Result<Arc<TableMetadata>, Failure> {
+    idents::existing_namespace(&front.catalog.snapshot(), place)?;
+    Ok(front.catalog.read_metadata(location).await?)
 }

@@ -13,6 +13,7 @@ fn config(warehouse: &str) -> Value {
         },
         "overrides": {"prefix": warehouse},
         "endpoints": ENDPOINTS,
+        "idempotency-key-lifetime": "PT30M",
     })
 }
 

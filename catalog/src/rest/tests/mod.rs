@@ -2,8 +2,8 @@
 
 mod clients;
 mod config;
-mod delegation;
 mod edges;
+mod idempotency;
 mod input;
 mod namespaces;
 mod outcomes;
@@ -68,8 +68,6 @@ async fn server() -> Server {
     let router = router(RestFront {
         catalog,
         authorize: Arc::new(Rules),
-        vend: None,
-        uri: None,
         default_warehouse: Some("main".into()),
         region: "us-east-1".into(),
         s3_endpoint: Some("http://127.0.0.1:9000".into()),

@@ -107,8 +107,6 @@ async fn server(mood: Mood) -> (Server, Arc<AtomicBool>) {
     let router = router(RestFront {
         catalog,
         authorize: Arc::new(Rules),
-        vend: None,
-        uri: None,
         default_warehouse: None,
         region: "us-east-1".into(),
         s3_endpoint: None,

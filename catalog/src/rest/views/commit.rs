@@ -1,18 +1,14 @@
 //! `POST /v1/{prefix}/namespaces/{namespace}/views/{view}`
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::response::Response;
 use tarn_openapi::access::Action;
 
 use super::answer;
 use super::dto::{CommitViewRequest, LoadViewResult};
-use crate::rest::access::Caller;
 use crate::rest::body::Json;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
+use crate::rest::idents;
+use crate::rest::mutation::Mutation;
 use crate::state::{Request, ViewChange};
 
 /// Changes a view (the specification's "replace") when every requirement holds.
@@ -33,10 +29,7 @@ use crate::state::{Request, ViewChange};
     )
 )]
 pub(crate) async fn commit(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
-    Json(request): Json<CommitViewRequest>,
+    Mutation { front, caller, place, body: Json(request), key, .. }: Mutation<Json<CommitViewRequest>>,
 ) -> Result<Response, Failure> {
     front.allow_view(&caller, Action::UpdateView, &place)?;
     // The path says which view; an identifier in the body must not say otherwise.
@@ -50,5 +43,5 @@ pub(crate) async fn commit(
         requirements: request.requirements,
         updates: request.updates,
     };
-    answer::committed(&front.catalog.commit(Request::CommitView(change)).await?)
+    answer::committed(&front.catalog.commit_once(Request::CommitView(change), key).await?)
 }

@@ -1,15 +1,12 @@
 //! `DELETE /v1/{prefix}/namespaces/{namespace}/views/{view}`
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use http::StatusCode;
 use tarn_openapi::access::Action;
 
-use crate::rest::access::Caller;
+use crate::rest::body::NoBody;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
+use crate::rest::idents;
+use crate::rest::mutation::Mutation;
 use crate::state::Request;
 
 /// Drops a view. Its metadata files stay, so it can be registered again.
@@ -25,11 +22,10 @@ use crate::state::Request;
     )
 )]
 pub(crate) async fn drop(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Mutation { front, caller, place, key, .. }: Mutation<NoBody>,
 ) -> Result<StatusCode, Failure> {
     front.allow_view(&caller, Action::DeleteView, &place)?;
-    front.catalog.commit(Request::DropView { ident: idents::table(&place)? }).await?;
+    let request = Request::DropView { ident: idents::table(&place)? };
+    front.catalog.commit_once(request, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

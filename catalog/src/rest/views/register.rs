@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::response::Response;
 use tarn_openapi::access::Action;
 
 use super::answer;
 use super::dto::{LoadViewResult, RegisterViewRequest};
-use crate::rest::access::Caller;
+use crate::metadata::ViewMetadata;
 use crate::rest::body::Json;
 use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::mutation::Mutation;
 use crate::rest::path::Place;
 use crate::rest::{Front, idents};
-use crate::state::Request;
+use crate::state::{Request, Subject};
 
 /// Makes a view of a metadata file that lies in this warehouse already.
 #[utoipa::path(
@@ -27,10 +27,7 @@ use crate::state::Request;
     )
 )]
 pub(crate) async fn register(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    mut place: Place,
-    Json(request): Json<RegisterViewRequest>,
+    Mutation { front, caller, mut place, body: Json(request), key, .. }: Mutation<Json<RegisterViewRequest>>,
 ) -> Result<Response, Failure> {
     place.name = request.name;
     front.allow_view(&caller, Action::RegisterView, &place)?;
@@ -42,9 +39,21 @@ pub(crate) async fn register(
             request.metadata_location, place.warehouse
         )));
     }
-    idents::existing_namespace(&front.catalog.snapshot(), &place)?;
-    let metadata = front.catalog.read_view_metadata(&request.metadata_location).await?;
+    if let Some(key) = &key
+        && let Some(before) = front.catalog.answered(key, Subject::View(ident.clone())).await
+    {
+        return answer::committed(&before?);
+    }
+    let metadata = match read(&front, &place, &request.metadata_location).await {
+        Ok(metadata) => metadata,
+        Err(failure) => return Err(front.refuse(key, failure).await),
+    };
     let metadata_location = request.metadata_location.into();
     let request = Request::RegisterView { ident, metadata_location, metadata };
-    answer::committed(&front.catalog.commit(request).await?)
+    answer::committed(&front.catalog.commit_once(request, key).await?)
+}
+
+async fn read(front: &Front, place: &Place, location: &str) -> Result<Arc<ViewMetadata>, Failure> {
+    idents::existing_namespace(&front.catalog.snapshot(), place)?;
+    Ok(front.catalog.read_view_metadata(location).await?)
 }

@@ -1,17 +1,13 @@
 //! `POST /v1/{prefix}/views/rename`
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use http::StatusCode;
 use tarn_openapi::access::Action;
 
-use crate::rest::access::Caller;
 use crate::rest::body::Json;
 use crate::rest::dto::RenameTableRequest;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
+use crate::rest::idents;
+use crate::rest::mutation::Mutation;
 use crate::state::Request;
 
 /// Renames a view, also into another namespace of the warehouse. Its files stay where they are.
@@ -25,16 +21,13 @@ use crate::state::Request;
     )
 )]
 pub(crate) async fn rename(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
-    Json(request): Json<RenameTableRequest>,
+    Mutation { front, caller, place, body: Json(request), key, .. }: Mutation<Json<RenameTableRequest>>,
 ) -> Result<StatusCode, Failure> {
     let from = place.with(request.source);
     let to = place.with(request.destination);
     front.allow_view(&caller, Action::RenameView, &from)?;
     front.allow_view(&caller, Action::RenameView, &to)?;
     let request = Request::RenameView { from: idents::table(&from)?, to: idents::table(&to)? };
-    front.catalog.commit(request).await?;
+    front.catalog.commit_once(request, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -34,8 +34,6 @@ pub struct Plan {
     pub views: Vec<(TableIdent, String, Arc<ViewMetadata>)>,
     /// Tables whose requirements were checked and that do not change.
     pub reads: Vec<TableIdent>,
-    /// The places of tables that come to lie there in this commit.
-    claimed: Vec<String>,
     /// For an update of a namespace: properties to remove that it does not have.
     pub missing: Vec<String>,
 }
@@ -48,7 +46,6 @@ impl Plan {
             tables: Vec::new(),
             views: Vec::new(),
             reads: Vec::new(),
-            claimed: Vec::new(),
             missing: Vec::new(),
         }
     }
@@ -166,6 +163,9 @@ impl CatalogState {
             Request::RenameView { from, to } => self.plan_rename_view(from, to, at),
             Request::RegisterView { ident, metadata_location, metadata } => {
                 self.plan_register_view(ident, metadata_location, metadata, at)
+            }
+            Request::Refuse { refusal, message } => {
+                Err(Conflict::Refused { refusal: *refusal, message: Arc::clone(message) })
             }
             Request::PutDocument { kind, id, json, expect } => {
                 self.plan_put_document((kind, id), json, *expect, at)

@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::super::limits::{TABLES_PER_COMMIT_MAX, UPDATES_PER_TABLE_MAX};
 use super::super::name::{default_location, key_in_warehouse};
-use super::super::places::{moved, touch};
 use super::super::{
     CatalogState, Change, Conflict, CreateTable, Existing, Properties, Purge, TableChange, TableEntry,
     TableIdent, TablePut,
@@ -62,7 +61,7 @@ impl CatalogState {
             properties: &create.properties,
         };
         let metadata = TableMetadata::create(&table, uuid, at).map_err(|error| update_error(ident, error))?;
-        self.places_of(ident, None, &metadata)?;
+        check_location(ident, metadata.location())?;
         Ok(metadata)
     }
 
@@ -126,7 +125,7 @@ impl CatalogState {
         let metadata = apply_updates(change, builder)?;
         let metadata =
             metadata.ok_or_else(|| Conflict::Invalid(format!("table '{ident}' has no metadata")))?;
-        plan.claim(self.places_of(ident, None, &metadata)?)?;
+        check_location(ident, metadata.location())?;
         plan.write_table(ident, None, metadata, ids);
         Ok(())
     }
@@ -157,8 +156,8 @@ impl CatalogState {
         }
         match apply_updates(change, builder)? {
             Some(metadata) => {
-                if moved(base, &metadata) {
-                    plan.claim(self.places_of(ident, Some(entry), &metadata)?)?;
+                if metadata.location() != base.location() {
+                    check_location(ident, metadata.location())?;
                 }
                 plan.write_table(ident, Some(entry), metadata, ids);
             }
@@ -214,7 +213,7 @@ impl CatalogState {
             }
         }
         check_location(ident, metadata_location)?;
-        self.places_of(ident, self.table(ident).map(|entry| &**entry), metadata)?;
+        check_location(ident, metadata.location())?;
         let uuid = metadata.uuid().unwrap_or_else(|| ids.uuid());
         let mut plan = Plan::of(at, vec![put_table(ident, uuid, metadata_location, metadata)]);
         plan.tables.push(((*ident).clone(), metadata_location.to_string(), Arc::clone(metadata)));
@@ -249,16 +248,6 @@ impl CatalogState {
 }
 
 impl Plan {
-    /// Refuses places where another table of the same commit comes to lie.
-    fn claim(&mut self, places: Vec<String>) -> Result<(), Conflict> {
-        let touched = places.iter().find(|place| self.claimed.iter().any(|claimed| touch(claimed, place)));
-        if let Some(place) = touched {
-            return Err(Conflict::Invalid(format!("'{place}' overlaps with another table of the commit")));
-        }
-        self.claimed.extend(places);
-        Ok(())
-    }
-
     /// Adds a table's new metadata: a file to write, a change, an answer.
     fn write_table(
         &mut self,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::state::{CatalogState, Change, Commit, Properties, TableIdent, TablePut, ViewPut};
+use crate::state::{
+    CatalogState, Change, Commit, KeptReply, Properties, Refusal, Reply, TableIdent, TablePut, ViewPut,
+};
 
 use super::tables::namespace;
 
@@ -12,7 +14,10 @@ const COMMIT: &str = include_str!("fixtures/commit-v1.hex");
 /// Changes of views, which are newer.
 const VIEW_COMMIT: &str = include_str!("fixtures/commit-v1-views.hex");
 const CHECKPOINT_V1: &str = include_str!("fixtures/checkpoint-v1.hex");
-const CHECKPOINT: &str = include_str!("fixtures/checkpoint-v2.hex");
+const CHECKPOINT_V2: &str = include_str!("fixtures/checkpoint-v2.hex");
+/// Kept replies, which are newer.
+const REPLY_COMMIT: &str = include_str!("fixtures/commit-v1-replies.hex");
+const CHECKPOINT: &str = include_str!("fixtures/checkpoint-v3.hex");
 
 /// Every kind of change but those of views once, and one table and document that stay.
 fn commit() -> Commit {
@@ -64,6 +69,22 @@ fn view_commit() -> Commit {
     Commit { at: 1_700_000_000_001, changes }
 }
 
+/// Every kind of reply once.
+fn reply_commit() -> Commit {
+    let refused = Reply::refused(Refusal::NoSuchView, "there is no such view");
+    let replies = [
+        Reply::Done,
+        Reply::Metadata("s3://main/t/1.json".into()),
+        Reply::Missing(vec!["k".into()]),
+        refused,
+    ];
+    let keep = |(number, reply): (u128, Reply)| {
+        let (key, until) = (Uuid::from_u128(number), 1_700_001_800_000);
+        Change::KeepReply(Arc::new(KeptReply { key, request: [9; 32], until, reply }))
+    };
+    Commit { at: 1_700_000_000_002, changes: (1..).zip(replies).map(keep).collect() }
+}
+
 fn state_of(commits: &[Commit]) -> CatalogState {
     let mut state = CatalogState::default();
     commits.iter().for_each(|commit| state.apply(commit));
@@ -81,7 +102,7 @@ fn a_commit_has_the_bytes_it_always_had() {
 
 #[test]
 fn a_checkpoint_has_the_bytes_it_always_had() {
-    let state = state_of(&[commit(), view_commit()]);
+    let state = state_of(&[commit(), view_commit(), reply_commit()]);
     assert_eq!(hex::encode(state.encode_checkpoint()), CHECKPOINT.trim());
     let bytes = hex::decode(CHECKPOINT.trim()).unwrap();
     assert_eq!(CatalogState::decode_checkpoint(&bytes).unwrap(), state);
@@ -94,8 +115,21 @@ fn a_checkpoint_of_version_1_is_still_read() {
 }
 
 #[test]
+fn a_checkpoint_of_version_2_is_still_read() {
+    let bytes = hex::decode(CHECKPOINT_V2.trim()).unwrap();
+    assert_eq!(CatalogState::decode_checkpoint(&bytes).unwrap(), state_of(&[commit(), view_commit()]));
+}
+
+#[test]
+fn a_commit_with_replies_has_the_bytes_it_always_had() {
+    assert_eq!(hex::encode(postcard::to_stdvec(&reply_commit()).unwrap()), REPLY_COMMIT.trim());
+    let bytes = hex::decode(REPLY_COMMIT.trim()).unwrap();
+    assert_eq!(postcard::from_bytes::<Commit>(&bytes).unwrap(), reply_commit());
+}
+
+#[test]
 fn the_numbers_of_changes_on_disk_never_move() {
-    let changes = [commit().changes, view_commit().changes].concat();
+    let changes = [commit().changes, view_commit().changes, reply_commit().changes].concat();
     let numbers: Vec<u8> = changes.iter().map(|change| postcard::to_stdvec(change).unwrap()[0]).collect();
-    assert_eq!(numbers, [0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 11, 10]);
+    assert_eq!(numbers, [0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 11, 10, 12, 12, 12, 12]);
 }

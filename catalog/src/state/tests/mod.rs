@@ -4,6 +4,5 @@ mod checkpoint;
 mod format;
 mod machine;
 mod names;
-mod places;
 mod tables;
 mod views;
