@@ -138,7 +138,7 @@ impl ObjectCore {
         }
         let state = buckets.get(&name).ok_or(BucketError::NoSuchBucket)?;
         let mut exists = state.gate.write().await;
-        if !self.is_empty(&name)? {
+        if !self.is_empty(&name).await? {
             return Err(BucketError::NotEmpty);
         }
         let key = Bytes::copy_from_slice(name.as_str().as_bytes());
@@ -156,11 +156,11 @@ impl ObjectCore {
     }
 
     /// Whether the bucket holds neither objects nor uploads.
-    fn is_empty(&self, name: &BucketName) -> Result<bool, StorageError> {
+    async fn is_empty(&self, name: &BucketName) -> Result<bool, StorageError> {
         let prefix = key::in_bucket(name, b"");
         for set in self.inner.sets.iter() {
             for space in [Space::Object, Space::Upload] {
-                let first = set.log.scan(space, Bound::Included(prefix.clone()), 1)?;
+                let first = set.log.entries(space, Bound::Included(prefix.clone()), 1).await?;
                 if first.iter().any(|(key, _)| key.starts_with(&prefix)) {
                     return Ok(false);
                 }

@@ -23,7 +23,9 @@ use crate::name::{BucketName, ObjectName};
 use crate::object::buffers::Buffers;
 use crate::object::removal::{self, Removals};
 use crate::object::sweep::{self, Swept};
-use crate::set::{Entry, ErasureSet, OpenError, Slot, SlotState, Space, open_sets, set_of, writes_needed};
+use crate::set::{
+    Entry, ErasureSet, OpenError, Slot, SlotState, Space, Weight, open_sets, set_of, writes_needed,
+};
 use crate::settings::Settings;
 use crate::types::{Millis, NoSuchBucket, StorageError};
 
@@ -80,18 +82,33 @@ impl Set {
         Blob { id: BlobId::random(), size: 0, coding: Coding::new(self.log.geometry()) }
     }
 
-    /// The slots whose drives can be written and read.
+    /// The slots whose drives can be read and changed now.
     pub(crate) fn reachable(&self) -> impl Iterator<Item = &Slot> {
-        self.log.slots().iter().filter(|slot| slot.state() != SlotState::Out)
+        self.log.slots().iter().filter(|slot| self.is_reachable(slot.number()))
     }
 
+    /// Whether to read from the slot's drive: one that is slow to answer only when the others are too few.
     pub(crate) fn is_reachable(&self, slot: usize) -> bool {
+        let place = &self.log.slots()[slot];
+        let fine = |slot: &usize| self.is_online(*slot);
+        match place.state() {
+            SlotState::Out => false,
+            SlotState::Online | SlotState::Filling if place.is_suspect() => {
+                (0..self.log.slots().len()).filter(fine).count() < self.log.geometry().data()
+            }
+            SlotState::Online | SlotState::Filling => true,
+        }
+    }
+
+    /// Whether the slot's drive takes writes.
+    pub(crate) fn takes_writes(&self, slot: usize) -> bool {
         self.log.slots()[slot].state() != SlotState::Out
     }
 
-    /// Whether the slot's drive has all it should have.
+    /// Whether the slot's drive has all it should have, and answers.
     pub(crate) fn is_online(&self, slot: usize) -> bool {
-        self.log.slots()[slot].state() == SlotState::Online
+        let place = &self.log.slots()[slot];
+        place.state() == SlotState::Online && !place.is_suspect()
     }
 
     /// Waits until all drives have an entry that was seen on one: its commit is about to be answered.
@@ -117,7 +134,9 @@ impl Set {
 impl ObjectCore {
     /// Opens the store on `drives`. Blank drives are formatted when all are blank, or take the places of
     /// missing ones. What a drive lacks is made again in the background.
-    pub async fn open(settings: Settings, drives: Vec<Arc<dyn Drive>>) -> Result<Self, OpenError> {
+    pub async fn open(mut settings: Settings, drives: Vec<Arc<dyn Drive>>) -> Result<Self, OpenError> {
+        let threads = tokio::runtime::Handle::current().metrics().num_workers();
+        settings.set.short_reads_max = settings.set.short_reads_max.min(threads / 2);
         let opening = tokio::task::spawn_blocking(move || {
             let opened = open_sets(&settings.set, settings.parity, drives)?;
             let sets: Arc<[Arc<Set>]> = opened.sets.into_iter().map(|log| Arc::new(Set::new(log))).collect();
@@ -267,6 +286,17 @@ impl ObjectCore {
             entries.truncate(limit);
         }
         Ok(entries)
+    }
+
+    /// As [`ObjectCore::scan_all`], from asynchronous code.
+    pub(crate) async fn entries_of_all(
+        &self,
+        space: Space,
+        from: &Bound<Bytes>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StorageError> {
+        let (core, from) = (self.clone(), from.clone());
+        self.inner.sets[0].log.read(Weight::Long, move || core.scan_all(space, &from, limit)).await
     }
 
     /// The state of a bucket that exists.

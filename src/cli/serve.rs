@@ -9,7 +9,7 @@ use crate::config::{self, Layers, Settings, keys};
 use crate::server;
 
 /// The most threads that block on drives at once.
-const BLOCKING_THREADS_MAX: usize = 64;
+const BLOCKING_THREADS_MAX: usize = 96;
 
 /// The flags of `tarn serve`. Each stands over its `TARN_*` variable, that over the file.
 #[derive(clap::Args)]

@@ -18,9 +18,11 @@ mod file;
 mod sim;
 #[cfg(test)]
 mod suite;
+mod watch;
 
 pub use file::FileDrive;
-pub use sim::{Fault, Kept, SimDrive};
+pub use sim::{Fault, Hang, Kept, SimDrive};
+pub(crate) use watch::{Watch, WatchedDrive};
 
 /// The room on a drive, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,8 @@ pub trait Drive: fmt::Debug + Send + Sync + 'static {
 
     /// Where the index of the log lies; `None` keeps it in memory.
     fn index_path(&self) -> Option<PathBuf>;
+    /// Called before an index in memory is read or changed: a simulated drive can hang there.
+    fn before_index(&self) {}
 }
 
 /// A shard file being written. Dropped before `finish`, nothing of it stays.

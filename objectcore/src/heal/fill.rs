@@ -19,12 +19,12 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::watch;
 
-use super::{Healer, Ills, rebuild_files, restore_inline};
+use super::{Healer, Ills, holds, rebuild_files, restored_inline};
 use crate::core::Set;
 use crate::erasure::header::HEADER_BYTES;
 use crate::erasure::layout::Blob;
 use crate::erasure::window::ShardSet;
-use crate::set::{CommitError, Entry, FillError, Space};
+use crate::set::{CommitError, Entry, FillError, Space, Weight};
 use crate::status::FillStatus;
 use crate::types::StorageError;
 
@@ -158,7 +158,7 @@ impl Fill<'_> {
             match self.set.log.finish_fill(self.slot).await {
                 Ok(()) => return Ok(Ended::Filled),
                 Err(FillError::Lacking { space, key }) => {
-                    if let Some(entry) = self.set.log.get(space, &key)? {
+                    if let Some(entry) = self.set.log.entry(space, &key).await? {
                         self.entry(space, &key, &entry).await?;
                     }
                 }
@@ -171,7 +171,7 @@ impl Fill<'_> {
     async fn space(&self, space: Space) -> Result<(), CommitError> {
         let mut from = Bound::Unbounded;
         loop {
-            let page = self.set.log.scan(space, from, PAGE)?;
+            let page = self.set.log.entries(space, from, PAGE).await?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             from = Bound::Excluded(last.clone());
             let count = page.len() as u64;
@@ -190,7 +190,9 @@ impl Fill<'_> {
     async fn entry(&self, space: Space, key: &Bytes, entry: &Entry) -> Result<(), CommitError> {
         let ills = Ills::of(space, entry)?;
         if let Ills::Files { version, blobs } = &ills {
-            let Some(pin) = self.healer.pin(self.set, (space, key, entry), *version)? else { return Ok(()) };
+            let Some(pin) = self.healer.pin(self.set, (space, key, entry), *version).await? else {
+                return Ok(());
+            };
             for blob in blobs {
                 if let Rebuilt::PutOff = self.files(*blob).await? {
                     return Ok(());
@@ -198,12 +200,12 @@ impl Fill<'_> {
             }
             drop(pin);
         }
-        if self.set.log.holds(self.slot, space, key, entry)? {
+        if holds(self.set, self.slot, (space, key, entry)).await? {
             return Ok(());
         }
         let inline = match ills {
             Ills::Nothing | Ills::Files { .. } => None,
-            Ills::Inline(blob) => match self.inline(&blob, (space, key, entry)) {
+            Ills::Inline(blob) => match self.inline(&blob, (space, key, entry)).await {
                 Rebuilt::Done(bytes) => Some(bytes),
                 Rebuilt::Lost => None,
                 Rebuilt::PutOff => return Ok(()),
@@ -222,24 +224,26 @@ impl Fill<'_> {
         }
     }
 
-    fn inline(&self, blob: &Blob, entry: (Space, &Bytes, &Entry)) -> Rebuilt<Bytes> {
+    async fn inline(&self, blob: &Blob, entry: (Space, &Bytes, &Entry)) -> Rebuilt<Bytes> {
         let mut wanted = ShardSet::default();
         wanted.insert(blob.shard_on(self.slot));
-        match restore_inline(self.set, entry, blob, Some(wanted)) {
+        match restored_inline(self.set, entry, blob, Some(wanted)).await {
             Ok(restored) => match restored.into_iter().next() {
                 Some((_, bytes)) => Rebuilt::Done(Bytes::from(bytes)),
                 None => Rebuilt::Lost,
             },
-            Err(error) => self.failed(&error),
+            Err(error) => self.failed(&error).await,
         }
     }
 
     /// Decides what a failed rebuild means (F4). A drive may have gone without a write having noticed, so each
     /// is asked.
-    fn failed<T>(&self, error: &StorageError) -> Rebuilt<T> {
+    async fn failed<T>(&self, error: &StorageError) -> Rebuilt<T> {
         // A drive that went does not come back before the next open.
+        let on = Arc::clone(self.set);
+        let answer = move || Ok(on.log.slots().iter().all(crate::set::Slot::answers));
         let missing = self.put_off.load(Ordering::Relaxed) > 0
-            || !self.set.log.slots().iter().all(crate::set::Slot::answers);
+            || !self.set.log.read(Weight::Long, answer).await.unwrap_or(false);
         if missing {
             self.put_off.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(set.number = self.set.number, slot = self.slot, %error, "a shard cannot be made again while a drive is out");
@@ -251,7 +255,7 @@ impl Fill<'_> {
 
     async fn files(&self, blob: Blob) -> Result<Rebuilt<()>, StorageError> {
         let (set, slot) = (Arc::clone(self.set), self.slot);
-        let work = tokio::task::spawn_blocking(move || {
+        let rebuild = move || {
             let whole = HEADER_BYTES as u64 + blob.stored_bytes();
             let have = set.log.slots()[slot].open_shard(blob.id.number()).map(|file| file.len_bytes());
             if have.is_ok_and(|bytes| bytes == whole) {
@@ -260,13 +264,13 @@ impl Fill<'_> {
             let mut wanted = ShardSet::default();
             wanted.insert(blob.shard_on(slot));
             rebuild_files(&set, &blob, wanted).map(|files| files as u64 * whole)
-        });
-        match work.await.map_err(|_| StorageError::Closing)? {
+        };
+        match self.set.log.read(Weight::Long, rebuild).await {
             Ok(bytes) => {
                 self.progress.bytes_written.fetch_add(bytes, Ordering::Relaxed);
                 Ok(Rebuilt::Done(()))
             }
-            Err(error @ StorageError::Damaged { .. }) => Ok(self.failed(&error)),
+            Err(error @ StorageError::Damaged { .. }) => Ok(self.failed(&error).await),
             Err(error) => Err(error),
         }
     }

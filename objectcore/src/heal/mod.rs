@@ -24,7 +24,7 @@ use crate::object::pins::{Pin, Pins};
 use crate::object::removal::Removals;
 use crate::object::shards::{FileShards, InlineShards, ShardFiles};
 use crate::object::value::{self, Object, Stored};
-use crate::set::{CommitError, Entry, Space};
+use crate::set::{CommitError, Entry, Space, Weight};
 use crate::types::StorageError;
 
 /// Repairs that wait; more are found again at the next read.
@@ -161,7 +161,7 @@ impl Healer {
         space: Space,
         key: &Bytes,
     ) -> Result<usize, StorageError> {
-        let Some(entry) = set.log.get(space, key)? else { return Ok(0) };
+        let Some(entry) = set.log.entry(space, key).await? else { return Ok(0) };
         set.applied(&entry).await;
         let repaired = self.repair_shards(set, (space, key, &entry)).await?;
         Ok(repaired + self.repair_records(set, (space, key, &entry)).await?)
@@ -178,7 +178,7 @@ impl Healer {
         }
         let mut repaired = 0;
         for slot in (0..set.log.slots().len()).filter(|slot| set.is_online(*slot)) {
-            if set.log.holds(slot, space, key, entry)? {
+            if holds(set, slot, (space, key, entry)).await? {
                 continue;
             }
             match set.log.refill(slot, space, key, entry, None).await {
@@ -199,26 +199,28 @@ impl Healer {
             Ills::Nothing => Ok(0),
             Ills::Inline(blob) => self.repair_inline(set, (space, key, entry), &blob).await,
             Ills::Files { version, blobs } => {
-                let Some(pin) = self.pin(set, (space, key, entry), version)? else { return Ok(0) };
-                let set = Arc::clone(set);
-                let work = tokio::task::spawn_blocking(move || {
-                    let _pin: Pin = pin;
-                    blobs.iter().try_fold(0, |sum, blob| Ok(sum + repair_files(&set, blob)?))
-                });
-                work.await.map_err(|_| StorageError::Closing)?
+                let Some(pin) = self.pin(set, (space, key, entry), version).await? else {
+                    return Ok(0);
+                };
+                let on = Arc::clone(set);
+                let repair = move || {
+                    let _pin: &Pin = &pin;
+                    blobs.iter().try_fold(0, |sum, blob| Ok(sum + repair_files(&on, blob)?))
+                };
+                set.log.read(Weight::Long, repair).await
             }
         }
     }
 
     /// Pins an entry's version; `None` when the entry is no longer current (H2).
-    pub(crate) fn pin(
+    pub(crate) async fn pin(
         &self,
         set: &Set,
         (space, key, entry): (Space, &Bytes, &Entry),
         version: crate::erasure::layout::BlobId,
     ) -> Result<Option<Pin>, StorageError> {
         let pin = self.pins.pin(version, &self.removals);
-        let now = set.log.get(space, key)?;
+        let now = set.log.entry(space, key).await?;
         Ok(now.is_some_and(|now| now.seq == entry.seq).then_some(pin))
     }
 
@@ -228,7 +230,7 @@ impl Healer {
         (space, key, entry): (Space, &Bytes, &Entry),
         blob: &Blob,
     ) -> Result<usize, StorageError> {
-        let restored = restore_inline(set, (space, key, entry), blob, None)?;
+        let restored = restored_inline(set, (space, key, entry), blob, None).await?;
         let mut repaired = 0;
         for (shard, bytes) in restored {
             let slot = blob.slot(shard);
@@ -246,7 +248,28 @@ impl Healer {
     }
 }
 
-/// The stored shards `wanted` of an inline blob, or else those that are missing or damaged.
+/// Whether a drive holds this entry, as [`crate::set::ErasureSet::holds`].
+pub(crate) async fn holds(
+    set: &Set,
+    slot: usize,
+    (space, key, entry): (Space, &Bytes, &Entry),
+) -> Result<bool, StorageError> {
+    let (log, key, entry) = (set.log.clone(), key.clone(), entry.clone());
+    set.log.read(Weight::Short, move || log.holds(slot, space, &key, &entry)).await
+}
+
+/// As [`restore_inline`], from asynchronous code.
+pub(crate) async fn restored_inline(
+    set: &Arc<Set>,
+    (space, key, entry): (Space, &Bytes, &Entry),
+    blob: &Blob,
+    wanted: Option<ShardSet>,
+) -> Result<Vec<(usize, Vec<u8>)>, StorageError> {
+    let (on, key, entry, blob) = (Arc::clone(set), key.clone(), entry.clone(), *blob);
+    set.log.read(Weight::Long, move || restore_inline(&on, (space, &key, &entry), &blob, wanted)).await
+}
+
+/// Blocking. The stored shards `wanted` of an inline blob, or else those that are missing or damaged.
 fn restore_inline(
     set: &Set,
     (space, key, entry): (Space, &Bytes, &Entry),
@@ -349,5 +372,7 @@ pub(crate) fn rebuild_files(set: &Set, blob: &Blob, wanted: ShardSet) -> Result<
     Ok(count)
 }
 
+#[cfg(test)]
+mod hang_tests;
 #[cfg(test)]
 mod tests;

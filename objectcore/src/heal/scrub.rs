@@ -32,7 +32,7 @@ impl ObjectCore {
             for space in Space::ALL {
                 let mut from = Bound::Unbounded;
                 loop {
-                    let page = set.log.scan(space, from, PAGE)?;
+                    let page = set.log.entries(space, from, PAGE).await?;
                     let Some((last, _)) = page.last() else { break };
                     from = Bound::Excluded(last.clone());
                     for (key, _) in &page {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 
 use super::{Change, Changes, Checkpoint, Index, IndexError, Live, Row};
+use crate::drive::Drive;
 use crate::log::Space;
 
 #[derive(Debug, Default)]
@@ -17,19 +18,32 @@ struct State {
 }
 
 /// An [`Index`] that is gone with the process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct MemoryIndex {
+    drive: Arc<dyn Drive>,
     state: RwLock<State>,
+}
+
+impl MemoryIndex {
+    /// An empty index of the log on `drive`.
+    pub(crate) fn of(drive: Arc<dyn Drive>) -> Self {
+        Self { drive, state: RwLock::default() }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.drive.before_index();
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Index for MemoryIndex {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Row>, IndexError> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.read();
         Ok(state.rows.get(&(space, Bytes::copy_from_slice(key))).cloned())
     }
 
     fn scan(&self, space: Space, after: Bound<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Row)>, IndexError> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.read();
         let from = match after {
             Bound::Included(key) => Bound::Included((space, Bytes::copy_from_slice(key))),
             Bound::Excluded(key) => Bound::Excluded((space, Bytes::copy_from_slice(key))),
@@ -40,6 +54,7 @@ impl Index for MemoryIndex {
     }
 
     fn apply(&self, changes: Changes) -> Result<(), IndexError> {
+        self.drive.before_index();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         for change in changes.rows {
             match change {
@@ -64,10 +79,10 @@ impl Index for MemoryIndex {
     }
 
     fn checkpoint(&self) -> Result<Option<Checkpoint>, IndexError> {
-        Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).checkpoint.clone())
+        Ok(self.read().checkpoint.clone())
     }
 
     fn live(&self) -> Result<BTreeMap<u64, Live>, IndexError> {
-        Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).live.clone())
+        Ok(self.read().live.clone())
     }
 }

@@ -17,9 +17,11 @@ use crate::log::{Seq, Space};
 
 mod fjall;
 mod memory;
+mod watched;
 
 pub(crate) use fjall::{FjallIndex, IndexBudget};
 pub(crate) use memory::MemoryIndex;
+pub(crate) use watched::WatchedIndex;
 
 /// What the index knows of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]

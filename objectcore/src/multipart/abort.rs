@@ -12,7 +12,7 @@ impl ObjectCore {
     /// Ends an upload without an object.
     pub async fn abort_upload(&self, at: &ObjectName, upload: &UploadId) -> Result<(), UploadError> {
         let set = Arc::clone(self.set_of(at));
-        self.find_upload(&set, at, upload)?;
+        self.find_upload(&set, at, upload).await?;
         let (core, at, upload) = (self.clone(), at.clone(), upload.clone());
         self.to_the_end(async move { core.abort_to_the_end(&set, &at, &upload).await }).await?
     }

@@ -56,7 +56,7 @@ impl ObjectCore {
     ) -> Result<Written, UploadError> {
         let bucket = self.live_bucket(&at.bucket).map_err(|_| UploadError::NoSuchBucket)?;
         let set = Arc::clone(self.set_of(at));
-        self.find_upload(&set, at, upload)?;
+        self.find_upload(&set, at, upload).await?;
         let (core, at, upload, parts) = (self.clone(), at.clone(), upload.clone(), parts.to_vec());
         let work = async move {
             let completing = Completing { set: &set, bucket: &bucket, at: &at, upload: &upload, bytes_min };
@@ -79,8 +79,8 @@ impl ObjectCore {
         options: &CompleteOptions,
     ) -> Result<Option<Written>, UploadError> {
         let Completing { set, bucket, at, upload, bytes_min } = *completing;
-        let (upload_entry, found) = self.find_upload(set, at, upload)?;
-        let known = all_parts(set, upload)?;
+        let (upload_entry, found) = self.find_upload(set, at, upload).await?;
+        let known = all_parts(set, upload).await?;
         let chosen = choose(&known, parts, bytes_min)?;
         let object = self.assemble(&chosen, found, options)?;
         let key = key::object(at);

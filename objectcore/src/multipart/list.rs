@@ -25,8 +25,8 @@ impl ObjectCore {
         limit: usize,
     ) -> Result<(UploadInfo, Vec<PartInfo>, bool), UploadError> {
         let set = self.set_of(at);
-        let (_, found) = self.find_upload(set, at, upload)?;
-        let mut parts = parts_after(set, upload, after, limit.saturating_add(1))?;
+        let (_, found) = self.find_upload(set, at, upload).await?;
+        let mut parts = parts_after(set, upload, after, limit.saturating_add(1)).await?;
         let more = parts.len() > limit;
         parts.truncate(limit);
         let parts = parts.iter().map(|part| part_info(part.number, &part.part)).collect();
@@ -52,7 +52,7 @@ impl ObjectCore {
         };
         let mut uploads = Vec::new();
         loop {
-            let page = self.scan_all(Space::Upload, &from, PAGE_MAX)?;
+            let page = self.entries_of_all(Space::Upload, &from, PAGE_MAX).await?;
             let whole = page.len() < PAGE_MAX;
             for (stored, value) in page {
                 if !stored.starts_with(&begin) {

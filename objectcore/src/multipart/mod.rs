@@ -46,7 +46,7 @@ pub(crate) struct KnownPart {
 
 impl ObjectCore {
     /// The entry of an upload.
-    fn find_upload(
+    async fn find_upload(
         &self,
         set: &Set,
         at: &ObjectName,
@@ -58,21 +58,22 @@ impl ObjectCore {
         if !is_upload_id(upload) {
             return Err(UploadError::NoSuchUpload);
         }
-        let entry = set.log.get(Space::Upload, &key::upload(at, upload))?.ok_or(UploadError::NoSuchUpload)?;
+        let entry = set.log.entry(Space::Upload, &key::upload(at, upload)).await?;
+        let entry = entry.ok_or(UploadError::NoSuchUpload)?;
         let found = value::decode(&entry.value).map_err(unreadable)?;
         Ok((entry, found))
     }
 
     /// An upload in progress.
     pub async fn upload(&self, at: &ObjectName, upload: &UploadId) -> Result<UploadInfo, UploadError> {
-        let (_, found) = self.find_upload(self.set_of(at), at, upload)?;
+        let (_, found) = self.find_upload(self.set_of(at), at, upload).await?;
         Ok(info(at, upload, found))
     }
 
     /// Removes the entries of parts whose upload's entry is gone, and condemns their blobs (M2).
     pub(crate) async fn sweep_parts(&self, set: &Set, upload: &UploadId) -> Result<(), StorageError> {
         loop {
-            let parts = parts_after(set, upload, 0, PAGE)?;
+            let parts = parts_after(set, upload, 0, PAGE).await?;
             if parts.is_empty() {
                 return Ok(());
             }
@@ -117,14 +118,14 @@ fn delete_part(upload: &UploadId, number: u16) -> Op {
 }
 
 /// The parts of an upload after number `after`, at most `limit`.
-fn parts_after(
+async fn parts_after(
     set: &Set,
     upload: &UploadId,
     after: u16,
     limit: usize,
 ) -> Result<Vec<KnownPart>, StorageError> {
     let from: Bound<Bytes> = Bound::Excluded(key::part(upload, after));
-    let page = set.log.scan(Space::Part, from, limit)?;
+    let page = set.log.entries(Space::Part, from, limit).await?;
     let prefix = upload.0.as_bytes();
     let of_upload = page.into_iter().take_while(|(key, _)| key.starts_with(prefix));
     of_upload
@@ -137,11 +138,11 @@ fn parts_after(
 }
 
 /// All parts of an upload.
-fn all_parts(set: &Set, upload: &UploadId) -> Result<Vec<KnownPart>, StorageError> {
+async fn all_parts(set: &Set, upload: &UploadId) -> Result<Vec<KnownPart>, StorageError> {
     let mut parts: Vec<KnownPart> = Vec::new();
     loop {
         let after = parts.last().map_or(0, |part| part.number);
-        let page = parts_after(set, upload, after, PAGE)?;
+        let page = parts_after(set, upload, after, PAGE).await?;
         let whole = page.len() < PAGE;
         parts.extend(page);
         if whole {

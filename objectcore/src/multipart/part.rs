@@ -27,7 +27,7 @@ impl ObjectCore {
     ) -> Result<PartInfo, UploadError> {
         let bucket = self.live_bucket(&at.bucket).map_err(|_| UploadError::NoSuchBucket)?;
         let set = Arc::clone(self.set_of(at));
-        self.find_upload(&set, at, upload)?;
+        self.find_upload(&set, at, upload).await?;
         if !(1..=PARTS_MAX).contains(&number) {
             return Err(UploadError::InvalidPart { number });
         }

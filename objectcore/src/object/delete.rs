@@ -15,7 +15,7 @@ impl ObjectCore {
         let bucket = self.live_bucket(&at.bucket).map_err(|_| WriteError::NoSuchBucket)?;
         let set = Arc::clone(self.set_of(at));
         let key = key::object(at);
-        if when == PutIf::Always && set.log.get(Space::Object, &key)?.is_none() {
+        if when == PutIf::Always && set.log.entry(Space::Object, &key).await?.is_none() {
             // Nothing to write: a tombstone for nothing would only cost a sync.
             return Ok(Deleted { existed: false });
         }

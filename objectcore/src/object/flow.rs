@@ -5,15 +5,17 @@
 //! - F2: a stream that is not taken holds no thread: the reader stops when what it read waits, and goes on when
 //!   some of it was taken.
 //! - F3: an error is the last the stream says; it never ends short (G2).
+//! - F4: when a drive is found to hang, another thread reads on from the stripe that was not sent. The one that may be
+//!   held is left behind and sends nothing more.
 
 use std::collections::VecDeque;
 use std::iter::Peekable;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use super::pins::Pin;
@@ -32,6 +34,7 @@ const AHEAD_MAX: usize = 2;
 const STRIPES_PER_HOP: usize = 32;
 
 /// A range of one stripe of one blob.
+#[derive(Clone)]
 struct Piece {
     blob: Blob,
     stripe: u64,
@@ -62,15 +65,68 @@ fn pieces(object: &Object, range: &Range<u64>) -> impl Iterator<Item = Piece> + 
 
 /// A large object being read.
 pub(super) struct FileReader {
-    pub(super) core: ObjectCore,
-    pub(super) set: Arc<Set>,
-    pub(super) key: Bytes,
-    pieces: Peekable<Box<dyn Iterator<Item = Piece> + Send>>,
+    source: Arc<Source>,
+    /// The reader that may send (F4).
+    turn: u64,
     open: Option<ShardFiles>,
+}
+
+/// What is read, and how far.
+struct Source {
+    core: ObjectCore,
+    set: Arc<Set>,
+    key: Bytes,
+    progress: Mutex<Progress>,
     _pin: Pin,
 }
 
+struct Progress {
+    turn: u64,
+    /// Being read, and not sent.
+    current: Option<Piece>,
+    pieces: Peekable<Box<dyn Iterator<Item = Piece> + Send>>,
+}
+
 type Chunks = Result<Vec<Bytes>, StorageError>;
+
+/// What a reader does next.
+enum Next {
+    Read(Piece),
+    End,
+    /// Another has taken over.
+    Left,
+}
+
+impl Source {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self, turn: u64) -> Next {
+        let mut progress = self.progress();
+        if progress.turn != turn {
+            return Next::Left;
+        }
+        if progress.current.is_none() {
+            progress.current = progress.pieces.next();
+        }
+        progress.current.clone().map_or(Next::End, Next::Read)
+    }
+
+    fn has_more(&self) -> bool {
+        let mut progress = self.progress();
+        progress.current.is_some() || progress.pieces.peek().is_some()
+    }
+
+    /// Sends what was read, unless another has taken over.
+    fn send(&self, turn: u64, room: mpsc::Permit<'_, Chunks>, chunks: Chunks) {
+        let mut progress = self.progress();
+        if progress.turn == turn {
+            progress.current = None;
+            room.send(chunks);
+        }
+    }
+}
 
 impl FileReader {
     pub(super) fn new(
@@ -80,24 +136,25 @@ impl FileReader {
         pin: Pin,
     ) -> Self {
         let pieces: Box<dyn Iterator<Item = Piece> + Send> = Box::new(pieces(object, range));
-        Self { core, set, key, pieces: pieces.peekable(), open: None, _pin: pin }
+        let progress = Mutex::new(Progress { turn: 0, current: None, pieces: pieces.peekable() });
+        Self { source: Arc::new(Source { core, set, key, progress, _pin: pin }), turn: 0, open: None }
     }
 
-    /// Blocking. The bytes of the next stripe; none at the end.
-    fn read(&mut self) -> Chunks {
+    /// Blocking. The bytes of a stripe.
+    fn read(&mut self, piece: &Piece) -> Chunks {
         let mut out = Vec::new();
-        let Some(piece) = self.pieces.next() else { return Ok(out) };
         let files = match self.open.take() {
             Some(files) if files.blob().id == piece.blob.id => self.open.insert(files),
             Some(_) | None => self.open.insert(ShardFiles::new(piece.blob)),
         };
-        let mut source = FileShards { set: &self.set, files };
-        let mut window = Window::new(&self.set.codec, &piece.blob, piece.stripe, &mut source);
-        let read = window.read(piece.bytes, &mut out);
+        let Source { core, set, key, .. } = &*self.source;
+        let mut source = FileShards { set, files };
+        let mut window = Window::new(&set.codec, &piece.blob, piece.stripe, &mut source);
+        let read = window.read(piece.bytes.clone(), &mut out);
         let mut bad = window.bad();
         bad.extend(files.bad_headers());
         if !bad.is_empty() {
-            self.core.report(&self.set, &self.key, (&piece.blob, bad));
+            core.report(set, key, (&piece.blob, bad));
         }
         read.map_err(damaged)?;
         Ok(out)
@@ -106,11 +163,14 @@ impl FileReader {
     /// Blocking. Reads on while there is room; returns the reader where there is more.
     fn read_on(mut self, to: &mpsc::Sender<Chunks>) -> Option<Self> {
         for _ in 0..STRIPES_PER_HOP {
-            self.pieces.peek()?;
+            if !self.source.has_more() {
+                return None;
+            }
             let Ok(room) = to.try_reserve() else { return Some(self) };
-            let read = self.read();
+            let Next::Read(piece) = self.source.next(self.turn) else { return None };
+            let read = self.read(&piece);
             let failed = read.is_err();
-            room.send(read);
+            self.source.send(self.turn, room, read);
             if failed {
                 return None;
             }
@@ -121,16 +181,17 @@ impl FileReader {
     /// Reads the first stripe, so that what cannot be read at all is an error before the answer begins. The
     /// rest follows.
     pub(super) async fn start(
-        mut self,
+        self,
         share: Option<Share>,
     ) -> Result<impl Stream<Item = Result<Bytes, StorageError>> + Send + use<>, StorageError> {
-        let hop = tokio::task::spawn_blocking(move || self.read().map(|bytes| (self, bytes)));
-        let (mut reader, first) = hop.await.map_err(|_| StorageError::Closing)??;
         let (to, queue) = mpsc::channel(AHEAD_MAX);
-        let more = reader.pieces.peek().is_some();
-        let mut flow = Flow { ready: first.into(), queue, to, reading: None, _held: share };
-        if more {
-            flow.read_on(reader);
+        let source = Arc::clone(&self.source);
+        let stalls = source.set.log.stalls();
+        let mut flow =
+            Flow { source, ready: VecDeque::new(), queue, to, reading: None, stalls, _held: share };
+        flow.read_on(self);
+        if let Some(first) = flow.next().await? {
+            flow.ready.push_front(first);
         }
         Ok(stream::try_unfold(flow, async |mut flow| Ok(flow.next().await?.map(|bytes| (bytes, flow)))))
     }
@@ -141,11 +202,13 @@ pub(super) fn damaged(error: TooFewShards) -> StorageError {
 }
 
 struct Flow {
+    source: Arc<Source>,
     ready: VecDeque<Bytes>,
     queue: mpsc::Receiver<Chunks>,
     to: mpsc::Sender<Chunks>,
     /// `None` when all was read.
     reading: Option<JoinHandle<Option<FileReader>>>,
+    stalls: watch::Receiver<u64>,
     _held: Option<Share>,
 }
 
@@ -161,6 +224,25 @@ impl Flow {
         if let Some(reader) = stopped.map_err(|_| StorageError::Closing)? {
             self.read_on(reader);
         }
+        Ok(())
+    }
+
+    /// Another reader takes over (F4).
+    fn begin_anew(&mut self) -> Result<(), StorageError> {
+        let turn = {
+            let mut progress = self.source.progress();
+            progress.turn += 1;
+            progress.turn
+        };
+        // The reader before may hold room in the queue for ever. What it sent comes first.
+        let (to, queue) = mpsc::channel(AHEAD_MAX);
+        let mut before = std::mem::replace(&mut self.queue, queue);
+        self.to = to;
+        while let Ok(chunks) = before.try_recv() {
+            self.ready.extend(chunks?);
+        }
+        metrics::counter!("tarn_reads_abandoned_total").increment(1);
+        self.read_on(FileReader { source: Arc::clone(&self.source), turn, open: None });
         Ok(())
     }
 
@@ -188,6 +270,7 @@ impl Flow {
                     }
                 }
                 stopped = &mut *reading => self.go_on(stopped)?,
+                _ = self.stalls.changed() => self.begin_anew()?,
             }
         }
     }

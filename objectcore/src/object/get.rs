@@ -22,7 +22,7 @@ use crate::erasure::layout::Blob;
 use crate::erasure::window::{ShardSet, Window};
 use crate::memory::read_bytes;
 use crate::name::{BucketName, ObjectName};
-use crate::set::{Entry, Space};
+use crate::set::{Entry, Space, Weight};
 use crate::types::{GetRange, ListOptions, ListPage, ObjectBody, ObjectInfo, ReadError, StorageError};
 
 /// How often a small object is read again when it is overwritten meanwhile.
@@ -38,13 +38,13 @@ enum SmallRead {
 impl ObjectCore {
     /// What is known about an object.
     pub async fn head(&self, at: &ObjectName) -> Result<ObjectInfo, ReadError> {
-        let (_, _, object) = self.find(at)?;
+        let (_, _, object) = self.find(at).await?;
         Ok(object.info(at.key.clone()))
     }
 
     /// Reads an object, or a range of it.
     pub async fn get(&self, at: &ObjectName, range: Option<GetRange>) -> Result<ObjectBody, ReadError> {
-        let (key, entry, object) = self.find(at)?;
+        let (key, entry, object) = self.find(at).await?;
         let set = Arc::clone(self.set_of(at));
         match &object.tail.stored {
             Stored::Empty | Stored::Inline(_) => {
@@ -59,9 +59,9 @@ impl ObjectCore {
         }
     }
 
-    fn find(&self, at: &ObjectName) -> Result<(Bytes, Entry, Object), ReadError> {
+    async fn find(&self, at: &ObjectName) -> Result<(Bytes, Entry, Object), ReadError> {
         let key = key::object(at);
-        let Some(entry) = self.set_of(at).log.get(Space::Object, &key)? else {
+        let Some(entry) = self.set_of(at).log.entry(Space::Object, &key).await? else {
             return Err(match self.inner.buckets.get(&at.bucket) {
                 Some(_) => ReadError::NoSuchKey,
                 None => ReadError::NoSuchBucket,
@@ -73,7 +73,7 @@ impl ObjectCore {
 
     async fn get_small(
         &self,
-        set: &Set,
+        set: &Arc<Set>,
         at: &ObjectName,
         (mut key, mut entry, mut object): (Bytes, Entry, Object),
         range: Option<GetRange>,
@@ -86,7 +86,7 @@ impl ObjectCore {
             }
             let range = resolve(&object, range)?;
             set.applied(&entry).await;
-            let read = self.read_inline(set, (&key, &entry, &object), &range);
+            let read = self.read_inline(set, (&key, &entry, &object), &range).await;
             let (now_key, now, then) = match read {
                 Ok(chunks) => {
                     let info = object.info(at.key.clone());
@@ -99,9 +99,9 @@ impl ObjectCore {
                 }
                 // Shards are read by sequence number: they go when the object is overwritten, drive
                 // after drive.
-                Err(error) => match self.find(at)? {
+                Err(error) => match self.find(at).await? {
                     found if found.1.seq != entry.seq => found,
-                    found if set.log.is_overtaken(Space::Object, &key, &entry) => {
+                    found if is_overtaken(set, &key, &entry).await? => {
                         tokio::time::sleep(OVERTAKEN_PAUSE).await;
                         last = error;
                         found
@@ -114,24 +114,29 @@ impl ObjectCore {
         Err(last.into())
     }
 
-    fn read_inline(
+    async fn read_inline(
         &self,
-        set: &Set,
+        set: &Arc<Set>,
         (key, entry, object): (&Bytes, &Entry, &Object),
         range: &Range<u64>,
     ) -> Result<Vec<Bytes>, StorageError> {
-        let mut chunks = Vec::new();
-        if let (Stored::Inline(blob), false) = (&object.tail.stored, range.is_empty()) {
-            let mut source = InlineShards::new(set, blob, (Space::Object, key, entry));
-            let mut window = Window::new(&set.codec, blob, 0, &mut source);
-            let read = window.read(range.start as usize..range.end as usize, &mut chunks);
+        let (Stored::Inline(blob), false) = (&object.tail.stored, range.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let (core, on, key, entry) = (self.clone(), Arc::clone(set), key.clone(), entry.clone());
+        let (blob, range) = (*blob, range.start as usize..range.end as usize);
+        let read = move || {
+            let mut chunks = Vec::new();
+            let mut source = InlineShards::new(&on, &blob, (Space::Object, &key, &entry));
+            let mut window = Window::new(&on.codec, &blob, 0, &mut source);
+            let read = window.read(range.clone(), &mut chunks);
             let bad = window.bad();
-            if !bad.is_empty() && !set.log.is_overtaken(Space::Object, key, entry) {
-                self.report(set, key, (blob, bad));
+            if !bad.is_empty() && !on.log.is_overtaken(Space::Object, &key, &entry) {
+                core.report(&on, &key, (&blob, bad));
             }
-            read.map_err(damaged)?;
-        }
-        Ok(chunks)
+            read.map(|()| chunks).map_err(damaged)
+        };
+        set.log.read(Weight::Short, read).await
     }
 
     async fn get_large(
@@ -144,7 +149,7 @@ impl ObjectCore {
         // Pin, then look again: a version still there after the pin cannot be removed under it.
         let pin = loop {
             let pin = self.inner.healer.pins.pin(object.tail.version, &self.inner.removals);
-            let (_, now, then) = self.find(at)?;
+            let (_, now, then) = self.find(at).await?;
             if now.seq == entry.seq {
                 break pin;
             }
@@ -181,8 +186,8 @@ impl ObjectCore {
             return Err(ReadError::NoSuchBucket);
         }
         let (core, bucket, options) = (self.clone(), bucket.clone(), options.clone());
-        let listed = tokio::task::spawn_blocking(move || core.list_blocking(&bucket, &options)).await;
-        Ok(listed.map_err(|_| StorageError::Closing)??)
+        let list = move || core.list_blocking(&bucket, &options);
+        Ok(self.inner.sets[0].log.read(Weight::Long, list).await?)
     }
 
     fn list_blocking(&self, bucket: &BucketName, options: &ListOptions) -> Result<ListPage, StorageError> {
@@ -193,6 +198,11 @@ impl ObjectCore {
         }
         Ok(walk.finish())
     }
+}
+
+async fn is_overtaken(set: &Arc<Set>, key: &Bytes, entry: &Entry) -> Result<bool, StorageError> {
+    let (on, key, entry) = (Arc::clone(set), key.clone(), entry.clone());
+    set.log.read(Weight::Short, move || Ok(on.log.is_overtaken(Space::Object, &key, &entry))).await
 }
 
 /// The bytes a read asks for.

@@ -63,7 +63,7 @@ impl ObjectCore {
     ) -> Result<Committed, Refused> {
         let _held = bucket.hold().await.map_err(|_| Refused::NoSuchBucket)?;
         let mut found = match when {
-            PutIf::Match(_) => set.log.get(Space::Object, key)?,
+            PutIf::Match(_) => set.log.entry(Space::Object, key).await?,
             PutIf::Always | PutIf::Absent | PutIf::Exists => None,
         };
         for _ in 0..TRIES_MAX {

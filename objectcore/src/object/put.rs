@@ -12,7 +12,7 @@ use crate::erasure::layout::{BlobId, Coding};
 use crate::memory::write_bytes;
 use crate::name::ObjectName;
 use crate::set::{Draft, Op, Space};
-use crate::types::{Attributes, Body, PutIf, PutOptions, StorageError, WriteError, Written};
+use crate::types::{Attributes, Body, PutIf, PutOptions, WriteError, Written};
 
 impl ObjectCore {
     /// Puts an object. It is durable when this returns.
@@ -20,7 +20,7 @@ impl ObjectCore {
         let bucket = self.live_bucket(&at.bucket).map_err(|_| WriteError::NoSuchBucket)?;
         let set = Arc::clone(self.set_of(at));
         options.attributes.check()?;
-        self.weigh_early(&set, at, &options.when)?;
+        self.weigh_early(&set, at, &options.when).await?;
         let terms = Terms {
             inline_bytes_max: Some(self.inner.settings.inline_bytes_max),
             bytes_max: self.inner.settings.body_bytes_max,
@@ -40,15 +40,14 @@ impl ObjectCore {
     }
 
     /// Refuses before the body is taken in what would be refused after it. The commit decides.
-    fn weigh_early(&self, set: &Set, at: &ObjectName, when: &PutIf) -> Result<(), WriteError> {
-        let exists =
-            || -> Result<bool, StorageError> { Ok(set.log.get(Space::Object, &key::object(at))?.is_some()) };
-        match when {
-            PutIf::Always | PutIf::Match(_) => Ok(()),
-            PutIf::Absent if exists()? => Err(WriteError::Precondition { exists: true }),
-            PutIf::Exists if !exists()? => Err(WriteError::Precondition { exists: false }),
-            PutIf::Absent | PutIf::Exists => Ok(()),
-        }
+    async fn weigh_early(&self, set: &Set, at: &ObjectName, when: &PutIf) -> Result<(), WriteError> {
+        let wanted = match when {
+            PutIf::Always | PutIf::Match(_) => return Ok(()),
+            PutIf::Absent => false,
+            PutIf::Exists => true,
+        };
+        let exists = set.log.entry(Space::Object, &key::object(at)).await?.is_some();
+        if exists == wanted { Ok(()) } else { Err(WriteError::Precondition { exists }) }
     }
 
     async fn publish(

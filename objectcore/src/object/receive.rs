@@ -196,7 +196,7 @@ impl Pipeline {
 
     /// Hands the filled stripe on, once the one before it is done.
     async fn send(&mut self) -> Result<(), StorageError> {
-        let (mut writer, mut md5, spare) = self.settle().await?;
+        let (writer, mut md5, spare) = self.settle().await?;
         let bytes = self.stripe.len();
         let mut stripe = std::mem::replace(&mut self.stripe, spare);
         self.coding.pad(&mut stripe);
@@ -206,10 +206,7 @@ impl Pipeline {
             md5.update(&to_hash[..bytes]);
             md5
         });
-        let writing = tokio::task::spawn_blocking(move || {
-            writer.write_stripe(bytes, &to_write)?;
-            Ok(writer)
-        });
+        let writing = tokio::spawn(writer.write_stripe(bytes, to_write));
         self.state = State::Busy { writing, hashing, spare: stripe };
         Ok(())
     }

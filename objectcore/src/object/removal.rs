@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use super::pins::Pins;
 use crate::core::Set;
 use crate::erasure::layout::BlobId;
+use crate::set::Weight;
 
 /// Blobs to remove; more are left to the sweep.
 const QUEUE_MAX: usize = 200_000;
@@ -113,9 +114,15 @@ pub(crate) async fn run(removals: Arc<Removals>, pins: Arc<Pins>, sets: Arc<[Arc
         if let Some(condemned) = pins.unless_pinned(condemned) {
             let set = &sets[condemned.set];
             for batch in condemned.blobs.chunks(BATCH) {
-                let (set, batch) = (Arc::clone(set), batch.to_vec());
-                if tokio::task::spawn_blocking(move || remove(&set, &batch)).await.is_err() {
-                    return;
+                let (from, batch) = (Arc::clone(set), batch.to_vec());
+                // What stays because its drive hangs is found by the sweep (R3).
+                let work = move || {
+                    remove(&from, &batch);
+                    Ok(())
+                };
+                let removed = set.log.read(Weight::Long, work).await;
+                if let Err(error) = removed {
+                    tracing::warn!(%error, "shard files were not removed");
                 }
                 tokio::time::sleep(PAUSE).await;
             }

@@ -83,14 +83,14 @@ impl ShardSource for FileShards<'_> {
         let blob = self.files.blob;
         let slot = blob.slot(shard);
         let file = &mut self.files.files[slot];
+        // Also with the file open: the drive may hang since.
+        if !self.set.is_reachable(slot) {
+            return None;
+        }
         if let File::Closed = file {
-            *file = match self
-                .set
-                .is_reachable(slot)
-                .then(|| self.set.log.slots()[slot].open_shard(blob.id.number()))
-            {
-                Some(Ok(reader)) => File::Open(reader),
-                Some(Err(_)) | None => File::Missing,
+            *file = match self.set.log.slots()[slot].open_shard(blob.id.number()) {
+                Ok(reader) => File::Open(reader),
+                Err(_) => File::Missing,
             };
         }
         let File::Open(reader) = file else { return None };

@@ -18,7 +18,7 @@ use crate::bucket::unreadable;
 use crate::core::{ObjectCore, Set};
 use crate::erasure::layout::BlobId;
 use crate::multipart::upload_of_part;
-use crate::set::Space;
+use crate::set::{Space, Weight};
 use crate::types::{StorageError, UploadId};
 
 const PAGE: usize = 1000;
@@ -61,12 +61,13 @@ pub(crate) async fn run(core: ObjectCore, candidates: Vec<HashSet<BlobId>>) {
 }
 
 async fn sweep(core: &ObjectCore, set: &Arc<Set>, candidates: HashSet<BlobId>) -> Result<(), StorageError> {
-    for upload in uploads_gone(set)? {
+    let looked = Arc::clone(set);
+    let gone = set.log.read(Weight::Long, move || uploads_gone(&looked)).await?;
+    for upload in gone {
         core.sweep_parts(set, &upload).await?;
     }
     let scanned = Arc::clone(set);
-    let work = tokio::task::spawn_blocking(move || orphans(&scanned, candidates));
-    let mut orphans = work.await.map_err(|_| StorageError::Closing)??;
+    let mut orphans = set.log.read(Weight::Long, move || orphans(&scanned, candidates.clone())).await?;
     for waiting in core.inner.healer.pins.waiting() {
         orphans.remove(&waiting);
     }
@@ -76,9 +77,12 @@ async fn sweep(core: &ObjectCore, set: &Arc<Set>, candidates: HashSet<BlobId>) -
     tracing::info!(set.number = set.number, blobs = orphans.len(), "removing orphans");
     let orphans: Vec<BlobId> = orphans.into_iter().collect();
     for batch in orphans.chunks(BATCH) {
-        let (set, batch) = (Arc::clone(set), batch.to_vec());
-        let work = tokio::task::spawn_blocking(move || remove(&set, &batch));
-        work.await.map_err(|_| StorageError::Closing)?;
+        let (from, batch) = (Arc::clone(set), batch.to_vec());
+        let work = move || {
+            remove(&from, &batch);
+            Ok(())
+        };
+        set.log.read(Weight::Long, work).await?;
     }
     Ok(())
 }

@@ -22,7 +22,6 @@ use super::committer::{CopyIf, CopyRequest, Message};
 use super::scan::ScanError;
 use super::worker::LocalCopy;
 use super::{CommitError, ErasureSet, Inline, Op, SlotState};
-use crate::drive::Drive;
 use crate::log::reader::{SegmentReader, Step};
 use crate::log::record::{Body, Record};
 use crate::log::writer::Location;
@@ -66,21 +65,21 @@ enum Damage {
 }
 
 impl ErasureSet {
-    /// Compacts whenever a drive begins a new segment, until the set is closed.
-    pub(super) fn compact_in_background(&self, asked: Receiver<usize>) {
+    /// Compacts whenever the drive begins a new segment, until the set is closed.
+    pub(super) fn compact_in_background(&self, slot: usize, asked: Receiver<()>) {
         let shared = Arc::downgrade(&self.0);
         let run = move || {
             let mut damaged = HashSet::new();
-            while let Ok(slot) = asked.recv() {
+            while let Ok(()) = asked.recv() {
                 let Some(set) = shared.upgrade().map(ErasureSet) else { return };
                 if let Err(error) = set.compact_slot(slot, &mut damaged, Pace::Gentle) {
                     tracing::warn!(set = set.number(), slot, %error, "compaction stopped");
                 }
             }
         };
-        let name = format!("compactor-{}", self.number());
+        let name = format!("compactor-{}-{slot}", self.number());
         let thread = std::thread::Builder::new().name(name).spawn(run).expect("a thread starts");
-        self.0.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        self.0.compactors.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
     }
 
     /// Compacts a drive's log until no segment is worth it; answers how many went. Blocks.
@@ -128,19 +127,19 @@ impl ErasureSet {
 
     /// The segment with the least that counts, if that is little enough.
     fn victim(&self, slot: usize, damaged: &HashSet<(usize, u64)>) -> Result<Option<Victim>, CompactError> {
-        let place = &self.slots()[slot];
-        let segments = place.figures().segments().clone();
-        let drive = place.drive()?;
+        let drive = self.slots()[slot].drive()?;
+        let Some(place) = self.slots()[slot].place() else { return Ok(None) };
+        let segments = self.slots()[slot].figures().segments().clone();
         let mut best: Option<(u64, Victim)> = None;
         for (number, &segment) in segments.iter().take(segments.len().saturating_sub(1)).enumerate() {
             if damaged.contains(&(slot, segment)) {
                 continue;
             }
             let oldest = number == 0;
-            let live = place.usage().live().get(&segment).copied().unwrap_or_default();
+            let live = place.usage.live().get(&segment).copied().unwrap_or_default();
             let kept = live.entries + if oldest { 0 } else { live.deletions };
             let len = drive.segment_len(segment)?.max(1);
-            if place.damaged_segments().contains(&segment) {
+            if place.damaged_segments.contains(&segment) {
                 return Ok(Some(Victim { segment, oldest, damage: Damage::Filled }));
             }
             let percent = kept.saturating_mul(100) / len;
@@ -154,9 +153,9 @@ impl ErasureSet {
 
     /// Moves what counts in the segment to the tail (K1, K2, K4).
     fn empty(&self, slot: usize, victim: Victim, pace: Pace) -> Result<(), CompactError> {
-        let place = self.slots()[slot].clone();
-        let drive: &dyn Drive = &**place.drive()?;
-        let mut reader = SegmentReader::new(drive, place.stamp(), victim.segment, 0)?;
+        let drive = self.slots()[slot].drive()?;
+        let Some(place) = self.slots()[slot].place() else { return Ok(()) };
+        let mut reader = SegmentReader::new(&*drive, place.stamp, victim.segment, 0)?;
         let mut portion = Vec::new();
         let mut bytes = 0;
         let mut began = Instant::now();

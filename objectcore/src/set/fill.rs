@@ -8,7 +8,9 @@ use std::ops::Bound;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::committer::{CopyIf, CopyRequest, Message, lookup};
+use super::committer::{CopyIf, CopyRequest, Message};
+use super::look::lookup;
+use super::reads::Weight;
 use super::worker::LocalCopy;
 use super::{CommitError, ErasureSet, Inline, Op, Seq, SlotState, Space};
 use crate::types::StorageError;
@@ -55,7 +57,9 @@ impl ErasureSet {
         for space in Space::ALL {
             let mut after = Bound::Unbounded;
             loop {
-                let compared = self.compare(slot, space, &after)?;
+                let (set, from) = (self.clone(), after.clone());
+                let compare = move || set.compare(slot, space, &from);
+                let compared = self.read(Weight::Long, compare).await?;
                 self.recheck(slot, compared.lacking).await?;
                 self.drop_extra(slot, space, compared.extra).await?;
                 match compared.next {
@@ -107,20 +111,32 @@ impl ErasureSet {
         }
         let mut wanted = Vec::with_capacity(lacking.len());
         for (space, key) in lacking {
-            if let Some(entry) = self.get(space, &key)? {
+            if let Some(entry) = self.entry(space, &key).await? {
                 wanted.push((space, key, entry.seq));
             }
         }
         self.copy(Vec::new()).await?;
+        let set = self.clone();
+        match self.read(Weight::Long, move || set.first_lacking(slot, &wanted)).await? {
+            Some((space, key)) => Err(FillError::Lacking { space, key }),
+            None => Ok(()),
+        }
+    }
+
+    /// The first of `wanted` that the drive does not hold although the set does.
+    fn first_lacking(
+        &self,
+        slot: usize,
+        wanted: &[(Space, Bytes, Seq)],
+    ) -> Result<Option<(Space, Bytes)>, StorageError> {
         let index = self.slots()[slot].index().ok_or(StorageError::TooFewDrives { healthy: 0, needed: 1 })?;
         for (space, key, seq) in wanted {
-            let own = index.get(space, &key).map_err(|error| self.slots()[slot].fail_index(&error))?;
-            let deleted_since = || self.get(space, &key).map(|entry| entry.is_none());
-            if own.is_none_or(|row| row.seq < seq) && !deleted_since()? {
-                return Err(FillError::Lacking { space, key });
+            let own = index.get(*space, key).map_err(|error| self.slots()[slot].fail_index(&error))?;
+            if own.is_none_or(|row| row.seq < *seq) && self.get(*space, key)?.is_some() {
+                return Ok(Some((*space, key.clone())));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn drop_extra(

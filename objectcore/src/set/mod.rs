@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::geometry::Geometry;
 use crate::log::record::{Inline, KEY_BYTES_MAX};
@@ -25,23 +25,30 @@ use crate::log::writer;
 use crate::types::StorageError;
 
 mod apply;
+mod assemble;
 mod committer;
 mod compact;
 mod decide;
 mod fill;
 pub(crate) mod format;
 pub(crate) mod layout;
+mod look;
 mod open;
+mod reads;
 mod recover;
 mod scan;
 mod slot;
+mod stalls;
+mod start;
 mod types;
 mod worker;
+mod write;
 
 pub(crate) use crate::log::{Op, Seq, Space};
 pub(crate) use fill::FillError;
 pub(crate) use layout::{set_of, writes_needed};
 pub(crate) use open::open_sets;
+pub(crate) use reads::{Weight, ended};
 pub(crate) use slot::Slot;
 pub(crate) use types::{CommitError, Committed, Draft, Entry, Expect, Repair};
 
@@ -50,7 +57,11 @@ pub use open::OpenError;
 pub use slot::SlotState;
 pub use types::SetSettings;
 
-use committer::{CopyIf, CopyRequest, Figures, Message, draft_bytes, entry_of, lookup};
+use assemble::{draft_bytes, entry_of};
+use committer::{CopyIf, CopyRequest, Figures, Message};
+use look::lookup;
+use reads::Reads;
+use start::join_or_leave;
 use worker::LocalCopy;
 
 /// The most repair requests that wait; more are dropped and counted.
@@ -64,7 +75,15 @@ struct Shared {
     figures: Arc<Figures>,
     /// `None` once the set is closed.
     inbox: Mutex<Option<Sender<Message>>>,
+    /// Dropped to end the thread that looks for drives that hang.
+    stop: Mutex<Option<Sender<()>>>,
+    reads: Arc<Reads>,
+    /// Writes of shard files that may take a thread of their own.
+    writing: Semaphore,
+    /// The committer and who looks for drives that hang.
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// They read from drives that may hang.
+    compactors: Mutex<Vec<JoinHandle<()>>>,
     closing: AtomicBool,
     repairs: mpsc::Sender<Repair>,
     repairs_taken: Mutex<Option<mpsc::Receiver<Repair>>>,
@@ -85,6 +104,8 @@ pub struct SlotStatus {
     pub drive: uuid::Uuid,
     /// What it is doing.
     pub state: SlotState,
+    /// Whether it is slow to answer: reads avoid it.
+    pub suspect: bool,
     /// Why it is out.
     pub reason: Option<String>,
     /// Bytes free on it.
@@ -184,21 +205,21 @@ impl ErasureSet {
     /// Whether a drive already has a later state of the key than `entry`: a commit is being applied, drive
     /// after drive.
     pub(crate) fn is_overtaken(&self, space: Space, key: &[u8], entry: &Entry) -> bool {
-        let online = self.0.slots.iter().filter(|slot| slot.state() == SlotState::Online);
-        online.filter_map(Slot::index).any(|index| match index.get(space, key) {
+        let fine = |slot: &&Slot| slot.state() == SlotState::Online && !slot.is_suspect();
+        self.0.slots.iter().filter(fine).filter_map(Slot::index).any(|index| match index.get(space, key) {
             Ok(row) => row.is_none_or(|row| row.seq > entry.seq),
             Err(_) => false,
         })
     }
 
-    /// The current entry of a key (S3).
+    /// The current entry of a key (S3). Blocks.
     pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Entry>, StorageError> {
         let row =
             lookup(&self.0.slots, self.0.geometry, |slot| slot.index().map(|index| index.get(space, key)))?;
         Ok(row.as_ref().map(entry_of))
     }
 
-    /// Up to `limit` entries of a space from `after` on, in the order of the keys' bytes.
+    /// Up to `limit` entries of a space from `after` on, in the order of the keys' bytes. Blocks.
     pub(crate) fn scan(
         &self,
         space: Space,
@@ -213,7 +234,7 @@ impl ErasureSet {
     }
 
     /// The shard bytes of an entry on one drive. `None` if the drive lacks them or they are damaged; a repair
-    /// is then requested.
+    /// is then requested. Blocks.
     pub(crate) fn read_inline(
         &self,
         slot: usize,
@@ -222,16 +243,16 @@ impl ErasureSet {
         seq: Seq,
     ) -> Result<Option<Bytes>, StorageError> {
         let place = &self.0.slots[slot];
-        let (Ok(drive), Some(index)) = (place.drive(), place.index()) else { return Ok(None) };
+        let (Ok(drive), Some(opened)) = (place.drive(), place.place()) else { return Ok(None) };
         // Compaction may move the record between the look into the index and the read: look again once.
         let mut before = None;
         for _ in 0..3 {
-            let row = index.get(space, key).map_err(|error| place.fail_index(&error))?;
+            let row = opened.index.get(space, key).map_err(|error| place.fail_index(&error))?;
             let Some(row) = row.filter(|row| row.seq == seq) else { break };
             if !matches!(row.inline, Inline::Present(_)) || before == Some(row.location) {
                 break;
             }
-            let read = writer::read_inline(&**drive, place.stamp(), row.location, (seq, space, key));
+            let read = writer::read_inline(&*drive, opened.stamp, row.location, (seq, space, key));
             if let Ok(Some(shard)) = read {
                 return Ok(Some(shard));
             }
@@ -244,7 +265,7 @@ impl ErasureSet {
         Ok(None)
     }
 
-    /// Whether a drive holds this entry, with its shard bytes where the entry has some. Nothing is verified.
+    /// Whether a drive holds this entry, with its shard bytes where the entry has some. Nothing is verified. Blocks.
     pub(crate) fn holds(
         &self,
         slot: usize,
@@ -310,12 +331,14 @@ impl ErasureSet {
     pub(crate) fn status(&self) -> SetStatus {
         let figures = &self.0.figures;
         let slots = self.0.slots.iter().map(|slot| {
-            let space = slot.space().ok();
+            // As the drive last said: asking it now could hang.
+            let space = slot.figures().space();
             SlotStatus {
                 slot: slot.number(),
                 path: slot.label().to_owned(),
                 drive: uuid::Uuid::from_u128(slot.drive_id()),
                 state: slot.state(),
+                suspect: slot.is_suspect(),
                 reason: slot.reason(),
                 free_bytes: space.map(|space| space.free_bytes),
                 total_bytes: space.map(|space| space.total_bytes),
@@ -343,7 +366,12 @@ impl ErasureSet {
             if thread.join().is_err() {
                 tracing::error!(set = self.0.number, "a thread of the set panicked");
             }
+            // The committer was the first and needs the other until it has ended.
+            drop(self.0.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
+        let compactors =
+            std::mem::take(&mut *self.0.compactors.lock().unwrap_or_else(PoisonError::into_inner));
+        compactors.into_iter().for_each(join_or_leave);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::drive::Drive;
 use super::ErasureSet;
 use super::format::{Format, InvalidFormat, VERSION};
 use super::layout::{InvalidLayout, geometry_for, set_size};
+use super::reads::Reads;
 use super::recover::{self, Seat};
 use super::types::SetSettings;
 
@@ -122,8 +123,7 @@ pub(crate) fn open_sets(
             Some(format) => {
                 check_fits(&plan, &format, &*drive)?;
                 let place = (format.set, format.slot);
-                let seat =
-                    Seat { slot: usize::from(format.slot), drive: drive.clone(), drive_id: format.drive };
+                let seat = Seat::new(usize::from(format.slot), drive.clone(), format.drive);
                 if seats.insert(place, seat).is_some() {
                     let what = format!("another drive is slot {} of set {} too", format.slot, format.set);
                     return Err(OpenError::Misplaced { path: drive.label().into(), what });
@@ -144,12 +144,14 @@ pub(crate) fn open_sets(
         drive
             .write_format(&format.encode())
             .map_err(|source| OpenError::Drive { path: drive.label().into(), source })?;
-        seats.insert((set, slot), Seat { slot: usize::from(slot), drive, drive_id });
+        seats.insert((set, slot), Seat::new(usize::from(slot), drive, drive_id));
     }
+    let reads = Reads::new(settings.short_reads_max);
     let mut sets = Vec::new();
     for set in 0..plan.sets {
         let members = seats.iter().filter(|((number, _), _)| *number == set).map(|(_, seat)| seat.clone());
-        sets.push(recover::open_set(settings, plan.deployment, set, geometry, members.collect())?);
+        let members = members.collect();
+        sets.push(recover::open_set(settings, plan.deployment, set, geometry, members, &reads)?);
     }
     Ok(OpenedSets { deployment: plan.deployment, sets })
 }

@@ -5,27 +5,24 @@
 //! - V5: nothing is served before the epoch is durable on every drive that is here.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::drive::Drive;
+use crate::drive::{Drive, Watch, WatchedDrive};
 use crate::log::Seq;
 use crate::log::epoch::{EpochBody, Standing};
 use crate::log::reader::WalkError;
 use crate::log::record::Inline;
 use crate::log::writer::{Identity, LogTail, LogWriter, NewRecord};
 
-use super::committer::{Committer, Figures, WorkerHandle};
+use super::ErasureSet;
 use super::decide::{Decision, Present, Verdict, accepted_epoch, lost};
 use super::open::OpenError;
+use super::reads::Reads;
 use super::scan::{ScanError, Scanned, TailRecord, apply_records, scan};
-use super::slot::{Slot, SlotParts, SlotState};
+use super::start::Recovered;
 use super::types::SetSettings;
-use super::worker::{Report, Worker};
-use super::{ErasureSet, REPAIRS_WAITING_MAX, Shared};
 use crate::geometry::Geometry;
 use crate::index::IndexBudget;
 
@@ -35,16 +32,15 @@ pub(crate) struct Seat {
     pub(crate) slot: usize,
     pub(crate) drive: Arc<dyn Drive>,
     pub(crate) drive_id: Uuid,
+    pub(crate) watch: Arc<Watch>,
 }
 
-/// Seqs jump by at least this at each recovery, so that no seq is used twice whatever an absent drive holds.
-const SEQ_JUMP: u64 = 1 << 20;
-/// And by up to this more, at random: drives that went on apart from each other do not use the same seqs.
-const SEQ_SPREAD: u64 = 1 << 40;
-
-/// How long the end of a drive's thread is waited for.
-const LEAVE_AFTER_ROUNDS: usize = 2000;
-const LEAVE_ROUND: std::time::Duration = std::time::Duration::from_millis(1);
+impl Seat {
+    pub(crate) fn new(slot: usize, drive: Arc<dyn Drive>, drive_id: Uuid) -> Self {
+        let watch = Watch::new();
+        Self { slot, drive: WatchedDrive::over(drive, Arc::clone(&watch)), drive_id, watch }
+    }
+}
 
 /// Opens a set on the drives that are here. One that fails meanwhile is treated as missing.
 pub(crate) fn open_set(
@@ -53,10 +49,11 @@ pub(crate) fn open_set(
     set: u16,
     geometry: Geometry,
     mut seats: Vec<Seat>,
+    reads: &Arc<Reads>,
 ) -> Result<ErasureSet, OpenError> {
     let mut reasons: BTreeMap<usize, String> = BTreeMap::new();
     loop {
-        let recovery = Recovery { settings, deployment, set, geometry, reasons: &reasons };
+        let recovery = Recovery { settings, deployment, set, geometry, reasons: &reasons, reads };
         match recovery.attempt(&seats) {
             Ok(opened) => return Ok(opened),
             Err(Stop::Open(error)) => return Err(error),
@@ -86,6 +83,7 @@ pub(super) struct Recovery<'a> {
     pub(super) set: u16,
     pub(super) geometry: Geometry,
     pub(super) reasons: &'a BTreeMap<usize, String>,
+    pub(super) reads: &'a Arc<Reads>,
 }
 
 impl Recovery<'_> {
@@ -125,8 +123,10 @@ impl Recovery<'_> {
                 );
             }
         }
-        let logs = logs.into_iter().map(|(log, _)| log).collect();
-        Ok(self.start(present, standings, logs, next, &decision))
+        let drives = present.into_iter().zip(standings).zip(logs);
+        let drives =
+            drives.map(|((one, (standing, _)), (log, _))| Recovered { one, standing, log }).collect();
+        Ok(self.start(drives, next, &decision))
     }
 
     fn check_count(&self, found: usize) -> Result<(), OpenError> {
@@ -160,7 +160,7 @@ impl Recovery<'_> {
             let threads: Vec<_> = seats
                 .iter()
                 .zip(&identities)
-                .map(|(seat, identity)| scope.spawn(move || scan(&seat.drive, identity, budget)))
+                .map(|(seat, identity)| scope.spawn(move || scan(&seat.drive, &seat.watch, identity, budget)))
                 .collect();
             threads.into_iter().map(|thread| thread.join().expect("a scan does not panic")).collect()
         });
@@ -254,151 +254,6 @@ impl Recovery<'_> {
         log.append()?;
         log.sync()?;
         Ok((log, appended))
-    }
-
-    fn start(
-        &self,
-        present: Vec<Present>,
-        standings: Vec<(Standing, &'static str)>,
-        logs: Vec<LogWriter>,
-        epoch: EpochBody,
-        decision: &Decision,
-    ) -> ErasureSet {
-        let figures = Arc::new(Figures::default());
-        figures.epoch.store(epoch.number, Ordering::Relaxed);
-        figures.seq.store(decision.cut.0, Ordering::Relaxed);
-        figures.batch.store(decision.batch, Ordering::Relaxed);
-        let highest = present.iter().map(|one| one.scanned.applier.checkpoint.seq.0).max().unwrap_or(0);
-        let highest = highest.max(decision.cut.0).max(epoch.resume_after.0);
-        let shared_epoch = Arc::new(epoch.clone());
-        let (reply_to, replies) = mpsc::channel();
-        let (compact, compactions) = mpsc::channel();
-        let mut slots: Vec<Option<Slot>> = (0..self.geometry.total()).map(|_| None).collect();
-        let mut workers: Vec<Option<WorkerHandle>> = (0..self.geometry.total()).map(|_| None).collect();
-        let mut threads = Vec::new();
-        for ((one, (standing, _)), log) in present.into_iter().zip(standings).zip(logs) {
-            let number = one.seat.slot;
-            let slot = Slot::new(SlotParts {
-                number,
-                drive_id: one.seat.drive_id.as_u128(),
-                drive: Some(one.seat.drive.clone()),
-                stamp: one.identity.stamp(),
-                index: Some(one.scanned.applier.index.clone()),
-                usage: one.scanned.applier.usage().clone(),
-                damaged_segments: one.scanned.damaged_segments.clone(),
-                state: if standing == Standing::Complete { SlotState::Online } else { SlotState::Filling },
-                reason: None,
-                reserve_bytes: self.settings.reserve_bytes,
-            });
-            let report = Report {
-                room_bytes: log.room(),
-                free_bytes: one.seat.drive.space().map_or(0, |space| space.free_bytes),
-            };
-            let worker = Worker {
-                slot: slot.clone(),
-                drive: one.seat.drive,
-                log,
-                applier: one.scanned.applier,
-                epoch: shared_epoch.clone(),
-                written: None,
-                failed: false,
-                compact: compact.clone(),
-            };
-            worker.publish_segments();
-            let (jobs, inbox) = mpsc::channel();
-            let reply_to = reply_to.clone();
-            let name = format!("drive-{}-{number}", self.set);
-            let thread = std::thread::Builder::new().name(name).spawn(move || worker.run(&inbox, &reply_to));
-            threads.push(thread.expect("a thread starts"));
-            slots[number] = Some(slot);
-            workers[number] = Some(WorkerHandle { jobs, report });
-        }
-        let slots: Vec<Slot> = slots
-            .into_iter()
-            .enumerate()
-            .map(|(number, slot)| slot.unwrap_or_else(|| self.missing_slot(number, &epoch)))
-            .collect();
-        let out = slots.iter().filter(|slot| slot.state() == SlotState::Out).count();
-        metrics::gauge!("tarn_drives_out_count", "set" => self.set.to_string()).set(out as f64);
-        let committer = Committer {
-            set: self.set,
-            settings: self.settings.clone(),
-            geometry: self.geometry,
-            slots: slots.clone(),
-            workers,
-            replies,
-            ticket: 0,
-            durable_seq: decision.cut.0,
-            next_seq: highest + SEQ_JUMP + rand::random_range(0..SEQ_SPREAD),
-            batch: decision.batch,
-            last: None,
-            settled: decision.batch,
-            epoch,
-            figures: figures.clone(),
-            halted: false,
-        };
-        let (sender, inbox) = mpsc::channel();
-        let run = move || {
-            committer.run(&inbox);
-            for thread in threads {
-                join_or_leave(thread);
-            }
-        };
-        let name = format!("committer-{}", self.set);
-        let thread = std::thread::Builder::new().name(name).spawn(run).expect("a thread starts");
-        let (repairs, taken) = tokio::sync::mpsc::channel(REPAIRS_WAITING_MAX);
-        let set = ErasureSet(Arc::new(Shared {
-            number: usize::from(self.set),
-            geometry: self.geometry,
-            settings: self.settings.clone(),
-            slots,
-            figures,
-            inbox: Mutex::new(Some(sender)),
-            threads: Mutex::new(vec![thread]),
-            closing: AtomicBool::new(false),
-            repairs,
-            repairs_taken: Mutex::new(Some(taken)),
-        }));
-        drop(compact);
-        if self.settings.compact_in_background {
-            set.compact_in_background(compactions);
-        }
-        set
-    }
-
-    fn missing_slot(&self, number: usize, epoch: &EpochBody) -> Slot {
-        let reason = self.reasons.get(&number).cloned().unwrap_or_else(|| "the drive is missing".into());
-        Slot::new(SlotParts {
-            number,
-            drive_id: epoch.members[number].drive,
-            drive: None,
-            stamp: 0,
-            index: None,
-            usage: Arc::default(),
-            damaged_segments: std::collections::BTreeSet::new(),
-            state: SlotState::Out,
-            reason: Some(reason),
-            reserve_bytes: self.settings.reserve_bytes,
-        })
-    }
-}
-
-/// A thread that hangs in a drive is left behind: nothing can end it.
-fn join_or_leave(thread: std::thread::JoinHandle<()>) {
-    for round in 0..LEAVE_AFTER_ROUNDS {
-        if thread.is_finished() {
-            break;
-        }
-        if round < LEAVE_AFTER_ROUNDS / 10 {
-            std::thread::yield_now();
-        } else {
-            std::thread::sleep(LEAVE_ROUND);
-        }
-    }
-    if !thread.is_finished() {
-        tracing::error!("a drive does not answer; its thread is left behind");
-    } else if thread.join().is_err() {
-        tracing::error!("a drive's thread panicked");
     }
 }
 

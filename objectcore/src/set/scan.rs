@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::drive::Drive;
-use crate::index::{Checkpoint, FjallIndex, Index, IndexBudget, IndexError, MemoryIndex};
+use crate::drive::{Drive, Watch};
+use crate::index::{Checkpoint, FjallIndex, Index, IndexBudget, IndexError, MemoryIndex, WatchedIndex};
 use crate::log::epoch::{EpochBody, Standing};
 use crate::log::reader::{SegmentReader, Step, WalkError};
 use crate::log::record::{Body, COPY_GROUP, EntryBody, HEADER_BYTES, Header, Inline, Record, SegmentBody};
@@ -121,22 +121,25 @@ const TORN_START_BYTES_MAX: u64 = 1 << 20;
 /// Opens a drive's index and brings it up to the committed part of the log.
 pub(crate) fn scan(
     drive: &Arc<dyn Drive>,
+    watch: &Arc<Watch>,
     identity: &Identity,
     budget: IndexBudget,
 ) -> Result<Scanned, ScanError> {
+    let open_index =
+        |fresh| Ok::<_, IndexError>(WatchedIndex::over(open_index(drive, budget, fresh)?, Arc::clone(watch)));
     let stamp = identity.stamp();
     let listed = live_segments(&**drive, stamp)?;
     // What a killed process left in the caches must not be counted before it is durable.
     if let Some(last) = listed.segments.last() {
         drive.sync(*last)?;
     }
-    let index = open_index(&**drive, budget, Fresh::No)?;
+    let index = open_index(Fresh::No)?;
     let checkpoint = index.checkpoint()?.filter(|checkpoint| usable(&**drive, checkpoint, stamp, &listed));
     let mut scan = match checkpoint {
         Some(checkpoint) => Scan::new(Applier::new(index, checkpoint)?, listed, identity.drive),
         None => {
             drop(index);
-            let index = open_index(&**drive, budget, Fresh::Yes)?;
+            let index = open_index(Fresh::Yes)?;
             let blank = Checkpoint {
                 stamp,
                 segment: 0,
@@ -160,8 +163,12 @@ enum Fresh {
     No,
 }
 
-fn open_index(drive: &dyn Drive, budget: IndexBudget, fresh: Fresh) -> Result<Arc<dyn Index>, IndexError> {
-    let Some(path) = drive.index_path() else { return Ok(Arc::new(MemoryIndex::default())) };
+fn open_index(
+    drive: &Arc<dyn Drive>,
+    budget: IndexBudget,
+    fresh: Fresh,
+) -> Result<Arc<dyn Index>, IndexError> {
+    let Some(path) = drive.index_path() else { return Ok(Arc::new(MemoryIndex::of(Arc::clone(drive)))) };
     let marker = rebuild_marker(&path);
     let io = |error: std::io::Error| IndexError(error.to_string());
     match (fresh, marker.exists()) {

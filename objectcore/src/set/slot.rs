@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
-use crate::drive::{Drive, DriveSpace, ShardReader, ShardWriter};
+use crate::drive::{Drive, DriveSpace, ShardReader, ShardWriter, Watch};
 use crate::index::{Index, IndexError};
 use crate::log::epoch::Standing;
 
@@ -42,6 +43,9 @@ impl SlotState {
 /// Live figures of a drive's log.
 #[derive(Debug, Default)]
 pub(crate) struct LogFigures {
+    /// The drive's room when it last worked, 0 and 0 before.
+    pub(crate) free_bytes: AtomicU64,
+    pub(crate) total_bytes: AtomicU64,
     pub(crate) segment: AtomicU64,
     pub(crate) offset: AtomicU64,
     /// Ascending; the last one is written.
@@ -49,9 +53,34 @@ pub(crate) struct LogFigures {
 }
 
 impl LogFigures {
+    pub(crate) fn note_space(&self, space: DriveSpace) {
+        self.free_bytes.store(space.free_bytes, Ordering::Relaxed);
+        self.total_bytes.store(space.total_bytes, Ordering::Relaxed);
+    }
+
+    /// The room when the drive last worked.
+    pub(crate) fn space(&self) -> Option<DriveSpace> {
+        let total_bytes = self.total_bytes.load(Ordering::Relaxed);
+        let free_bytes = self.free_bytes.load(Ordering::Relaxed);
+        (total_bytes > 0).then_some(DriveSpace { free_bytes, total_bytes })
+    }
+
     pub(crate) fn segments(&self) -> MutexGuard<'_, Vec<u64>> {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A drive that was opened: itself, its index, and what recovery found.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) drive: Arc<dyn Drive>,
+    pub(crate) index: Arc<dyn Index>,
+    pub(crate) stamp: u64,
+    pub(crate) usage: Arc<Usage>,
+    /// Segments whose damage was found when the drive was opened. Once the drive is filled, nothing is missing
+    /// for it any more.
+    pub(crate) damaged_segments: BTreeSet<u64>,
+    pub(crate) watch: Arc<Watch>,
 }
 
 #[derive(Debug)]
@@ -59,15 +88,13 @@ struct SlotInner {
     number: usize,
     label: String,
     drive_id: u128,
-    drive: Option<Arc<dyn Drive>>,
-    stamp: u64,
-    index: Option<Arc<dyn Index>>,
+    place: RwLock<Option<Arc<Place>>>,
     state: AtomicU8,
+    /// An operation takes long: reads go to other drives while they can.
+    suspect: AtomicBool,
     reason: Mutex<Option<String>>,
     reserve_bytes: u64,
     figures: LogFigures,
-    usage: Arc<Usage>,
-    damaged_segments: BTreeSet<u64>,
 }
 
 /// A drive's place in a set: its state and its shard files. Clones are the same slot.
@@ -78,14 +105,10 @@ pub(crate) struct Slot(Arc<SlotInner>);
 pub(crate) struct SlotParts {
     pub(crate) number: usize,
     pub(crate) drive_id: u128,
-    pub(crate) drive: Option<Arc<dyn Drive>>,
-    pub(crate) stamp: u64,
-    pub(crate) index: Option<Arc<dyn Index>>,
+    pub(crate) place: Option<Place>,
     pub(crate) state: SlotState,
     pub(crate) reason: Option<String>,
     pub(crate) reserve_bytes: u64,
-    pub(crate) usage: Arc<Usage>,
-    pub(crate) damaged_segments: BTreeSet<u64>,
 }
 
 fn out_error() -> io::Error {
@@ -95,20 +118,17 @@ fn out_error() -> io::Error {
 impl Slot {
     pub(crate) fn new(parts: SlotParts) -> Self {
         let label =
-            parts.drive.as_ref().map_or_else(|| "missing".to_owned(), |drive| drive.label().to_owned());
+            parts.place.as_ref().map_or_else(|| "missing".to_owned(), |place| place.drive.label().to_owned());
         Self(Arc::new(SlotInner {
             number: parts.number,
             label,
             drive_id: parts.drive_id,
-            drive: parts.drive,
-            stamp: parts.stamp,
-            index: parts.index,
+            place: RwLock::new(parts.place.map(Arc::new)),
             state: AtomicU8::new(parts.state.number()),
+            suspect: AtomicBool::new(false),
             reason: Mutex::new(parts.reason),
             reserve_bytes: parts.reserve_bytes,
             figures: LogFigures::default(),
-            usage: parts.usage,
-            damaged_segments: parts.damaged_segments,
         }))
     }
 
@@ -125,26 +145,16 @@ impl Slot {
         self.0.drive_id
     }
 
-    pub(crate) fn stamp(&self) -> u64 {
-        self.0.stamp
+    pub(crate) fn place(&self) -> Option<Arc<Place>> {
+        self.0.place.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn index(&self) -> Option<&Arc<dyn Index>> {
-        self.0.index.as_ref()
+    pub(crate) fn index(&self) -> Option<Arc<dyn Index>> {
+        self.place().map(|place| Arc::clone(&place.index))
     }
 
     pub(crate) fn figures(&self) -> &LogFigures {
         &self.0.figures
-    }
-
-    pub(crate) fn usage(&self) -> &Usage {
-        &self.0.usage
-    }
-
-    /// Segments whose damage was found when the set was opened. Once the drive is filled, nothing is missing
-    /// for it any more.
-    pub(crate) fn damaged_segments(&self) -> &BTreeSet<u64> {
-        &self.0.damaged_segments
     }
 
     pub(crate) fn state(&self) -> SlotState {
@@ -153,6 +163,21 @@ impl Slot {
             2 => SlotState::Filling,
             _ => SlotState::Out,
         }
+    }
+
+    /// Whether an operation on the drive takes longer than a healthy drive's would.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.0.suspect.load(Ordering::Acquire)
+    }
+
+    /// Answers whether that is new.
+    pub(crate) fn suspect(&self, suspect: bool) -> bool {
+        self.0.suspect.swap(suspect, Ordering::AcqRel) != suspect
+    }
+
+    /// How long the oldest operation under way on the drive has taken so far.
+    pub(crate) fn oldest_operation(&self) -> Option<Duration> {
+        self.place()?.watch.oldest()
     }
 
     pub(crate) fn reason(&self) -> Option<String> {
@@ -171,7 +196,7 @@ impl Slot {
 
     /// Takes the drive out because its index failed; the next open rebuilds the index from the log.
     pub(crate) fn fail_index(&self, error: &IndexError) -> StorageError {
-        let path = self.0.drive.as_ref().and_then(|drive| drive.index_path());
+        let path = self.place().and_then(|place| place.drive.index_path());
         if let Some(Err(error)) = path.map(|path| std::fs::write(rebuild_marker(&path), "")) {
             tracing::warn!(drive.path = self.label(), %error, "the index could not be marked for rebuilding");
         }
@@ -189,20 +214,17 @@ impl Slot {
     }
 
     /// The drive while it is in the set.
-    pub(crate) fn drive(&self) -> io::Result<&Arc<dyn Drive>> {
-        match (self.state(), &self.0.drive) {
-            (SlotState::Online | SlotState::Filling, Some(drive)) => Ok(drive),
+    pub(crate) fn drive(&self) -> io::Result<Arc<dyn Drive>> {
+        match (self.state(), self.place()) {
+            (SlotState::Online | SlotState::Filling, Some(place)) => Ok(Arc::clone(&place.drive)),
             (SlotState::Out, _) | (_, None) => Err(out_error()),
         }
     }
 
-    pub(crate) fn space(&self) -> io::Result<DriveSpace> {
-        self.drive()?.space()
-    }
-
-    /// Whether the drive is in the set and can be read at all. Blocking.
+    /// Whether the drive is in the set and can be read at all. Blocks.
     pub(crate) fn answers(&self) -> bool {
-        self.drive().and_then(|drive| drive.read_format()).is_ok_and(|format| format.is_some())
+        !self.is_suspect()
+            && self.drive().and_then(|drive| drive.read_format()).is_ok_and(|format| format.is_some())
     }
 
     /// Begins a shard file. `StorageFull` leaves the drive in the set; after any other error the caller takes

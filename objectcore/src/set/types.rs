@@ -80,6 +80,12 @@ pub struct SetSettings {
     pub waiting_bytes: usize,
     /// A drive that answers nothing for this long is taken out.
     pub drive_timeout: Duration,
+    /// Reads avoid a drive that answers nothing for this long, while there are enough others.
+    pub suspect_after: Duration,
+    /// The most reads that run on threads of the asynchronous runtime at once, all sets together: fewer than it
+    /// has threads, for a drive that hangs holds as many; the object core uses at most half of them. 0: each takes a
+    /// thread of its own.
+    pub short_reads_max: usize,
     /// A segment is compacted when at most this many percent of it are live.
     pub compact_live_percent: u8,
     /// Whether segments are compacted without being asked.
@@ -100,6 +106,8 @@ impl Default for SetSettings {
             waiting_drafts: 8192,
             waiting_bytes: 256 << 20,
             drive_timeout: Duration::from_secs(30),
+            suspect_after: Duration::from_millis(500),
+            short_reads_max: usize::MAX,
             compact_live_percent: 40,
             compact_in_background: true,
             index_cache_bytes: 16 << 20,

@@ -57,6 +57,8 @@ pub(crate) enum Job {
     Reserve {
         bytes: u64,
     },
+    /// Say how the drive stands.
+    Report,
     Write(Arc<Batch>),
     Apply,
     Epoch(Arc<EpochBody>),
@@ -102,7 +104,7 @@ pub(crate) struct Worker {
     pub(crate) written: Option<Written>,
     pub(crate) failed: bool,
     /// Told when a segment is full.
-    pub(crate) compact: Sender<usize>,
+    pub(crate) compact: Sender<()>,
 }
 
 fn after_failure() -> io::Error {
@@ -144,8 +146,9 @@ impl Worker {
                 self.log.roll(&self.epoch, last, bytes)?;
                 self.publish_segments();
                 // A segment that is full is the moment to look for one that is mostly dead.
-                let _ = self.compact.send(self.slot.number());
+                let _ = self.compact.send(());
             }
+            Job::Report => {}
             Job::Write(batch) => self.write(batch)?,
             Job::Apply => self.apply()?,
             Job::Epoch(epoch) => {
@@ -155,7 +158,7 @@ impl Worker {
                 if epoch.members[self.slot.number()].standing == Standing::Complete {
                     self.applier.checkpoint.holes = false;
                     // Filled: segments with damage may go now.
-                    let _ = self.compact.send(self.slot.number());
+                    let _ = self.compact.send(());
                 }
                 self.epoch = epoch;
             }
@@ -179,7 +182,9 @@ impl Worker {
         let figures = self.slot.figures();
         figures.segment.store(segment, Ordering::Relaxed);
         figures.offset.store(offset, Ordering::Relaxed);
-        Ok(Report { room_bytes: self.log.room(), free_bytes: self.drive.space()?.free_bytes })
+        let space = self.drive.space()?;
+        figures.note_space(space);
+        Ok(Report { room_bytes: self.log.room(), free_bytes: space.free_bytes })
     }
 
     fn write(&mut self, batch: Arc<Batch>) -> Result<(), Failure> {

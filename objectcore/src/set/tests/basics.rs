@@ -158,7 +158,7 @@ fn a_refusal_rests_on_what_is_durable() {
     for ahead in 1..12 {
         let drives = sims(1);
         let set = super::open(&drives).unwrap();
-        drives[0].hold();
+        drives[0].hang(crate::drive::Hang::Changes);
         drives[0].plan(drives[0].operations() + ahead, Fault::FailBefore);
         let absent = || Draft {
             expect: vec![(Space::Object, Bytes::from_static(b"k"), Expect::Absent)],

@@ -154,7 +154,7 @@ fn a_copy_in_the_batch_of_a_deletion_brings_nothing_back() {
         wait(set.commit(inlined(&set, "k", "v"))).unwrap();
         let entry = set.get(Space::Object, b"k").unwrap().unwrap();
         // While a drive holds the batch before, what comes waits for one batch.
-        drives[1].hold();
+        drives[1].hang(crate::drive::Hang::Changes);
         wait(async {
             let before = set.commit(inlined(&set, "other", "v"));
             let copy = || set.refill(slot, Space::Object, b"k", &entry, Some(shard(slot, "k", "v")));

@@ -185,7 +185,7 @@ fn a_drive_that_hangs_is_out_after_the_timeout() {
     let settings = SetSettings { drive_timeout: std::time::Duration::from_millis(30), ..small() };
     let set = open_with(&settings, &drives).unwrap();
     wait(set.commit(inlined(&set, "a", "1"))).unwrap();
-    drives[1].hold();
+    drives[1].hang(crate::drive::Hang::Changes);
     wait(set.commit(inlined(&set, "a", "2"))).unwrap();
     assert_eq!(set.slots()[1].state(), SlotState::Out);
     wait(set.commit(inlined(&set, "a", "3"))).unwrap();
