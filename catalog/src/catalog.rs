@@ -7,6 +7,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 use crate::commit::batch::{self, BodyError};
 use crate::commit::{
@@ -99,6 +100,7 @@ impl Catalog {
         let is_refusal: IsRefusal = Arc::new(move |error| stores.is_refusal(error));
         let store = Store::new(log_store, root, is_refusal, settings.store_timeout);
         let patience = Patience { deadline: settings.append_deadline, backoff: settings.append_backoff };
+        let began = Instant::now();
         let (log, trimmer, recovered) = Log::open(store, PutId(sources.fresh()), patience)
             .await
             .map_err(|error| OpenError(OpenCause::Log(error)))?;
@@ -114,7 +116,8 @@ impl Catalog {
         let (queue, receiver) = Queue::new(settings.queue_requests_max, settings.retry_after);
         let size_bytes = recovered.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.body.len());
         let reply_lifetime = settings.reply_lifetime;
-        let checkpoints = Checkpoints::new(trimmer, (records, bytes), size_bytes, &settings);
+        let mut checkpoints = Checkpoints::new(trimmer, (records, bytes), size_bytes, &settings);
+        checkpoints.replayed(began.elapsed(), &state, log.tail());
         let writer = Writer::new(Parts {
             log,
             checkpoints,

@@ -3,6 +3,8 @@
 //! A checkpoint holds the whole state, so a large state is written less often: at most 4 KiB of checkpoints
 //! are written for a record, and never more bytes of checkpoints than a few times those of records.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
@@ -32,6 +34,10 @@ struct Pace {
 const BYTES_PER_RECORD: usize = 4 << 10;
 /// However large the state is: replaying so many records takes about a second.
 const RECORDS_MAX: u64 = 20_000;
+/// However large the state is: so many bytes of records are read back in about a second.
+const REPLAY_BYTES_MAX: usize = 256 << 20;
+/// What opening may take to read back records; after a longer time a checkpoint is written at once.
+const REPLAY_MAX: Duration = Duration::from_secs(1);
 
 impl Pace {
     /// The pace after a checkpoint of `size_bytes`.
@@ -39,7 +45,7 @@ impl Pace {
         let paid = (size_bytes / BYTES_PER_RECORD) as u64;
         Self {
             records: settings.checkpoint_records.max(paid.min(RECORDS_MAX)),
-            bytes: settings.checkpoint_bytes.max(size_bytes),
+            bytes: settings.checkpoint_bytes.max(size_bytes.min(REPLAY_BYTES_MAX)),
         }
     }
 }
@@ -56,6 +62,18 @@ impl Checkpoints {
         Self { trimmer: Some(trimmer), running: None, records, bytes, settings: settings.clone(), pace }
     }
 
+    /// The records were read back in `took`: a checkpoint is written at once when one is due, for a process that is
+    /// only started again and again would read them each time.
+    pub(crate) fn replayed(&mut self, took: Duration, state: &CatalogState, tail: Tail) {
+        if self.is_due() || (took > REPLAY_MAX && self.bytes > 0) {
+            self.start(state, tail);
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.records >= self.pace.records || self.bytes >= self.pace.bytes
+    }
+
     /// One more record is in the log; starts a checkpoint of `state` at `tail` when one is due and
     /// none is running.
     pub(crate) async fn appended(&mut self, bytes: usize, state: &CatalogState, tail: Tail) {
@@ -64,9 +82,13 @@ impl Checkpoints {
         if self.running.as_ref().is_some_and(JoinHandle::is_finished) {
             self.finish().await;
         }
-        if self.records < self.pace.records && self.bytes < self.pace.bytes {
-            return;
+        if self.is_due() {
+            self.start(state, tail);
         }
+    }
+
+    /// Nothing while one is being written.
+    fn start(&mut self, state: &CatalogState, tail: Tail) {
         let Some(trimmer) = self.trimmer.take() else { return };
         (self.records, self.bytes) = (0, 0);
         let state = state.clone();
@@ -111,6 +133,6 @@ mod tests {
         let pace = |size_bytes| Pace::after(size_bytes, &settings);
         assert_eq!(pace(0), Pace { records: 1000, bytes: 16 << 20 });
         assert_eq!(pace(40 << 20), Pace { records: 10_240, bytes: 40 << 20 });
-        assert_eq!(pace(4 << 30), Pace { records: 20_000, bytes: 4 << 30 });
+        assert_eq!(pace(4 << 30), Pace { records: 20_000, bytes: 256 << 20 });
     }
 }

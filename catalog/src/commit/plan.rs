@@ -150,7 +150,10 @@ fn keep(key: &RequestKey, reply: Reply, at: i64) -> Change {
 /// What to keep of the answer to a request that was planned.
 fn reply(request: &Request, plan: &Plan) -> Reply {
     match request {
-        Request::CreateTable(_) | Request::RegisterTable { .. } | Request::CommitTables(_) => {
+        Request::CreateTable(_)
+        | Request::RegisterTable { .. }
+        | Request::UnregisterTable { .. }
+        | Request::CommitTables(_) => {
             match &plan.tables[..] {
                 [(_, location, _)] => Reply::Metadata(location.as_str().into()),
                 // Only a transaction names several; its answer holds none.

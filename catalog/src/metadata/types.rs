@@ -241,6 +241,12 @@ impl Field {
             write_default: object.take("write-default"),
             extra: object.rest(),
         };
+        if field.required && field.field_type == Type::Primitive(PrimitiveType::Unknown) {
+            let name = &field.name;
+            return Err(InvalidMetadata::new(format!(
+                "field '{name}': a column of type unknown is optional"
+            )));
+        }
         for default in [&field.initial_default, &field.write_default].into_iter().flatten() {
             if !default_fits(&field.field_type, default) {
                 let name = &field.name;

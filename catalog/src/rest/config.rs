@@ -16,10 +16,11 @@ use super::access::Caller;
 use super::body::Query;
 use super::error::{ErrorEnvelope, Failure};
 use super::idents;
+use super::path::SEPARATOR_ENCODED;
 
 /// The routes served, as the specification spells them. Without this list clients assume an older
 /// one that lacks the HEADs.
-pub(crate) const ENDPOINTS: [&str; 24] = [
+pub(crate) const ENDPOINTS: [&str; 25] = [
     "GET /v1/{prefix}/namespaces",
     "POST /v1/{prefix}/namespaces",
     "GET /v1/{prefix}/namespaces/{namespace}",
@@ -32,6 +33,7 @@ pub(crate) const ENDPOINTS: [&str; 24] = [
     "HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}",
     "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}",
     "DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/unregister",
     "POST /v1/{prefix}/namespaces/{namespace}/register",
     "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics",
     "POST /v1/{prefix}/tables/rename",
@@ -88,7 +90,10 @@ pub(crate) async fn get(
     idents::existing_warehouse(&front.catalog.snapshot(), &warehouse)?;
     Ok(Json(CatalogConfig {
         defaults: front.answers.client_config().clone(),
-        overrides: BTreeMap::from([("prefix", warehouse.to_string())]),
+        overrides: BTreeMap::from([
+            ("prefix", warehouse.to_string()),
+            ("namespace-separator", SEPARATOR_ENCODED.to_owned()),
+        ]),
         endpoints: ENDPOINTS.to_vec(),
         idempotency_key_lifetime: iso_8601(front.catalog.reply_lifetime()),
     }))

@@ -80,6 +80,17 @@ pub(crate) struct CreateTableRequest {
     pub(crate) properties: Option<BTreeMap<String, String>>,
 }
 
+/// A table that is in the catalog no more.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct UnregisterTableResult {
+    /// Its last metadata file.
+    metadata_location: String,
+    /// What that file holds.
+    #[schema(value_type = Object)]
+    metadata: Value,
+}
+
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct RegisterTableRequest {

@@ -105,6 +105,7 @@ fn catalog_routes(base: &str) -> Router<Arc<Front>> {
             get(tables::load).head(tables::exists).post(tables::commit).delete(tables::drop),
         )
         .route(&at("namespaces/{namespace}/tables/{table}/metrics"), post(tables::metrics))
+        .route(&at("namespaces/{namespace}/tables/{table}/unregister"), post(tables::unregister))
         .route(&at("tables/rename"), post(tables::rename))
         .route(&at("transactions/commit"), post(transactions::commit))
         .route(&at("namespaces/{namespace}/views"), get(views::list).post(views::create))

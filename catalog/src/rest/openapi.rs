@@ -21,6 +21,7 @@ use super::{config, namespaces, tables, transactions, views, warehouses};
     tables::drop::drop,
     tables::register::register,
     tables::rename::rename,
+    tables::unregister::unregister,
     tables::metrics::metrics,
     transactions::commit,
     views::list::list,

@@ -17,6 +17,8 @@ use super::error::{Failure, Kind};
 
 /// The separator of namespace levels in a path and in `parent`.
 pub(crate) const SEPARATOR: char = '\u{1f}';
+/// The same as `/v1/config` tells it. It is the default, so old clients and new ones send the same.
+pub(crate) const SEPARATOR_ENCODED: &str = "%1F";
 
 /// The place a path names. What the route does not have is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -66,6 +66,11 @@ pub enum Request {
         /// What becomes of its files.
         purge: Purge,
     },
+    /// Removes a table from the catalog and tells what it was; its files stay for another catalog.
+    UnregisterTable {
+        /// The table.
+        ident: TableIdent,
+    },
     /// Renames a table, also into another namespace of its warehouse.
     RenameTable {
         /// The name it has.
@@ -246,9 +251,9 @@ impl Request {
                 [change] => Some(Subject::Table(change.ident.clone())),
                 _ => None,
             },
-            Request::DropTable { ident, .. } | Request::RegisterTable { ident, .. } => {
-                Some(Subject::Table(ident.clone()))
-            }
+            Request::DropTable { ident, .. }
+            | Request::UnregisterTable { ident }
+            | Request::RegisterTable { ident, .. } => Some(Subject::Table(ident.clone())),
             Request::CreateView(create) => Some(Subject::View(create.ident.clone())),
             Request::CommitView(change) => Some(Subject::View(change.ident.clone())),
             Request::DropView { ident } | Request::RegisterView { ident, .. } => {
@@ -271,6 +276,7 @@ impl Request {
     pub fn reads(&self) -> Vec<&TableIdent> {
         match self {
             Request::CommitTables(changes) => changes.iter().map(|change| &change.ident).collect(),
+            Request::UnregisterTable { ident } => vec![ident],
             Request::CreateWarehouse { .. }
             | Request::DropWarehouse { .. }
             | Request::CreateNamespace { .. }
@@ -309,6 +315,7 @@ impl Request {
             | Request::DropView { .. }
             | Request::RenameView { .. }
             | Request::RegisterView { .. }
+            | Request::UnregisterTable { .. }
             | Request::Refuse { .. }
             | Request::PutDocument { .. }
             | Request::DeleteDocument { .. } => None,

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
+use object_store::path::Path;
 
 use crate::commit::batch::Body;
 use crate::log::testing::{impatient, put_id, store_over};
 use crate::log::{Checkpoint, Log};
 use crate::state::{CatalogState, Change, Commit, TablePut};
-use crate::testing::{MemoryWarehouses, ident, namespace, settings};
+use crate::testing::{MemoryWarehouses, catalog_over, create, ident, namespace, open, settings};
 use crate::{Catalog, Settings};
 
 const TABLES: u64 = 10_000;
@@ -68,4 +70,25 @@ async fn many_tables_and_many_records_are_back_after_opening() {
     let catalog = Catalog::open(log, root, Arc::new(MemoryWarehouses::default()), settings).await.unwrap();
     println!("opened {TABLES} tables and {RECORDS} records in {:?}", began.elapsed());
     assert_eq!(*catalog.snapshot(), state);
+}
+
+#[tokio::test]
+async fn a_catalog_that_is_only_opened_writes_a_checkpoint_when_one_is_due() {
+    use futures::TryStreamExt as _;
+    let log = Arc::new(InMemory::new());
+    let warehouses = Arc::new(MemoryWarehouses::default());
+    let never = Settings { checkpoint_records: u64::MAX, checkpoint_bytes: usize::MAX, ..settings() };
+    let catalog = catalog_over(log.clone(), warehouses.clone(), never).await;
+    for number in 0..10 {
+        catalog.commit(create(&format!("t{number}"))).await.unwrap();
+    }
+    catalog.close().await;
+    let checkpoints = async || {
+        let all: Vec<_> =
+            log.list(Some(&Path::from(".tarn/catalog/checkpoint"))).try_collect().await.unwrap();
+        all.len()
+    };
+    assert_eq!(checkpoints().await, 0);
+    open(log.clone(), warehouses, settings(), 2).await.unwrap().close().await;
+    assert_eq!(checkpoints().await, 1);
 }

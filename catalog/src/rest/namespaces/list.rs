@@ -15,6 +15,7 @@ use crate::rest::error::{ErrorEnvelope, Failure};
 use crate::rest::page::PageQuery;
 use crate::rest::path::{self, Place};
 use crate::rest::{Front, idents};
+use crate::state::Namespace;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -53,7 +54,12 @@ pub(crate) async fn list(
             Some(idents::existing_namespace(&state, &place)?.0)
         }
     };
-    let children = state.namespaces(&place.warehouse, parent.as_ref(), None);
+    // What cannot be a level was never sent as a token: the listing then begins at its start.
+    let after = window.after().and_then(|level| {
+        let outer = parent.as_ref().map_or(&[][..], Namespace::levels);
+        Namespace::new([outer, &[level.to_owned()]].concat()).ok()
+    });
+    let children = state.namespaces(&place.warehouse, parent.as_ref(), after.as_ref());
     let last_level = |levels: &Vec<String>| levels.last().cloned().unwrap_or_default();
     let (namespaces, next_page_token) =
         window.cut(children.map(|namespace| namespace.levels().to_vec()), last_level);

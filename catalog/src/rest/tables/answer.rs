@@ -131,6 +131,15 @@ impl TableAnswers {
     }
 }
 
+/// `UnregisterTableResult`.
+pub(crate) fn unregistered(location: &str, metadata: &TableMetadata) -> Response {
+    let location = serde_json::json!(location).to_string();
+    let metadata = metadata.to_json();
+    let parts: [&[u8]; 5] =
+        [br#"{"metadata-location":"#, location.as_bytes(), br#","metadata":"#, &metadata, b"}"];
+    json_response(parts.concat().into())
+}
+
 fn set_etag(response: &mut Response, etag: &str) {
     if let Ok(value) = HeaderValue::from_str(etag) {
         response.headers_mut().insert(header::ETAG, value);

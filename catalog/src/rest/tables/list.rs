@@ -36,8 +36,8 @@ pub(crate) async fn list(
     let window = page.window()?;
     let state = front.catalog.snapshot();
     let (namespace, _) = idents::existing_namespace(&state, &place)?;
-    let names = state.tables(&place.warehouse, &namespace, None).map(|(name, _)| name.to_string());
-    let (names, next_page_token) = window.cut(names, Clone::clone);
+    let names = state.tables(&place.warehouse, &namespace, window.after()).map(|(name, _)| name.to_string());
+    let (names, next_page_token) = window.clone().cut(names, Clone::clone);
     let identifiers =
         names.into_iter().map(|name| TableIdentifier { namespace: place.levels.clone(), name }).collect();
     Ok(Json(ListTablesResponse { next_page_token, identifiers }))

@@ -10,6 +10,7 @@ pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod register;
 pub(crate) mod rename;
+pub(crate) mod unregister;
 
 pub(crate) use self::answer::{Encoding, SnapshotMode, TableAnswers};
 pub(crate) use self::commit::commit;
@@ -21,3 +22,4 @@ pub(crate) use self::load::load;
 pub(crate) use self::metrics::metrics;
 pub(crate) use self::register::register;
 pub(crate) use self::rename::rename;
+pub(crate) use self::unregister::unregister;

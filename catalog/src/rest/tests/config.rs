@@ -11,7 +11,7 @@ fn config(warehouse: &str) -> Value {
             "client.region": "us-east-1", "s3.region": "us-east-1", "s3.path-style-access": "true",
             "s3.endpoint": "http://127.0.0.1:9000",
         },
-        "overrides": {"prefix": warehouse},
+        "overrides": {"prefix": warehouse, "namespace-separator": "%1F"},
         "endpoints": ENDPOINTS,
         "idempotency-key-lifetime": "PT30M",
     })

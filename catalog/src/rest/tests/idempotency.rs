@@ -68,6 +68,7 @@ async fn every_route_that_takes_a_key_answers_the_same_request_as_the_first_time
             200,
             409,
         ),
+        ("POST", format!("{TABLES}/r/unregister"), Value::Null, 200, 404),
         ("POST", format!("{view}/v"), json!({"requirements": [], "updates": [set]}), 200, 200),
         ("POST", "/v1/main/views/rename".to_owned(), rename("v", "w"), 204, 404),
         ("DELETE", format!("{view}/w"), Value::Null, 204, 404),

@@ -5,6 +5,7 @@ mod config;
 mod edges;
 mod idempotency;
 mod input;
+mod lenient;
 mod namespaces;
 mod outcomes;
 mod tables;

@@ -152,6 +152,7 @@ impl CatalogState {
             Request::CreateTable(create) => self.plan_create_table(create, at, ids),
             Request::CommitTables(changes) => self.plan_commit_tables(changes, loaded, at, ids),
             Request::DropTable { ident, purge } => self.plan_drop_table(ident, *purge, at),
+            Request::UnregisterTable { ident } => self.plan_unregister_table(ident, loaded, at),
             Request::RenameTable { from, to } => self.plan_rename_table(from, to, at),
             Request::RegisterTable { ident, metadata_location, metadata, existing } => {
                 let register = tables::Register { ident, metadata_location, metadata, existing: *existing };

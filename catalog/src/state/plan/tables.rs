@@ -184,6 +184,19 @@ impl CatalogState {
         Ok(Plan::of(at, changes))
     }
 
+    pub(super) fn plan_unregister_table(
+        &self,
+        ident: &TableIdent,
+        loaded: &Loaded,
+        at: i64,
+    ) -> Result<Plan, Conflict> {
+        let entry = self.find_table(ident)?;
+        let metadata = loaded.get(ident, &entry.metadata_location)?;
+        let mut plan = Plan::of(at, vec![Change::DropTable { ident: ident.clone() }]);
+        plan.tables.push((ident.clone(), entry.metadata_location.to_string(), Arc::clone(metadata)));
+        Ok(plan)
+    }
+
     pub(super) fn plan_rename_table(
         &self,
         from: &TableIdent,
