@@ -137,6 +137,8 @@ actions! {
     UpdateView = "s3tables:UpdateView",
     RenameView = "s3tables:RenameView",
     DeleteView = "s3tables:DeleteView",
+    ListFunctions = "s3tables:ListFunctions",
+    GetFunction = "s3tables:GetFunction",
     // Administration.
     ServerInfo = "admin:ServerInfo",
     StorageInfo = "admin:StorageInfo",
@@ -168,6 +170,11 @@ actions! {
     CreateAccessKey = "admin:CreateAccessKey",
     DeleteAccessKey = "admin:DeleteAccessKey",
     ListAccessKeys = "admin:ListAccessKeys",
+    /// User-defined functions, which the catalog only shows.
+    AdminPutFunction = "admin:PutFunction",
+    AdminDeleteFunction = "admin:DeleteFunction",
+    AdminGetFunction = "admin:GetFunction",
+    AdminListFunctions = "admin:ListFunctions",
     // Temporary credentials.
     AssumeRole = "sts:AssumeRole",
     AssumeRoleWithWebIdentity = "sts:AssumeRoleWithWebIdentity",

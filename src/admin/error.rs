@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
 use tarn_catalog::CommitError;
+use tarn_catalog::state::Conflict;
 
 use crate::identity::KeyError;
 
@@ -14,8 +15,14 @@ pub(super) enum Failure {
     Denied,
     /// The body or a parameter is wrong.
     Invalid(String),
+    /// What it names is not there.
+    Missing(String),
+    /// What is kept cannot be read.
+    Damaged(String),
     /// Of an access key.
     Key(KeyError),
+    /// The catalog did not do it, or does not know.
+    Catalog(CommitError),
 }
 
 /// An error of the admin API.
@@ -39,12 +46,21 @@ impl From<KeyError> for Failure {
     }
 }
 
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        Self::Catalog(error)
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, code, message) = match self {
             Self::Denied => (StatusCode::FORBIDDEN, "AccessDenied", "access denied".into()),
             Self::Invalid(message) => (StatusCode::BAD_REQUEST, "InvalidRequest", message),
+            Self::Missing(message) => (StatusCode::NOT_FOUND, "NotFound", message),
+            Self::Damaged(message) => (StatusCode::UNPROCESSABLE_ENTITY, "Damaged", message),
             Self::Key(error) => key_error(&error),
+            Self::Catalog(error) => catalog_error(&error),
         };
         (status, Json(ErrorBody { error: ErrorDetail { code, message } })).into_response()
     }
@@ -59,6 +75,21 @@ fn key_error(error: &KeyError) -> (StatusCode, &'static str, String) {
         KeyError::Commit(CommitError::Busy { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
         KeyError::Commit(source) => {
             tracing::error!(error = %source, "an access key could not be changed");
+            (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
+        }
+    };
+    (status, code, error.to_string())
+}
+
+fn catalog_error(error: &CommitError) -> (StatusCode, &'static str, String) {
+    let (status, code) = match error {
+        CommitError::Conflict(
+            Conflict::NoSuchWarehouse(_) | Conflict::NoSuchNamespace(_) | Conflict::NoSuchFunction(_),
+        ) => (StatusCode::NOT_FOUND, "NotFound"),
+        CommitError::Conflict(_) => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+        CommitError::Busy { .. } | CommitError::Fenced => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
+        CommitError::Load(_) | CommitError::Write(_) | CommitError::Defect | CommitError::Unknown { .. } => {
+            tracing::error!(%error, "the catalog could not be changed");
             (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
         }
     };

@@ -1,9 +1,10 @@
-//! The admin API, `/_admin/v1`: access keys and the server's status.
+//! The admin API, `/_admin/v1`: access keys, functions and the server's status.
 //!
 //! - A1: every route asks for the action it does (`access.rs`) before it does or tells anything.
 
 mod access;
 mod error;
+mod functions;
 mod keys;
 mod openapi;
 mod status;
@@ -16,6 +17,8 @@ use axum::routing::{delete, get};
 
 pub(crate) use openapi::document;
 
+use tarn_catalog::state::limits::DOCUMENT_BYTES_MAX;
+
 use crate::server::Program;
 
 /// The longest body, in bytes.
@@ -26,6 +29,14 @@ pub(crate) fn router() -> Router<Arc<Program>> {
     Router::new()
         .route("/_admin/v1/keys", get(keys::list).post(keys::create))
         .route("/_admin/v1/keys/{id}", delete(keys::delete))
+        .route("/_admin/v1/functions", get(functions::list))
+        .route(
+            "/_admin/v1/functions/{warehouse}/{namespace}/{function}",
+            get(functions::show)
+                .delete(functions::delete)
+                .put(functions::put)
+                .layer(DefaultBodyLimit::max(DOCUMENT_BYTES_MAX)),
+        )
         .route("/_admin/v1/status", get(status::show))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }

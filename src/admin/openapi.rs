@@ -4,7 +4,7 @@
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
-use super::{keys, status};
+use super::{functions, keys, status};
 use crate::identity::oauth::endpoint;
 use crate::server::{health, metrics};
 
@@ -15,6 +15,10 @@ use crate::server::{health, metrics};
         keys::list,
         keys::create,
         keys::delete,
+        functions::list,
+        functions::show,
+        functions::put,
+        functions::delete,
         status::show,
         endpoint::issue,
         health::ready,
@@ -35,7 +39,11 @@ mod tests {
         let document = super::document();
         for path in [
             "/_admin/v1/keys",
+            "/_admin/v1/functions",
+            "/_admin/v1/functions/{warehouse}/{namespace}/{function}",
             "/_admin/v1/status",
+            "/_iceberg/v1/{prefix}/namespaces/{namespace}/functions",
+            "/_iceberg/v1/{prefix}/namespaces/{namespace}/views/{view}",
             "/_iceberg/v1/config",
             "/_iceberg/v1/oauth/tokens",
             "/_metrics",

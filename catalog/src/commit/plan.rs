@@ -176,6 +176,8 @@ fn reply(request: &Request, plan: &Plan) -> Reply {
         | Request::DropView { .. }
         | Request::RenameView { .. }
         | Request::Refuse { .. }
+        | Request::PutFunction { .. }
+        | Request::DeleteFunction { .. }
         | Request::PutDocument { .. }
         | Request::DeleteDocument { .. } => Reply::Done,
     }

@@ -15,6 +15,7 @@
 pub mod builder;
 pub mod create;
 pub mod files;
+pub mod function;
 pub mod object;
 mod parse;
 pub mod partition;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub use files::{EncryptedKey, StatisticsFile};
+pub use function::FunctionMetadata;
 pub use object::InvalidMetadata;
 pub use partition::PartitionSpec;
 pub use requirement::{RequirementFailed, TableRequirement};

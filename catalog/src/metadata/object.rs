@@ -90,12 +90,16 @@ impl ObjectReader {
         self.i32_opt(key)?.ok_or_else(|| self.missing(key))
     }
 
-    pub(crate) fn bool(&mut self, key: &str) -> Result<bool, InvalidMetadata> {
+    pub(crate) fn bool_opt(&mut self, key: &str) -> Result<Option<bool>, InvalidMetadata> {
         match self.take(key) {
-            None => Err(self.missing(key)),
-            Some(Value::Bool(flag)) => Ok(flag),
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
             Some(_) => Err(self.invalid(key, "true or false")),
         }
+    }
+
+    pub(crate) fn bool(&mut self, key: &str) -> Result<bool, InvalidMetadata> {
+        self.bool_opt(key)?.ok_or_else(|| self.missing(key))
     }
 
     pub(crate) fn array_opt(&mut self, key: &str) -> Result<Option<Vec<Value>>, InvalidMetadata> {

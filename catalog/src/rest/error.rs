@@ -27,6 +27,7 @@ pub(crate) enum Kind {
     NoSuchNamespace,
     NoSuchTable,
     NoSuchView,
+    NoSuchFunction,
     /// A file a request names, or one of ours, is not there. Never a 5xx: clients retry those for
     /// minutes.
     NotFound,
@@ -58,6 +59,7 @@ impl Kind {
             Kind::NoSuchNamespace => (StatusCode::NOT_FOUND, "NoSuchNamespaceException"),
             Kind::NoSuchTable => (StatusCode::NOT_FOUND, "NoSuchTableException"),
             Kind::NoSuchView => (StatusCode::NOT_FOUND, "NoSuchViewException"),
+            Kind::NoSuchFunction => (StatusCode::NOT_FOUND, "NoSuchFunctionException"),
             Kind::NotFound => (StatusCode::NOT_FOUND, "NotFoundException"),
             Kind::NoSuchRoute => (StatusCode::NOT_FOUND, "NotFoundException"),
             Kind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "UnsupportedOperationException"),

@@ -61,6 +61,8 @@ impl Kind {
             Kind::Unprocessable | Kind::Damaged => Some(Refusal::Unprocessable),
             Kind::NotAuthorized
             | Kind::Forbidden
+            // No route changes functions.
+            | Kind::NoSuchFunction
             | Kind::NoSuchRoute
             | Kind::MethodNotAllowed
             | Kind::TooLarge

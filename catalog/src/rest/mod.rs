@@ -13,12 +13,14 @@ mod config;
 mod dto;
 mod error;
 mod failure;
+mod functions;
 mod idents;
 mod mutation;
 mod namespaces;
 mod openapi;
 mod page;
 mod path;
+mod referenced_by;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -115,6 +117,8 @@ fn catalog_routes(base: &str) -> Router<Arc<Front>> {
         )
         .route(&at("namespaces/{namespace}/register-view"), post(views::register))
         .route(&at("views/rename"), post(views::rename))
+        .route(&at("namespaces/{namespace}/functions"), get(functions::list))
+        .route(&at("namespaces/{namespace}/functions/{function}"), get(functions::load))
 }
 
 async fn no_such_route() -> Failure {

@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi as _;
 
-use super::{config, namespaces, tables, transactions, views, warehouses};
+use super::{config, functions, namespaces, tables, transactions, views, warehouses};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
@@ -32,6 +32,8 @@ use super::{config, namespaces, tables, transactions, views, warehouses};
     views::drop::drop,
     views::register::register,
     views::rename::rename,
+    functions::list,
+    functions::load,
     warehouses::create,
     warehouses::delete,
 ))]

@@ -42,6 +42,9 @@ pub enum Conflict {
     /// 409 AlreadyExistsException.
     #[error("view '{0}' already exists")]
     ViewExists(TableIdent),
+    /// 404 NoSuchFunctionException.
+    #[error("function '{0}' does not exist")]
+    NoSuchFunction(TableIdent),
     /// 409 CommitFailedException: a requirement of a view does not hold.
     #[error("view '{view}': {failed}")]
     ViewRequirement {
@@ -142,7 +145,7 @@ impl Conflict {
             Conflict::NoSuchNamespace(_) => Refusal::NoSuchNamespace,
             Conflict::NoSuchTable(_) => Refusal::NoSuchTable,
             Conflict::NoSuchView(_) => Refusal::NoSuchView,
-            Conflict::NoSuchDocument { .. } => Refusal::NotFound,
+            Conflict::NoSuchFunction(_) | Conflict::NoSuchDocument { .. } => Refusal::NotFound,
             Conflict::WarehouseExists(_)
             | Conflict::NamespaceExists(_)
             | Conflict::TableExists(_)

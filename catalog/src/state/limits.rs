@@ -4,6 +4,8 @@
 pub const NAMESPACE_LEVELS_MAX: usize = 16;
 /// Bytes of a namespace level or table name.
 pub const NAME_BYTES_MAX: usize = 255;
+/// Bytes of a function name.
+pub const FUNCTION_NAME_BYTES_MAX: usize = 200;
 /// Bytes of a warehouse name, which is a bucket name.
 pub const WAREHOUSE_BYTES_MAX: usize = 63;
 /// Bytes of all keys and values of a namespace's or table's properties in one request.

@@ -11,6 +11,7 @@ mod apply;
 mod change;
 mod checkpoint;
 mod conflict;
+mod functions;
 pub mod limits;
 mod name;
 mod plan;
@@ -30,6 +31,7 @@ use uuid::Uuid;
 pub use change::{Change, Commit, TablePut, ViewPut};
 pub use checkpoint::InvalidCheckpoint;
 pub use conflict::Conflict;
+pub use functions::Function;
 pub(crate) use name::namespace_location;
 pub use name::{InvalidName, Namespace, TableIdent, check_warehouse_name, key_in_warehouse};
 pub use plan::{FreshIds, Loaded, Plan};
@@ -207,7 +209,7 @@ impl CatalogState {
         &'a self,
         kind: &'a str,
         after: Option<&str>,
-    ) -> impl Iterator<Item = (&'a Arc<str>, &'a Document)> {
+    ) -> impl Iterator<Item = (&'a Arc<str>, &'a Document)> + use<'a> {
         let from = match after {
             Some(id) => Bound::Excluded((Arc::from(kind), Arc::from(id))),
             None => Bound::Included((Arc::from(kind), Arc::from(""))),

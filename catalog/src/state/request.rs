@@ -7,7 +7,8 @@ use super::name::{Namespace, TableIdent};
 use super::reply::Refusal;
 use crate::metadata::view::{ViewRequirement, ViewUpdate, ViewVersion};
 use crate::metadata::{
-    PartitionSpec, Schema, SortOrder, TableMetadata, TableRequirement, TableUpdate, ViewMetadata,
+    FunctionMetadata, PartitionSpec, Schema, SortOrder, TableMetadata, TableRequirement, TableUpdate,
+    ViewMetadata,
 };
 
 /// Properties of a warehouse, namespace or table.
@@ -120,6 +121,18 @@ pub enum Request {
         refusal: Refusal,
         /// What is said.
         message: Arc<str>,
+    },
+    /// Puts a function into a namespace, in the place of the one of this name.
+    PutFunction {
+        /// Its name.
+        ident: TableIdent,
+        /// What it is.
+        metadata: Arc<FunctionMetadata>,
+    },
+    /// Removes a function.
+    DeleteFunction {
+        /// Its name.
+        ident: TableIdent,
     },
     /// Puts a document.
     PutDocument {
@@ -267,6 +280,8 @@ impl Request {
             | Request::RenameTable { .. }
             | Request::RenameView { .. }
             | Request::Refuse { .. }
+            | Request::PutFunction { .. }
+            | Request::DeleteFunction { .. }
             | Request::PutDocument { .. }
             | Request::DeleteDocument { .. } => None,
         }
@@ -292,6 +307,8 @@ impl Request {
             | Request::RenameView { .. }
             | Request::RegisterView { .. }
             | Request::Refuse { .. }
+            | Request::PutFunction { .. }
+            | Request::DeleteFunction { .. }
             | Request::PutDocument { .. }
             | Request::DeleteDocument { .. } => Vec::new(),
         }
@@ -317,6 +334,8 @@ impl Request {
             | Request::RegisterView { .. }
             | Request::UnregisterTable { .. }
             | Request::Refuse { .. }
+            | Request::PutFunction { .. }
+            | Request::DeleteFunction { .. }
             | Request::PutDocument { .. }
             | Request::DeleteDocument { .. } => None,
         }

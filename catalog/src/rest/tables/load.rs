@@ -16,6 +16,7 @@ use crate::rest::body::Query;
 use crate::rest::dto::LoadTableResult;
 use crate::rest::error::{ErrorEnvelope, Failure};
 use crate::rest::path::Place;
+use crate::rest::referenced_by::ReferencedBy;
 use crate::rest::{Front, idents};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -31,6 +32,7 @@ pub(crate) struct SnapshotsQuery {
     params(
         ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
         ("table" = String, Path), SnapshotsQuery,
+        ("referenced-by" = Option<String>, Query, description = "Views it is read through; grants nothing"),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of the answer the client has"),
         ("X-Iceberg-Access-Delegation" = Option<String>, Header, description = "Understood; no access is delegated yet"),
     ),
@@ -45,6 +47,7 @@ pub(crate) async fn load(
     caller: Caller,
     place: Place,
     Query(query): Query<SnapshotsQuery>,
+    _through: ReferencedBy,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     front.allow_table(&caller, Action::GetTableMetadataLocation, &place)?;

@@ -3,6 +3,7 @@
 mod clients;
 mod config;
 mod edges;
+mod functions;
 mod idempotency;
 mod input;
 mod lenient;
@@ -23,6 +24,7 @@ use tarn_openapi::access::{Action, Ask, Authorize, Denied, Principal};
 use tower::ServiceExt as _;
 
 use super::{RestFront, router};
+use crate::Catalog;
 use crate::testing::MemoryWarehouses;
 
 /// Root may do everything; the access key `reader` may read; nobody else may do anything.
@@ -60,6 +62,7 @@ fn error(status: u16, kind: &str, message: &str) -> Answer {
 
 struct Server {
     router: Router,
+    catalog: Catalog,
     warehouses: Arc<MemoryWarehouses>,
 }
 
@@ -67,13 +70,13 @@ struct Server {
 async fn server() -> Server {
     let (catalog, _, warehouses) = crate::testing::catalog().await;
     let router = router(RestFront {
-        catalog,
+        catalog: catalog.clone(),
         authorize: Arc::new(Rules),
         default_warehouse: Some("main".into()),
         region: "us-east-1".into(),
         s3_endpoint: Some("http://127.0.0.1:9000".into()),
     });
-    Server { router, warehouses }
+    Server { router, catalog, warehouses }
 }
 
 impl Server {

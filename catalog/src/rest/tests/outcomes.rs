@@ -105,13 +105,13 @@ async fn server(mood: Mood) -> (Server, Arc<AtomicBool>) {
     let warehouses = Arc::new(MemoryWarehouses::default());
     let catalog = catalog_over(Arc::new(log), warehouses.clone(), settings()).await;
     let router = router(RestFront {
-        catalog,
+        catalog: catalog.clone(),
         authorize: Arc::new(Rules),
         default_warehouse: None,
         region: "us-east-1".into(),
         s3_endpoint: None,
     });
-    let server = Server { router, warehouses };
+    let server = Server { router, catalog, warehouses };
     server.create_table("orders").await;
     unwell.store(true, Ordering::SeqCst);
     (server, unwell)

@@ -11,6 +11,7 @@ use super::dto::LoadViewResult;
 use crate::rest::access::Caller;
 use crate::rest::error::{ErrorEnvelope, Failure};
 use crate::rest::path::Place;
+use crate::rest::referenced_by::ReferencedBy;
 use crate::rest::{Front, idents};
 
 /// A view's metadata.
@@ -19,6 +20,7 @@ use crate::rest::{Front, idents};
     params(
         ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
         ("view" = String, Path),
+        ("referenced-by" = Option<String>, Query, description = "Views it is read through; grants nothing"),
     ),
     responses(
         (status = 200, description = "The view", body = LoadViewResult),
@@ -29,6 +31,7 @@ pub(crate) async fn load(
     State(front): State<Arc<Front>>,
     caller: Caller,
     place: Place,
+    _through: ReferencedBy,
 ) -> Result<Response, Failure> {
     front.allow_view(&caller, Action::GetView, &place)?;
     let location = idents::existing_view(&front.catalog.snapshot(), &place)?.metadata_location.clone();

@@ -7,6 +7,7 @@
 //! - L3: a request that changes nothing plans a commit without changes, which needs no log record.
 
 mod documents;
+mod functions;
 mod namespaces;
 mod tables;
 mod views;
@@ -168,6 +169,8 @@ impl CatalogState {
             Request::Refuse { refusal, message } => {
                 Err(Conflict::Refused { refusal: *refusal, message: Arc::clone(message) })
             }
+            Request::PutFunction { ident, metadata } => self.plan_put_function(ident, metadata, at),
+            Request::DeleteFunction { ident } => self.plan_delete_function(ident, at),
             Request::PutDocument { kind, id, json, expect } => {
                 self.plan_put_document((kind, id), json, *expect, at)
             }

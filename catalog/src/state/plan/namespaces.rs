@@ -61,7 +61,8 @@ impl CatalogState {
     ) -> Result<Plan, Conflict> {
         let entry = self.find_namespace(warehouse, namespace)?;
         let has_child = self.namespaces(warehouse, Some(namespace), None).next().is_some();
-        if entry.table_count() > 0 || entry.view_count() > 0 || has_child {
+        let has_function = self.functions(warehouse, namespace, None).next().is_some();
+        if entry.table_count() > 0 || entry.view_count() > 0 || has_function || has_child {
             return Err(Conflict::NamespaceNotEmpty(namespace.clone()));
         }
         let change = Change::DropNamespace { warehouse: Arc::clone(warehouse), namespace: namespace.clone() };

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod format;
+mod functions;
 mod machine;
 mod names;
 mod tables;
