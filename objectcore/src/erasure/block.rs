@@ -62,3 +62,19 @@ fn to_bytes(words: [u64; 4]) -> [u8; HASH_BYTES] {
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_hashed_side_by_side_have_the_hashes_they_have_alone() {
+        let bytes: Vec<u8> = (0..70_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let lengths = [65_536, 21_888, 64, 0, 127, 128, 129, 65_536, 1];
+        let place = |row| Place { blob: BlobId([3; 16]), stripe: 5, shard: 1, row };
+        let blocks: Vec<(Place, &[u8])> =
+            lengths.iter().enumerate().map(|(row, length)| (place(row), &bytes[row..row + length])).collect();
+        let alone: Vec<_> = blocks.iter().map(|(place, block)| hash(*place, block)).collect();
+        assert_eq!(hash_all(&blocks), alone);
+    }
+}
