@@ -9,6 +9,7 @@
 
 mod access;
 mod body;
+mod call;
 mod config;
 mod dto;
 mod error;

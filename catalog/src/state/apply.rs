@@ -17,6 +17,7 @@ impl CatalogState {
     /// Applies a planned commit. Total: it never fails, and the same log gives the same state.
     pub fn apply(&mut self, commit: &Commit) {
         self.commits += 1;
+        self.replies.forget_ended(commit.at);
         for change in &commit.changes {
             self.apply_change(change, commit.at);
         }

@@ -121,12 +121,17 @@ impl Replies {
         self.by_end.iter().filter_map(|(_, key)| self.by_key.get(key))
     }
 
-    /// Keeps one more, and forgets those that have ended (K3).
+    /// Keeps one more.
     pub(crate) fn keep(&mut self, kept: Arc<KeptReply>, at: i64) {
         self.forget(kept.key);
         self.bytes += kept.bytes();
         self.by_end.insert((kept.until, kept.key));
         self.by_key.insert(kept.key, kept);
+        self.forget_ended(at);
+    }
+
+    /// Forgets those that have ended at `at`, and the oldest while all take too much (K3).
+    pub(crate) fn forget_ended(&mut self, at: i64) {
         while let Some(&(until, key)) = self.by_end.get_min()
             && (until <= at || self.bytes > REPLIES_BYTES_MAX)
         {
@@ -157,8 +162,9 @@ mod tests {
         assert!(replies.get(&Uuid::from_u128(1), 99).is_some());
         assert!(replies.get(&Uuid::from_u128(1), 100).is_none());
         replies.keep(kept(2, 200, Reply::Done), 100);
-        assert_eq!(replies.iter().count(), 1);
-        assert_eq!(replies.bytes, REPLY_BYTES);
+        assert_eq!((replies.iter().count(), replies.bytes), (1, REPLY_BYTES));
+        replies.forget_ended(200);
+        assert_eq!(replies, Replies::default());
     }
 
     #[test]

@@ -1,15 +1,11 @@
 //! `HEAD /v1/{prefix}/namespaces/{namespace}`
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use http::StatusCode;
 use tarn_openapi::access::Action;
 
-use crate::rest::access::Caller;
+use crate::rest::call::Call;
 use crate::rest::error::Failure;
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
+use crate::rest::idents;
 
 /// Is there such a namespace?
 #[utoipa::path(
@@ -17,11 +13,7 @@ use crate::rest::{Front, idents};
     params(("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F")),
     responses((status = 204, description = "It exists"), (status = 404, description = "It does not exist"))
 )]
-pub(crate) async fn exists(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
-) -> Result<StatusCode, Failure> {
+pub(crate) async fn exists(Call { front, caller, place }: Call) -> Result<StatusCode, Failure> {
     front.allow_namespace(&caller, Action::GetNamespace, &place)?;
     idents::existing_namespace(&front.catalog.snapshot(), &place)?;
     Ok(StatusCode::NO_CONTENT)

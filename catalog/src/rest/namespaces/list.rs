@@ -1,20 +1,17 @@
 //! `GET /v1/{prefix}/namespaces`
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use serde::Deserialize;
 use tarn_openapi::access::{Action, Resource};
 use utoipa::IntoParams;
 
-use crate::rest::access::Caller;
 use crate::rest::body::Query;
+use crate::rest::call::Call;
 use crate::rest::dto::ListNamespacesResponse;
 use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::idents;
 use crate::rest::page::PageQuery;
-use crate::rest::path::{self, Place};
-use crate::rest::{Front, idents};
+use crate::rest::path;
 use crate::state::Namespace;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -34,9 +31,7 @@ pub(crate) struct ParentQuery {
     )
 )]
 pub(crate) async fn list(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    mut place: Place,
+    Call { front, caller, mut place }: Call,
     Query(parent): Query<ParentQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<ListNamespacesResponse>, Failure> {

@@ -1,17 +1,13 @@
 //! `GET /v1/{prefix}/namespaces/{namespace}`
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
+use std::collections::BTreeMap;
 use tarn_openapi::access::Action;
 
-use crate::rest::access::Caller;
+use crate::rest::call::Call;
 use crate::rest::dto::NamespaceResponse;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
+use crate::rest::idents;
 use crate::state::{Namespace, namespace_location};
 
 /// A namespace's properties.
@@ -23,11 +19,7 @@ use crate::state::{Namespace, namespace_location};
         (status = 404, description = "There is no such namespace", body = ErrorEnvelope),
     )
 )]
-pub(crate) async fn load(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
-) -> Result<Json<NamespaceResponse>, Failure> {
+pub(crate) async fn load(Call { front, caller, place }: Call) -> Result<Json<NamespaceResponse>, Failure> {
     front.allow_namespace(&caller, Action::GetNamespace, &place)?;
     let state = front.catalog.snapshot();
     let (namespace, entry) = idents::existing_namespace(&state, &place)?;

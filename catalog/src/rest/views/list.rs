@@ -1,18 +1,14 @@
 //! `GET /v1/{prefix}/namespaces/{namespace}/views`
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use tarn_openapi::access::Action;
 
-use crate::rest::access::Caller;
 use crate::rest::body::Query;
+use crate::rest::call::Call;
 use crate::rest::dto::{ListTablesResponse, TableIdentifier};
 use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::idents;
 use crate::rest::page::PageQuery;
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
 
 /// The views of a namespace.
 #[utoipa::path(
@@ -27,9 +23,7 @@ use crate::rest::{Front, idents};
     )
 )]
 pub(crate) async fn list(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Call { front, caller, place }: Call,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<ListTablesResponse>, Failure> {
     front.allow_namespace(&caller, Action::ListViews, &place)?;
