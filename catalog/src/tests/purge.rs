@@ -1,12 +1,15 @@
 //! What a purge deletes and what it leaves.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 
+use crate::log::testing::{Fault, FaultyStore};
 use crate::metadata::Schema;
 use crate::state::{Conflict, CreateTable, Existing, Properties, Purge, Request};
 use crate::testing::{MemoryWarehouses, change, ident, open, open_at, set_up, settings};
@@ -200,4 +203,29 @@ async fn a_pending_purge_closes_its_place_after_a_restart_too() {
     assert!(matches!(error, CommitError::Conflict(Conflict::Purged { .. })));
     purges_end(&again).await;
     assert!(keys(&warehouses).await.is_empty());
+}
+
+/// Time stands still unless everything waits for it.
+#[tokio::test(start_paused = true)]
+async fn a_purge_whose_store_fails_is_tried_again_until_it_is_done() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let (inner, schedule) = (Arc::new(InMemory::new()), fails.clone());
+    let store = FaultyStore::new(
+        inner.clone(),
+        Arc::new(move |_| if schedule.load(Ordering::SeqCst) { Fault::Lost } else { Fault::None }),
+    );
+    let warehouses = Arc::new(MemoryWarehouses { faulty: Some(store), ..Default::default() });
+    let log = Arc::new(InMemory::new());
+    let catalog = open_at(log, warehouses, settings(), (1, LATE)).await.unwrap();
+    set_up(&catalog).await;
+    create_at(&catalog, "orders", None).await;
+    drop_table(&catalog, Purge::Files).await;
+    fails.store(true, Ordering::SeqCst);
+    catalog.start_purging().await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(catalog.snapshot().purges().count(), 1);
+    fails.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(catalog.snapshot().purges().count(), 0);
+    assert!(inner.list(None).try_collect::<Vec<_>>().await.unwrap().is_empty());
 }
