@@ -5,3 +5,4 @@ pub mod access;
 mod action;
 pub mod page;
 pub mod request;
+pub mod vend;

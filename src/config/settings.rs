@@ -87,6 +87,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// Who may read the metrics.
     pub metrics: MetricsAccess,
+    /// How long vended credentials are good.
+    pub credentials_lifetime: Duration,
     /// Limits of the listener.
     pub limits: Limits,
 }
@@ -113,6 +115,7 @@ impl Settings {
                 requests: required(layers, keys::LOG_REQUESTS, str::parse::<bool>)?,
             },
             metrics: required(layers, keys::METRICS_ACCESS, metrics_access)?,
+            credentials_lifetime: required(layers, keys::CREDENTIALS_LIFETIME, lifetime)?,
             limits: Limits {
                 connections_max: required(layers, keys::CONNECTIONS_MAX, positive)?,
                 memory_bytes: layers.one(keys::MEMORY, positive)?.map(|mebibytes| (mebibytes as u64) << 20),
@@ -206,6 +209,12 @@ fn positive(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|&number| number > 0).ok_or("a positive number is expected")
 }
 
+/// At most a day: nothing but the deletion of a key ends credentials that are out.
+fn lifetime(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=24 * 60 * 60).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or("1 to 86400 seconds are expected")
+}
+
 fn seconds(layers: &Layers, name: &'static str) -> Result<Duration, ConfigError> {
     required(layers, name, positive).map(|seconds| Duration::from_secs(seconds as u64))
 }
@@ -245,6 +254,7 @@ mod tests {
             ("[log]\nformat = 'xml'", "log.format"),
             ("[limits]\nconnections_max = 0", "limits.connections_max"),
             ("[limits]\nmemory_mib = 0", "limits.memory_mib"),
+            ("[credentials]\nlifetime_seconds = 86401", "credentials.lifetime_seconds"),
         ] {
             match read(file) {
                 Err(ConfigError::Invalid { name, .. }) => assert_eq!(name, at),

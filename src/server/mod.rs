@@ -49,6 +49,7 @@ pub(crate) use self::setup::first_start;
 use crate::config::{RootCredentials, Settings};
 use crate::demo::Demo;
 use crate::identity::key::AccessKey;
+use crate::identity::session::Vendor;
 use crate::identity::{Grants, Identity, Keyring, SecretError, Sessions, oauth, obtain_server_secret};
 use crate::stores::{self, Warehouses};
 
@@ -156,6 +157,7 @@ impl Server {
             metrics_access: settings.metrics,
             started: Instant::now(),
         });
+        let vendor = Vendor::new(sessions, settings.credentials_lifetime.as_secs() as i64);
         let s3 = tarn_objectcore::s3::router(S3Front {
             core: core.clone(),
             authorize: authorize.clone(),
@@ -166,6 +168,8 @@ impl Server {
         let iceberg = tarn_catalog::rest::router(RestFront {
             catalog: catalog.clone(),
             authorize,
+            vend: Some(Arc::new(vendor)),
+            uri: public_endpoint(settings, address).map(|endpoint| format!("{endpoint}/_iceberg")),
             default_warehouse: Some(settings.warehouse.clone()),
             region: settings.region.clone(),
             s3_endpoint: public_endpoint(settings, address),

@@ -13,7 +13,7 @@ use super::path::Place;
 
 /// Who sent the request. A request without a principal is anonymous.
 pub(crate) struct Caller {
-    principal: Principal,
+    pub(crate) principal: Principal,
     sender: Option<Sender>,
 }
 

@@ -154,8 +154,14 @@ pub(crate) struct LoadTableResult {
     metadata_location: Option<String>,
     #[schema(value_type = Object)]
     metadata: serde_json::Value,
-    /// What a client needs to reach the files, but no credentials.
+    /// What a client needs to reach the files; credentials where it asked for them.
     config: BTreeMap<String, String>,
+    /// The same credentials, for newer clients: one entry, whose prefix is the table's location.
+    #[schema(value_type = Option<Vec<Object>>)]
+    storage_credentials: Option<serde_json::Value>,
+    /// That requests are to be signed at `/sign`.
+    #[schema(value_type = Option<Object>)]
+    remote_signing_config: Option<serde_json::Value>,
 }
 
 fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Schema, D::Error> {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::response::Response;
+use http::HeaderMap;
 
 use super::Front;
+use super::access::Caller;
 use super::error::{Failure, Kind};
 use super::path::Place;
-use super::tables::{Encoding, SnapshotMode};
+use super::tables::{self, Encoding, SnapshotMode};
 use crate::commit::Committed;
 use crate::state::{CatalogState, InvalidName, Namespace, NamespaceEntry, TableEntry, TableIdent, ViewEntry};
 
@@ -73,6 +75,26 @@ pub(crate) fn existing_view<'a>(
         let name = format!("{}.{}", place.levels.join("."), place.name);
         Failure::new(Kind::NoSuchView, format!("view '{name}' does not exist"))
     })
+}
+
+/// [`answer_committed`] with access to the files of the table, where `headers` ask for it.
+pub(crate) async fn answer_delegated(
+    front: &Front,
+    (caller, place): (&Caller, &Place),
+    committed: Committed,
+    headers: &HeaderMap,
+) -> Result<Response, Failure> {
+    let encoding = tables::encoding(headers);
+    let delegated =
+        tables::delegate::asked(headers).zip(committed.tables.first()).and_then(|(means, table)| {
+            front.delegate(caller, place, (&front.catalog.snapshot(), &table.metadata), means)
+        });
+    let (Some(delegated), Some(table)) = (delegated, committed.tables.first()) else {
+        return answer_committed(front, committed, encoding).await;
+    };
+    let location: Arc<str> = table.metadata_location.as_str().into();
+    let form = (SnapshotMode::All, encoding);
+    Ok(front.answers.make_delegated(&location, table.metadata.clone(), form, delegated).await)
 }
 
 /// The answer to a commit of one table: the table as that commit left it.

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 use tarn_openapi::access::Authorize;
+use tarn_openapi::vend::Vend;
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 
@@ -54,6 +55,10 @@ pub struct RestFront {
     pub authorize: Arc<dyn Authorize>,
     /// The warehouse of requests that name none.
     pub default_warehouse: Option<String>,
+    /// What gives clients access to the files of tables; `None`: they have keys of their own.
+    pub vend: Option<Arc<dyn Vend>>,
+    /// Where clients reach this front: scheme, host and mount. `None` leaves it to their settings.
+    pub uri: Option<String>,
     /// The region clients sign for.
     pub region: String,
     /// Where clients reach the objects, with its scheme; `None` leaves it to their settings.
@@ -64,6 +69,8 @@ pub struct RestFront {
 pub(crate) struct Front {
     catalog: Catalog,
     authorize: Arc<dyn Authorize>,
+    vend: Option<Arc<dyn Vend>>,
+    uri: Option<String>,
     default_warehouse: Option<Arc<str>>,
     answers: TableAnswers,
     /// Bytes of bodies that may be in work.
@@ -76,6 +83,8 @@ pub fn router(front: RestFront) -> Router {
         answers: TableAnswers::new(&front.region, front.s3_endpoint.as_deref(), ANSWERS_BYTES_MAX),
         catalog: front.catalog,
         authorize: front.authorize,
+        vend: front.vend,
+        uri: front.uri,
         default_warehouse: front.default_warehouse.map(Into::into),
         bodies: body::budget(),
     });
@@ -107,6 +116,7 @@ fn catalog_routes(base: &str) -> Router<Arc<Front>> {
             &at("namespaces/{namespace}/tables/{table}"),
             get(tables::load).head(tables::exists).post(tables::commit).delete(tables::drop),
         )
+        .route(&at("namespaces/{namespace}/tables/{table}/credentials"), get(tables::credentials))
         .route(&at("namespaces/{namespace}/tables/{table}/metrics"), post(tables::metrics))
         .route(&at("namespaces/{namespace}/tables/{table}/unregister"), post(tables::unregister))
         .route(&at("tables/rename"), post(tables::rename))

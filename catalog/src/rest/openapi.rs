@@ -18,6 +18,7 @@ use super::{config, functions, namespaces, tables, transactions, views, warehous
     tables::load::load,
     tables::exists::exists,
     tables::commit::commit,
+    tables::credentials::credentials,
     tables::drop::drop,
     tables::register::register,
     tables::rename::rename,

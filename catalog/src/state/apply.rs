@@ -30,24 +30,32 @@ impl CatalogState {
             }
             Change::DropWarehouse { name } => {
                 self.warehouses.remove(name);
+                self.locations = self.collect_locations();
             }
             Change::PutNamespace { warehouse, namespace, properties } => {
                 self.namespace_mut(warehouse, namespace).properties = Arc::new(properties.clone());
             }
             Change::DropNamespace { warehouse, namespace } => {
-                if let Some(found) = self.warehouses.get_mut(warehouse) {
-                    found.namespaces.remove(namespace);
+                let found = self.warehouses.get_mut(warehouse);
+                let dropped = found.and_then(|found| found.namespaces.remove(namespace));
+                if let Some(dropped) = dropped {
+                    let tables = dropped.tables.values().map(|entry| &entry.location);
+                    let views = dropped.views.values().map(|entry| &entry.location);
+                    tables.chain(views).for_each(|location| self.locations.remove(location));
                 }
             }
             Change::PutTable(put) => self.put_table(put, at),
             Change::DropTable { ident } => {
-                self.take_table(ident);
+                if let Some(table) = self.take_table(ident) {
+                    self.locations.remove(&table.location);
+                }
             }
             Change::RenameTable { from, to } => {
                 if let Some(table) = self.take_table(from) {
-                    self.namespace_mut(&to.warehouse, &to.namespace)
-                        .tables
-                        .insert(Arc::clone(&to.name), table);
+                    let tables = &mut self.namespace_mut(&to.warehouse, &to.namespace).tables;
+                    if let Some(replaced) = tables.insert(Arc::clone(&to.name), table) {
+                        self.locations.remove(&replaced.location);
+                    }
                 }
             }
             Change::PutDocument { kind, id, json } => {
@@ -59,7 +67,9 @@ impl CatalogState {
             }
             Change::PutView(put) => self.put_view(put),
             Change::DropView { ident } => {
-                self.take_view(ident);
+                if let Some(view) = self.take_view(ident) {
+                    self.locations.remove(&view.location);
+                }
             }
             Change::RenameView { from, to } => self.rename_view(from, to),
             Change::KeepReply(kept) => self.replies.keep(Arc::clone(kept), at),
@@ -108,7 +118,14 @@ impl CatalogState {
             revision: number,
             revisions,
         };
-        tables.insert(Arc::clone(&put.ident.name), Arc::new(entry));
+        let replaced = tables.insert(Arc::clone(&put.ident.name), Arc::new(entry));
+        if replaced.as_ref().is_some_and(|replaced| replaced.location == put.location) {
+            return;
+        }
+        if let Some(replaced) = replaced {
+            self.locations.remove(&replaced.location);
+        }
+        self.locations.add(&put.location);
     }
 }
 

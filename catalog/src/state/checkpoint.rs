@@ -126,6 +126,7 @@ impl CatalogState {
         }
         let mut state = Self {
             commits: stored.commits,
+            locations: Default::default(),
             warehouses: stored.warehouses.into_iter().map(load_warehouse).collect::<Result<_, _>>()?,
             documents: stored
                 .documents
@@ -141,6 +142,7 @@ impl CatalogState {
             // Which have ended is the next commit's to say.
             state.replies.keep(kept, i64::MIN);
         }
+        state.locations = state.collect_locations();
         Ok(state)
     }
 

@@ -14,6 +14,7 @@ mod conflict;
 mod functions;
 pub mod limits;
 mod name;
+mod places;
 mod plan;
 mod purge;
 mod reply;
@@ -44,6 +45,8 @@ pub use request::{
 pub use revisions::Revisions;
 pub use views::ViewEntry;
 
+use places::Locations;
+
 /// Everything the catalog knows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CatalogState {
@@ -52,6 +55,8 @@ pub struct CatalogState {
     warehouses: OrdMap<Arc<str>, Warehouse>,
     documents: OrdMap<(Arc<str>, Arc<str>), Document>,
     replies: Replies,
+    /// Follows from tables and views; not stored.
+    locations: Locations,
 }
 
 /// A warehouse: a bucket with namespaces.

@@ -63,7 +63,11 @@ impl CatalogState {
             metadata_location: Arc::clone(&put.metadata_location),
         };
         let views = &mut self.namespace_mut(&put.ident.warehouse, &put.ident.namespace).views;
-        views.insert(Arc::clone(&put.ident.name), Arc::new(entry));
+        let replaced = views.insert(Arc::clone(&put.ident.name), Arc::new(entry));
+        if let Some(replaced) = replaced {
+            self.locations.remove(&replaced.location);
+        }
+        self.locations.add(&put.location);
     }
 
     pub(super) fn take_view(&mut self, ident: &TableIdent) -> Option<Arc<ViewEntry>> {
@@ -74,7 +78,9 @@ impl CatalogState {
     pub(super) fn rename_view(&mut self, from: &TableIdent, to: &TableIdent) {
         if let Some(view) = self.take_view(from) {
             let views = &mut self.namespace_mut(&to.warehouse, &to.namespace).views;
-            views.insert(Arc::clone(&to.name), view);
+            if let Some(replaced) = views.insert(Arc::clone(&to.name), view) {
+                self.locations.remove(&replaced.location);
+            }
         }
     }
 }

@@ -107,25 +107,6 @@ async fn a_purge_of_a_place_somebody_chose_takes_only_what_the_table_names() {
     assert_eq!(keys(&warehouses).await, ["shared/data/a.parquet"]);
 }
 
-#[tokio::test]
-async fn a_place_that_another_table_uses_is_left_alone() {
-    let (catalog, _, warehouses) = catalog().await;
-    let place = create_at(&catalog, "orders", None).await;
-    let entry = catalog.load(&ident("orders")).await.unwrap().unwrap();
-    let twin = Request::RegisterTable {
-        ident: ident("twin"),
-        metadata_location: entry.entry.metadata_location.clone(),
-        metadata: entry.metadata,
-        existing: Existing::Refuse,
-    };
-    catalog.commit(twin).await.unwrap();
-    put(&warehouses, &format!("{place}/data/a.parquet")).await;
-    drop_table(&catalog, Purge::Files).await;
-    purges_end(&catalog).await;
-    assert_eq!(keys(&warehouses).await.len(), 2);
-    assert!(catalog.list_documents("table-purge").is_empty());
-}
-
 /// Leaves what a process leaves that dies between the drop and the deletion, opens the catalog again and
 /// tells which files are there then.
 async fn resumed(at: i64) -> Vec<String> {

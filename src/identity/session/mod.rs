@@ -14,6 +14,7 @@ mod claims;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod vend;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use tarn_openapi::access::{Principal, Restriction, Session};
 
 use self::claims::Claims;
 use self::seal::Seal;
+pub use self::vend::Vendor;
 use super::error::AuthError;
 use super::key::AccessKey;
 use super::keyring::Keyring;

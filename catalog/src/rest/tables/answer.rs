@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 
+use super::delegate::Delegated;
 use crate::cache::ByteCache;
 use crate::files::{blocking, compress};
 use crate::metadata::TableMetadata;
@@ -107,25 +108,66 @@ impl TableAnswers {
         self.respond(location, mode, bytes)
     }
 
-    /// The answer of a staged create: no metadata location, no ETag, kept nowhere.
-    pub(crate) fn staged(&self, metadata: &TableMetadata) -> Response {
-        json_response(body(None, &metadata.to_json(), &self.config_json))
+    /// The answer with what is `delegated` to one caller. Only the part that is everybody's is kept.
+    pub(crate) async fn make_delegated(
+        &self,
+        location: &Arc<str>,
+        metadata: Arc<TableMetadata>,
+        (mode, encoding): (SnapshotMode, Encoding),
+        delegated: Delegated,
+    ) -> Response {
+        let key = (location.clone(), mode, Encoding::Plain);
+        let shared = match self.cache.get(&key) {
+            Some(kept) => kept,
+            None => {
+                let (named, config) = (location.clone(), self.config_json.clone());
+                let in_place = metadata.snapshots().len() <= IN_PLACE_SNAPSHOTS_MAX;
+                let write = move || write(&named, &metadata, mode, Encoding::Plain, &config).0;
+                let plain = if in_place { write() } else { blocking(write).await };
+                self.cache.insert(key, plain.clone(), plain.len());
+                plain
+            }
+        };
+        let end = shared.len() - config_member(&self.config_json).len();
+        let plain = [&shared[..end], b",", delegated.members.as_bytes(), b"}"].concat();
+        let bytes: Bytes = if encoding == Encoding::Gzip && plain.len() >= GZIP_BYTES_MIN {
+            blocking(move || compress(&plain)).await
+        } else {
+            plain.into()
+        };
+        let mut response = coded_response(bytes);
+        if let Some(tag) = &delegated.tag {
+            set_etag(&mut response, &self.delegated_etag(location, mode, tag));
+        }
+        for_one_caller(&mut response);
+        response
     }
 
-    pub(crate) fn not_modified(&self, location: &str, mode: SnapshotMode) -> Response {
+    /// The ETag of an answer with what is delegated under `tag`.
+    pub(crate) fn delegated_etag(&self, metadata_location: &str, mode: SnapshotMode, tag: &str) -> String {
+        let shared = self.etag(metadata_location, mode);
+        format!("{}-{tag}\"", shared.trim_end_matches('"'))
+    }
+
+    /// The answer of a staged create: no metadata location, no ETag, kept nowhere.
+    pub(crate) fn staged(&self, metadata: &TableMetadata, delegated: Option<Delegated>) -> Response {
+        let shared = body(None, &metadata.to_json(), &self.config_json);
+        let Some(delegated) = delegated else { return json_response(shared) };
+        let end = shared.len() - config_member(&self.config_json).len();
+        let plain = [&shared[..end], b",", delegated.members.as_bytes(), b"}"].concat();
+        let mut response = json_response(plain.into());
+        for_one_caller(&mut response);
+        response
+    }
+
+    pub(crate) fn not_modified(&self, etag: &str) -> Response {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
-        set_etag(&mut response, &self.etag(location, mode));
+        set_etag(&mut response, etag);
         response
     }
 
     fn respond(&self, location: &str, mode: SnapshotMode, bytes: Bytes) -> Response {
-        let gzip = bytes.starts_with(&[0x1f, 0x8b]);
-        let mut response = json_response(bytes);
-        let headers = response.headers_mut();
-        if gzip {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        let mut response = coded_response(bytes);
         set_etag(&mut response, &self.etag(location, mode));
         response
     }
@@ -138,6 +180,24 @@ pub(crate) fn unregistered(location: &str, metadata: &TableMetadata) -> Response
     let parts: [&[u8]; 5] =
         [br#"{"metadata-location":"#, location.as_bytes(), br#","metadata":"#, &metadata, b"}"];
     json_response(parts.concat().into())
+}
+
+/// The bytes, which say themselves whether they are compressed.
+fn coded_response(bytes: Bytes) -> Response {
+    let gzip = bytes.starts_with(&[0x1f, 0x8b]);
+    let mut response = json_response(bytes);
+    let headers = response.headers_mut();
+    if gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding, x-iceberg-access-delegation"));
+    response
+}
+
+/// No cache on the way may give it to another.
+fn for_one_caller(response: &mut Response) {
+    let value = HeaderValue::from_static("private, no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, value);
 }
 
 fn set_etag(response: &mut Response, etag: &str) {
@@ -175,10 +235,13 @@ fn body(location: Option<&str>, metadata: &[u8], config: &str) -> Bytes {
     bytes.extend_from_slice(location.as_bytes());
     bytes.extend_from_slice(br#","metadata":"#);
     bytes.extend_from_slice(metadata);
-    bytes.extend_from_slice(br#","config":"#);
-    bytes.extend_from_slice(config.as_bytes());
-    bytes.push(b'}');
+    bytes.extend_from_slice(config_member(config).as_bytes());
     bytes.into()
+}
+
+/// The end of every shared body.
+fn config_member(config: &str) -> String {
+    format!(r#","config":{config}}}"#)
 }
 
 /// Does the client take gzip?

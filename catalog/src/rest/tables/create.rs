@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use tarn_openapi::access::Action;
 
-use super::answer;
+use super::delegate::asked;
 use crate::rest::body::Json;
 use crate::rest::dto::{CreateTableRequest, LoadTableResult};
 use crate::rest::error::{ErrorEnvelope, Failure};
@@ -41,8 +41,12 @@ pub(crate) async fn create(
         properties: request.properties.unwrap_or_default(),
     };
     if request.stage_create == Some(true) {
-        return Ok(front.answers.staged(&*front.catalog.stage(&create)?));
+        let metadata = front.catalog.stage(&create)?;
+        let state = front.catalog.snapshot();
+        let delegated =
+            asked(&headers).and_then(|means| front.delegate(&caller, &place, (&state, &metadata), means));
+        return Ok(front.answers.staged(&metadata, delegated));
     }
     let committed = front.catalog.commit_once(Request::CreateTable(create), key).await?;
-    idents::answer_committed(&front, committed, answer::encoding(&headers)).await
+    idents::answer_delegated(&front, (&caller, &place), committed, &headers).await
 }

@@ -11,6 +11,7 @@ use utoipa::IntoParams;
 
 use super::SnapshotMode;
 use super::answer::{encoding, matches};
+use super::delegate::asked;
 use crate::rest::access::Caller;
 use crate::rest::body::Query;
 use crate::rest::dto::LoadTableResult;
@@ -26,7 +27,7 @@ pub(crate) struct SnapshotsQuery {
     snapshots: Option<String>,
 }
 
-/// A table's metadata. Credentials are not vended: `config` holds what is true without them.
+/// A table's metadata, with access to its files where it is asked for and the caller may have it.
 #[utoipa::path(
     get, path = "/v1/{prefix}/namespaces/{namespace}/tables/{table}", tag = "Catalog",
     params(
@@ -34,7 +35,7 @@ pub(crate) struct SnapshotsQuery {
         ("table" = String, Path), SnapshotsQuery,
         ("referenced-by" = Option<String>, Query, description = "Views it is read through; grants nothing"),
         ("If-None-Match" = Option<String>, Header, description = "The ETag of the answer the client has"),
-        ("X-Iceberg-Access-Delegation" = Option<String>, Header, description = "Understood; no access is delegated yet"),
+        ("X-Iceberg-Access-Delegation" = Option<String>, Header, description = "vended-credentials or remote-signing"),
     ),
     responses(
         (status = 200, description = "The table", body = LoadTableResult),
@@ -60,8 +61,20 @@ pub(crate) async fn load(
     };
     let state = front.catalog.snapshot();
     let location = idents::existing_table(&state, &place)?.metadata_location.clone();
+    if let Some(means) = asked(&headers) {
+        let metadata = front.catalog.read_metadata(&location).await?;
+        if let Some(delegated) = front.delegate(&caller, &place, (&state, &metadata), means) {
+            let tag = delegated.tag.as_deref();
+            let etag = tag.map(|tag| front.answers.delegated_etag(&location, mode, tag));
+            if let Some(etag) = etag.filter(|etag| matches(&headers, etag)) {
+                return Ok(front.answers.not_modified(&etag));
+            }
+            let form = (mode, encoding(&headers));
+            return Ok(front.answers.make_delegated(&location, metadata, form, delegated).await);
+        }
+    }
     if matches(&headers, &front.answers.etag(&location, mode)) {
-        return Ok(front.answers.not_modified(&location, mode));
+        return Ok(front.answers.not_modified(&front.answers.etag(&location, mode)));
     }
     let encoding = encoding(&headers);
     if let Some(kept) = front.answers.kept(&location, mode, encoding) {

@@ -3,6 +3,8 @@
 mod answer;
 pub(crate) mod commit;
 pub(crate) mod create;
+pub(crate) mod credentials;
+pub(crate) mod delegate;
 pub(crate) mod drop;
 pub(crate) mod exists;
 pub(crate) mod list;
@@ -12,9 +14,10 @@ pub(crate) mod register;
 pub(crate) mod rename;
 pub(crate) mod unregister;
 
-pub(crate) use self::answer::{Encoding, SnapshotMode, TableAnswers};
+pub(crate) use self::answer::{Encoding, SnapshotMode, TableAnswers, encoding};
 pub(crate) use self::commit::commit;
 pub(crate) use self::create::create;
+pub(crate) use self::credentials::credentials;
 pub(crate) use self::drop::drop;
 pub(crate) use self::exists::exists;
 pub(crate) use self::list::list;

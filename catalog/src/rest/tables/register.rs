@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::response::Response;
 use tarn_openapi::access::Action;
 
-use super::answer;
 use crate::metadata::TableMetadata;
 use crate::rest::body::Json;
 use crate::rest::dto::{LoadTableResult, RegisterTableRequest};
@@ -41,11 +40,10 @@ pub(crate) async fn register(
             request.metadata_location, place.warehouse
         )));
     }
-    let encoding = answer::encoding(&headers);
     if let Some(key) = &key
         && let Some(before) = front.catalog.answered(key, Subject::Table(ident.clone())).await
     {
-        return idents::answer_committed(&front, before?, encoding).await;
+        return idents::answer_delegated(&front, (&caller, &place), before?, &headers).await;
     }
     let metadata = match read(&front, &place, &request.metadata_location).await {
         Ok(metadata) => metadata,
@@ -58,7 +56,7 @@ pub(crate) async fn register(
         existing: if request.overwrite == Some(true) { Existing::Overwrite } else { Existing::Refuse },
     };
     let committed = front.catalog.commit_once(request, key).await?;
-    idents::answer_committed(&front, committed, encoding).await
+    idents::answer_delegated(&front, (&caller, &place), committed, &headers).await
 }
 
 async fn read(front: &Front, place: &Place, location: &str) -> Result<Arc<TableMetadata>, Failure> {

@@ -41,6 +41,7 @@ async fn every_route_that_takes_a_key_answers_the_same_request_as_the_first_time
     let view = "/v1/main/namespaces/sales/views";
     assert_eq!(server.post(view, create_view).await.status, StatusCode::OK);
     let file = server.create_table("file").await["metadata-location"].clone();
+    assert_eq!(server.delete(&format!("{TABLES}/file")).await.status, StatusCode::NO_CONTENT);
     let view_file = server.get(&format!("{view}/v")).await.body["metadata-location"].clone();
     let rename = |from: &str, to: &str| json!({"source": {"namespace": ["sales"], "name": from}, "destination": {"namespace": ["sales"], "name": to}});
     let set = json!({"action": "set-properties", "updates": {"a": "b"}});
@@ -124,6 +125,8 @@ async fn a_refusal_is_answered_again_although_it_would_be_done_now() {
     server.warehouses.store("main").put(&"later/1.metadata.json".into(), bytes.into()).await.unwrap();
     assert_eq!(server.keyed(KEY, "POST", &format!("{TABLES}/t"), append(1, None, 1)).await.0, missing);
     assert_eq!(server.keyed(OTHER_KEY, "POST", path, register.clone()).await.0, no_file);
+    // Two tables do not lie at one place.
+    assert_eq!(server.delete(&format!("{TABLES}/t")).await.status, StatusCode::NO_CONTENT);
     assert_eq!(server.post(path, register).await.status, StatusCode::OK);
 }
 

@@ -2,6 +2,7 @@
 
 mod clients;
 mod config;
+mod delegation;
 mod edges;
 mod functions;
 mod idempotency;
@@ -72,6 +73,8 @@ async fn server() -> Server {
     let router = router(RestFront {
         catalog: catalog.clone(),
         authorize: Arc::new(Rules),
+        vend: None,
+        uri: None,
         default_warehouse: Some("main".into()),
         region: "us-east-1".into(),
         s3_endpoint: Some("http://127.0.0.1:9000".into()),

@@ -107,6 +107,8 @@ async fn server(mood: Mood) -> (Server, Arc<AtomicBool>) {
     let router = router(RestFront {
         catalog: catalog.clone(),
         authorize: Arc::new(Rules),
+        vend: None,
+        uri: None,
         default_warehouse: None,
         region: "us-east-1".into(),
         s3_endpoint: None,

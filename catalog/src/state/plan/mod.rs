@@ -35,6 +35,8 @@ pub struct Plan {
     pub views: Vec<(TableIdent, String, Arc<ViewMetadata>)>,
     /// Tables whose requirements were checked and that do not change.
     pub reads: Vec<TableIdent>,
+    /// The places of tables that come to lie there in this commit.
+    claimed: Vec<String>,
     /// For an update of a namespace: properties to remove that it does not have.
     pub missing: Vec<String>,
 }
@@ -47,6 +49,7 @@ impl Plan {
             tables: Vec::new(),
             views: Vec::new(),
             reads: Vec::new(),
+            claimed: Vec::new(),
             missing: Vec::new(),
         }
     }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::super::limits::{TABLES_PER_COMMIT_MAX, UPDATES_PER_TABLE_MAX};
 use super::super::name::{default_location, key_in_warehouse};
+use super::super::places::{moved, touch};
 use super::super::{
     CatalogState, Change, Conflict, CreateTable, Existing, Properties, Purge, TableChange, TableEntry,
     TableIdent, TablePut,
@@ -61,7 +62,7 @@ impl CatalogState {
             properties: &create.properties,
         };
         let metadata = TableMetadata::create(&table, uuid, at).map_err(|error| update_error(ident, error))?;
-        check_location(ident, metadata.location())?;
+        self.places_of(ident, None, &metadata)?;
         Ok(metadata)
     }
 
@@ -125,7 +126,7 @@ impl CatalogState {
         let metadata = apply_updates(change, builder)?;
         let metadata =
             metadata.ok_or_else(|| Conflict::Invalid(format!("table '{ident}' has no metadata")))?;
-        check_location(ident, metadata.location())?;
+        plan.claim(self.places_of(ident, None, &metadata)?)?;
         plan.write_table(ident, None, metadata, ids);
         Ok(())
     }
@@ -156,8 +157,8 @@ impl CatalogState {
         }
         match apply_updates(change, builder)? {
             Some(metadata) => {
-                if metadata.location() != base.location() {
-                    check_location(ident, metadata.location())?;
+                if moved(base, &metadata) {
+                    plan.claim(self.places_of(ident, Some(entry), &metadata)?)?;
                 }
                 plan.write_table(ident, Some(entry), metadata, ids);
             }
@@ -226,7 +227,7 @@ impl CatalogState {
             }
         }
         check_location(ident, metadata_location)?;
-        check_location(ident, metadata.location())?;
+        self.places_of(ident, self.table(ident).map(|entry| &**entry), metadata)?;
         let uuid = metadata.uuid().unwrap_or_else(|| ids.uuid());
         let mut plan = Plan::of(at, vec![put_table(ident, uuid, metadata_location, metadata)]);
         plan.tables.push(((*ident).clone(), metadata_location.to_string(), Arc::clone(metadata)));
@@ -261,6 +262,16 @@ impl CatalogState {
 }
 
 impl Plan {
+    /// Refuses places where another table of the same commit comes to lie.
+    fn claim(&mut self, places: Vec<String>) -> Result<(), Conflict> {
+        let touched = places.iter().find(|place| self.claimed.iter().any(|claimed| touch(claimed, place)));
+        if let Some(place) = touched {
+            return Err(Conflict::Invalid(format!("'{place}' overlaps with another table of the commit")));
+        }
+        self.claimed.extend(places);
+        Ok(())
+    }
+
     /// Adds a table's new metadata: a file to write, a change, an answer.
     fn write_table(
         &mut self,

@@ -5,5 +5,6 @@ mod format;
 mod functions;
 mod machine;
 mod names;
+mod places;
 mod tables;
 mod views;

@@ -132,7 +132,7 @@ fn change(name: &str, requirements: Vec<TableRequirement>, updates: Vec<TableUpd
     TableChange { ident: ident(name), requirements, updates }
 }
 
-fn set(key: &str, value: &str) -> TableUpdate {
+pub(super) fn set(key: &str, value: &str) -> TableUpdate {
     TableUpdate::SetProperties(Properties::from([(key.to_owned(), value.to_owned())]))
 }
 
@@ -281,6 +281,7 @@ fn a_registered_table_takes_a_free_name_or_the_place_of_another() {
     world.run(&register(Existing::Refuse)).unwrap();
     assert_eq!(world.run(&register(Existing::Refuse)).unwrap_err(), Conflict::TableExists(ident("r")));
     assert_eq!(world.state.table(&ident("r")).unwrap().metadata_location, file);
+    world.run(&Request::DropTable { ident: ident("r"), purge: Purge::Keep }).unwrap();
     world.create("other").unwrap();
     let overwrite = Request::RegisterTable {
         ident: ident("other"),

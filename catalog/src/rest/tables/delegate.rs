@@ -1,0 +1,248 @@
+//! What a client is given to reach a table's files itself: temporary credentials, or a signer of its requests.
+//!
+//! - G1: it reaches the table's places (`state/places.rs`), nothing else, and these are checked before anything
+//!   is made.
+//! - G2: it may read when the caller may read the table's data, and write when the caller may write it.
+//! - G3: what holds credentials is kept nowhere, and is not called unchanged when those that the client has are
+//!   past half of their time.
+//!
+//! A table that cannot be delegated is answered as to a client that did not ask: it may have keys of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tarn_openapi::access::{Action, Prefix, PrefixAccess};
+use tarn_openapi::vend::{Credentials, VendError};
+
+use crate::metadata::TableMetadata;
+use crate::rest::Front;
+use crate::rest::access::Caller;
+use crate::rest::error::{Failure, Kind};
+use crate::rest::idents;
+use crate::rest::path::{Place, SEPARATOR};
+use crate::state::{CatalogState, Conflict, TableEntry};
+
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How files are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Means {
+    Credentials,
+    Signing,
+}
+
+/// What `X-Iceberg-Access-Delegation` asks for. Credentials where both are: they cost no round trip a file.
+pub(crate) fn asked(headers: &HeaderMap) -> Option<Means> {
+    let values = headers.get_all("x-iceberg-access-delegation").iter();
+    let named: Vec<&str> = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let asks = |means: &str| named.iter().any(|named| named.eq_ignore_ascii_case(means));
+    match (asks("vended-credentials"), asks("remote-signing")) {
+        (true, _) => Some(Means::Credentials),
+        (false, true) => Some(Means::Signing),
+        (false, false) => None,
+    }
+}
+
+/// Which files of a table a caller reaches (G1, G2).
+pub(crate) struct Reach {
+    pub(crate) prefixes: Arc<[Prefix]>,
+    /// The table's location.
+    pub(crate) location: String,
+}
+
+/// What is added to a table's answer.
+pub(crate) struct Delegated {
+    /// The members of `LoadTableResult` beside the metadata, `"config":...` on.
+    pub(crate) members: String,
+    pub(crate) tag: Option<String>,
+}
+
+impl Front {
+    /// What the caller reaches of the table, which is `entry` in `state`.
+    pub(crate) fn reach(
+        &self,
+        caller: &Caller,
+        place: &Place,
+        (state, entry): (&CatalogState, Option<&TableEntry>),
+        metadata: &TableMetadata,
+    ) -> Result<Reach, Failure> {
+        self.allow_table(caller, Action::GetTableData, place)?;
+        let writes = self.allow_table(caller, Action::PutTableData, place).is_ok();
+        let access = if writes { PrefixAccess::ReadWrite } else { PrefixAccess::Read };
+        let places = state.places_of(&idents::table(place)?, entry, metadata).map_err(misplaced)?;
+        let bucket = format!("s3://{}/", place.warehouse);
+        let prefix =
+            |place_of: &String| Prefix::new(&place.warehouse, place_of.strip_prefix(&bucket)?, access);
+        let prefixes: Option<Vec<Prefix>> = places.iter().map(prefix).collect();
+        let prefixes =
+            prefixes.ok_or_else(|| Failure::new(Kind::Forbidden, "the table has no place of its own"))?;
+        Ok(Reach { prefixes: prefixes.into(), location: metadata.location().to_owned() })
+    }
+
+    /// Credentials for what is reached.
+    pub(crate) fn credentials(
+        &self,
+        caller: &Caller,
+        reach: &Reach,
+        now: i64,
+    ) -> Result<Credentials, Failure> {
+        let vend = self.vend.as_ref().ok_or_else(|| Failure::new(Kind::Forbidden, NO_VENDOR))?;
+        vend.vend(&caller.principal, reach.prefixes.clone(), now).map_err(not_vended)
+    }
+
+    /// What is added to the answer of the table by `means`; `None` when the table is answered without.
+    pub(crate) fn delegate(
+        &self,
+        caller: &Caller,
+        place: &Place,
+        (state, metadata): (&CatalogState, &TableMetadata),
+        means: Means,
+    ) -> Option<Delegated> {
+        let now = jiff::Timestamp::now().as_second();
+        let vend = self.vend.as_ref()?;
+        let entry = idents::table(place).ok().and_then(|ident| state.table(&ident));
+        let found = self.reach(caller, place, (state, entry.map(|entry| &**entry)), metadata);
+        let delegated = found.and_then(|reach| {
+            let mut config = self.answers.client_config().clone();
+            let members = match means {
+                Means::Credentials => {
+                    let credentials = self.credentials(caller, &reach, now)?;
+                    let vended = self.credential_config(place, credentials);
+                    config.extend(vended.clone());
+                    let storage = json!([{"prefix": reach.location, "config": vended}]);
+                    format!(r#""config":{},"storage-credentials":{storage}"#, json!(config))
+                }
+                Means::Signing => {
+                    config.extend(self.signer_config(place));
+                    let signing = json!({"properties": {}, "headers": {}});
+                    format!(r#""config":{},"remote-signing-config":{signing}"#, json!(config))
+                }
+            };
+            let epoch = vend.epoch(&caller.principal, now);
+            Ok(Delegated { members, tag: epoch.map(|epoch| tag(means, &reach, &epoch)) })
+        });
+        delegated
+            .inspect_err(
+                |refused| tracing::info!(table = %place.name, reason = refused.message, "not delegated"),
+            )
+            .ok()
+    }
+
+    /// What clients read credentials from; the newest of them look into `storage-credentials`, the others into
+    /// `config`.
+    pub(crate) fn credential_config(
+        &self,
+        place: &Place,
+        credentials: Credentials,
+    ) -> BTreeMap<&'static str, String> {
+        let mut config = self.answers.client_config().clone();
+        if let Some(region) = config.get("s3.region").cloned() {
+            config.insert("region", region);
+        }
+        config.extend([
+            ("s3.access-key-id", credentials.id),
+            ("s3.secret-access-key", credentials.secret),
+            ("s3.session-token", credentials.token),
+            ("s3.session-token-expires-at-ms", credentials.expires_ms.to_string()),
+            ("client.refresh-credentials-endpoint", route(place, "credentials")),
+        ]);
+        config
+    }
+
+    /// What makes clients send each request to be signed first. Without the URI of a signer they take the
+    /// catalog's, which is the one.
+    fn signer_config(&self, place: &Place) -> BTreeMap<&'static str, String> {
+        let endpoint = route(place, "sign");
+        let mut config = BTreeMap::from([
+            ("s3.remote-signing-enabled", "true".to_owned()),
+            ("signer.endpoint", endpoint.clone()),
+            ("s3.signer", "S3V4RestSigner".to_owned()),
+            ("s3.signer.endpoint", endpoint),
+            // PyIceberg's other file system has no signer.
+            ("py-io-impl", "pyiceberg.io.fsspec.FsspecFileIO".to_owned()),
+        ]);
+        if let Some(uri) = &self.uri {
+            config.extend([("signer.uri", uri.clone()), ("s3.signer.uri", uri.clone())]);
+        }
+        config
+    }
+}
+
+const NO_VENDOR: &str = "this server gives no access to files";
+
+/// A route of the table, relative to the catalog's URI.
+fn route(place: &Place, verb: &str) -> String {
+    let encoded = |text: &str| utf8_percent_encode(text, SEGMENT).to_string();
+    let namespace = encoded(&place.levels.join(&SEPARATOR.to_string()));
+    format!("v1/{}/namespaces/{namespace}/tables/{}/{verb}", encoded(&place.warehouse), encoded(&place.name))
+}
+
+/// Names all that the added members follow from, but for the credentials themselves.
+fn tag(means: Means, reach: &Reach, epoch: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(match means {
+        Means::Credentials => "credentials",
+        Means::Signing => "signing",
+    });
+    for prefix in reach.prefixes.iter() {
+        let access = match prefix.access() {
+            PrefixAccess::Read => "\0r",
+            PrefixAccess::ReadWrite => "\0w",
+        };
+        hash.update(access);
+        hash.update(prefix.prefix());
+    }
+    hash.update([0]);
+    hash.update(epoch);
+    hex::encode(&hash.finalize()[..12])
+}
+
+fn misplaced(conflict: Conflict) -> Failure {
+    Failure::new(Kind::Forbidden, conflict.to_string())
+}
+
+fn not_vended(error: VendError) -> Failure {
+    let kind = match error {
+        VendError::NoKey | VendError::TooLong => Kind::Forbidden,
+        VendError::Failed => Kind::Internal,
+    };
+    Failure::new(kind, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn credentials_go_before_signing_and_other_words_are_passed_over() {
+        for (value, expected) in [
+            ("vended-credentials", Some(Means::Credentials)),
+            ("remote-signing", Some(Means::Signing)),
+            ("remote-signing, Vended-Credentials", Some(Means::Credentials)),
+            ("something", None),
+            ("", None),
+        ] {
+            let name = http::HeaderName::from_static("x-iceberg-access-delegation");
+            let headers = HeaderMap::from_iter([(name, HeaderValue::from_static(value))]);
+            assert_eq!(asked(&headers), expected, "{value}");
+        }
+        assert_eq!(asked(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_route_is_encoded_as_clients_send_it() {
+        let levels = vec!["a b".to_owned(), "c/d".to_owned()];
+        let place = Place { warehouse: "main".into(), levels, name: "t*?".into() };
+        assert_eq!(route(&place, "sign"), "v1/main/namespaces/a%20b%1Fc%2Fd/tables/t%2A%3F/sign");
+    }
+}

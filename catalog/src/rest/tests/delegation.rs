@@ -1,0 +1,281 @@
+//! Access to files: who is given what, where it is found, and when it is given anew.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::body::Body;
+use http::{HeaderMap, Request, StatusCode, header};
+use serde_json::{Value, json};
+use tarn_openapi::access::{Action, Ask, Authorize, Denied, Prefix, PrefixAccess, Principal, Resource};
+use tarn_openapi::vend::{Credentials, Vend, VendError};
+
+use super::super::{RestFront, router};
+use super::{Answer, Server, create_request, error};
+
+const T1: &str = "/v1/main/namespaces/sales/tables/t1";
+const TABLES: &str = "/v1/main/namespaces/sales/tables";
+
+/// Tells in each credential whom it is for and what it opens.
+struct Teller {
+    epoch: AtomicI64,
+}
+
+impl Vend for Teller {
+    fn vend(&self, principal: &Principal, prefixes: Arc<[Prefix]>, _: i64) -> Result<Credentials, VendError> {
+        let opens: Vec<String> = prefixes
+            .iter()
+            .map(|prefix| {
+                let access = match prefix.access() {
+                    PrefixAccess::Read => "r",
+                    PrefixAccess::ReadWrite => "rw",
+                };
+                format!("{access} {}/{}", prefix.bucket(), prefix.prefix())
+            })
+            .collect();
+        Ok(Credentials {
+            id: format!("{principal:?}"),
+            secret: "secret".into(),
+            token: opens.join(", "),
+            expires_ms: 1_750_000_000_000,
+        })
+    }
+
+    fn epoch(&self, _: &Principal, _: i64) -> Option<String> {
+        Some(self.epoch.load(Ordering::Relaxed).to_string())
+    }
+}
+
+/// Root may do all; `reader` may read tables and their data, `lister` tables only; `writer` may do all to tables
+/// whose names begin with `t`.
+struct Rules;
+
+impl Authorize for Rules {
+    fn authorize(&self, principal: &Principal, ask: Ask<'_>) -> Result<(), Denied> {
+        let reads = super::reads(ask.action);
+        let allowed = match principal {
+            Principal::Root => true,
+            Principal::AccessKey(id) => match (&**id, ask.resource) {
+                ("reader", _) => reads,
+                ("lister", _) => reads && ask.action != Action::GetTableData,
+                ("writer", Resource::Table(_, _, name)) => name.starts_with('t'),
+                _ => false,
+            },
+            Principal::Session(_) | Principal::Anonymous => false,
+        };
+        if allowed { Ok(()) } else { Err(Denied) }
+    }
+}
+
+async fn server() -> (Server, Arc<Teller>) {
+    let (catalog, _, warehouses) = crate::testing::catalog().await;
+    let teller = Arc::new(Teller { epoch: AtomicI64::new(1) });
+    let router = router(RestFront {
+        catalog,
+        authorize: Arc::new(Rules),
+        vend: Some(teller.clone()),
+        uri: Some("http://127.0.0.1:9000/_iceberg".into()),
+        default_warehouse: Some("main".into()),
+        region: "us-east-1".into(),
+        s3_endpoint: Some("http://127.0.0.1:9000".into()),
+    });
+    let server = Server { router, warehouses };
+    let create = with_location("t1", "s3://main/sales/t1");
+    assert_eq!(server.post(TABLES, create).await.status, StatusCode::OK);
+    (server, teller)
+}
+
+fn with_location(name: &str, location: &str) -> Value {
+    let mut request = create_request(name);
+    request["location"] = json!(location);
+    request
+}
+
+fn key(id: &str) -> Principal {
+    Principal::AccessKey(id.into())
+}
+
+/// Sends as `principal` with what it asks for.
+async fn ask(
+    server: &Server,
+    principal: Principal,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: Value,
+) -> (Answer, HeaderMap) {
+    let mut request = Request::builder().method(method).uri(path).extension(principal);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = if body.is_null() { Body::empty() } else { body.to_string().into() };
+    server.send(request.body(body).unwrap()).await
+}
+
+const VENDED: (&str, &str) = ("x-iceberg-access-delegation", "vended-credentials");
+const SIGNING: (&str, &str) = ("x-iceberg-access-delegation", "remote-signing");
+
+async fn load(server: &Server, principal: Principal, headers: &[(&str, &str)]) -> (Answer, HeaderMap) {
+    ask(server, principal, ("GET", T1), headers, Value::Null).await
+}
+
+fn vended(id: &str, opens: &str) -> Value {
+    json!({
+        "client.region": "us-east-1", "region": "us-east-1", "s3.region": "us-east-1",
+        "s3.endpoint": "http://127.0.0.1:9000", "s3.path-style-access": "true",
+        "s3.access-key-id": id, "s3.secret-access-key": "secret", "s3.session-token": opens,
+        "s3.session-token-expires-at-ms": "1750000000000",
+        "client.refresh-credentials-endpoint": "v1/main/namespaces/sales/tables/t1/credentials",
+    })
+}
+
+#[tokio::test]
+async fn credentials_are_in_config_and_in_one_entry_for_the_location() {
+    let (server, _) = server().await;
+    let (plain, _) = load(&server, Principal::Root, &[]).await;
+    let (answer, headers) = load(&server, Principal::Root, &[VENDED]).await;
+    let config = vended("Root", "rw main/sales/t1/");
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.body["config"], config);
+    let storage = json!([{"prefix": "s3://main/sales/t1", "config": config}]);
+    assert_eq!(answer.body["storage-credentials"], storage);
+    assert_eq!(answer.body["metadata"], plain.body["metadata"]);
+    assert_eq!(answer.body["metadata-location"], plain.body["metadata-location"]);
+    assert_eq!(headers[header::CACHE_CONTROL], "private, no-store");
+    // Again on the same table, credentials are renewed without the table.
+    let path = format!("{T1}/credentials?planId=p1");
+    let (renewed, headers) = ask(&server, Principal::Root, ("GET", &path), &[], Value::Null).await;
+    assert_eq!(renewed.body, json!({"storage-credentials": storage}));
+    assert_eq!(headers[header::CACHE_CONTROL], "private, no-store");
+    assert!(plain.body.get("storage-credentials").is_none() && !plain.body.to_string().contains("secret"));
+}
+
+#[tokio::test]
+async fn whoever_may_only_read_is_given_credentials_to_read_and_others_none() {
+    let (server, _) = server().await;
+    let (answer, _) = load(&server, key("reader"), &[VENDED]).await;
+    assert_eq!(answer.body["config"]["s3.session-token"], "r main/sales/t1/");
+    let (answer, _) = load(&server, key("writer"), &[VENDED]).await;
+    assert_eq!(answer.body["config"]["s3.session-token"], "rw main/sales/t1/");
+    let (answer, _) = load(&server, key("lister"), &[VENDED]).await;
+    assert_eq!((answer.status, &answer.body["config"]["s3.session-token"]), (StatusCode::OK, &Value::Null));
+    let path = format!("{T1}/credentials");
+    let (refused, _) = ask(&server, key("lister"), ("GET", &path), &[], Value::Null).await;
+    assert_eq!(refused, error(403, "ForbiddenException", "access denied"));
+    let missing = format!("{TABLES}/t9/credentials");
+    let (missing, _) = ask(&server, Principal::Root, ("GET", &missing), &[], Value::Null).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_answer_kept_for_one_is_never_given_to_another() {
+    let (server, _) = server().await;
+    for principal in [Principal::Root, key("reader"), key("writer"), Principal::Root] {
+        let (answer, _) = load(&server, principal.clone(), &[VENDED]).await;
+        assert_eq!(answer.body["config"]["s3.access-key-id"], format!("{principal:?}"));
+        let (plain, _) = load(&server, principal, &[]).await;
+        assert_eq!(plain.body["config"]["s3.access-key-id"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn an_etag_stands_for_mode_means_rights_and_epoch() {
+    let (server, teller) = server().await;
+    let etag = async |principal: Principal, headers: &[(&str, &str)]| {
+        load(&server, principal, headers).await.1[header::ETAG].to_str().unwrap().to_owned()
+    };
+    let tags = [
+        etag(Principal::Root, &[]).await,
+        etag(Principal::Root, &[VENDED]).await,
+        etag(Principal::Root, &[SIGNING]).await,
+        etag(key("reader"), &[VENDED]).await,
+    ];
+    for (at, tag) in tags.iter().enumerate() {
+        assert!(!tags[at + 1..].contains(tag), "{tags:?}");
+    }
+    let known = [VENDED, ("if-none-match", tags[1].as_str())];
+    assert_eq!(load(&server, Principal::Root, &known).await.0.status, StatusCode::NOT_MODIFIED);
+    // The tag of another form, and of an epoch that is over, brings the table.
+    let other = [VENDED, ("if-none-match", tags[0].as_str())];
+    assert_eq!(load(&server, Principal::Root, &other).await.0.status, StatusCode::OK);
+    let plain = [("if-none-match", tags[1].as_str())];
+    assert_eq!(load(&server, Principal::Root, &plain).await.0.status, StatusCode::OK);
+    teller.epoch.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(load(&server, Principal::Root, &known).await.0.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn cve_2026_42809_a_staged_table_is_given_credentials_only_for_a_place_of_its_own() {
+    let (server, _) = server().await;
+    let stage = async |location: &str| {
+        let mut request = with_location("t2", location);
+        request["stage-create"] = json!(true);
+        ask(&server, key("writer"), ("POST", TABLES), &[VENDED], request).await.0
+    };
+    for location in
+        ["s3://main/sales/t1", "s3://main/sales", "s3://main", "s3://other/t", "s3://main/.tarn/t"]
+    {
+        let refused = stage(location).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{location}: {refused:?}");
+        assert!(!refused.body.to_string().contains("session-token"), "{refused:?}");
+    }
+    let staged = stage("s3://main/sales/t10").await;
+    assert_eq!(staged.body["config"]["s3.session-token"], "rw main/sales/t10/");
+    assert_eq!(staged.body["metadata-location"], Value::Null);
+}
+
+#[tokio::test]
+async fn cve_2026_42810_a_name_with_a_wildcard_opens_its_own_place_only() {
+    let (server, _) = server().await;
+    let create = with_location("t*", "s3://main/sales/t*");
+    let (created, _) = ask(&server, key("writer"), ("POST", TABLES), &[VENDED], create).await;
+    assert_eq!(created.body["config"]["s3.session-token"], "rw main/sales/t*/", "{created:?}");
+}
+
+#[tokio::test]
+async fn cve_2026_42812_a_changed_write_path_is_checked_and_then_part_of_the_credentials() {
+    let (server, _) = server().await;
+    server.post(TABLES, with_location("t2", "s3://main/sales/t2")).await;
+    let set = |path: &str| {
+        json!({"requirements": [], "updates": [
+            {"action": "set-properties", "updates": {"write.data.path": path}},
+        ]})
+    };
+    let refused = server.post(T1, set("s3://main/sales/t2/data")).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
+    assert_eq!(server.post(T1, set("s3://main/data/t1")).await.status, StatusCode::OK);
+    let (answer, _) = load(&server, Principal::Root, &[VENDED]).await;
+    assert_eq!(answer.body["config"]["s3.session-token"], "rw main/sales/t1/, rw main/data/t1/");
+}
+
+#[tokio::test]
+async fn a_created_and_a_registered_table_are_answered_with_credentials() {
+    let (server, _) = server().await;
+    let (created, _) = ask(&server, Principal::Root, ("POST", TABLES), &[VENDED], create_request("t2")).await;
+    let opens = created.body["config"]["s3.session-token"].as_str().unwrap().to_owned();
+    assert!(opens.starts_with("rw main/sales/t2-") && opens.ends_with('/'), "{opens}");
+    let file = created.body["metadata-location"].clone();
+    assert_eq!(server.delete("/v1/main/namespaces/sales/tables/t2").await.status, StatusCode::NO_CONTENT);
+    let register = json!({"name": "t3", "metadata-location": file});
+    let path = "/v1/main/namespaces/sales/register";
+    let (registered, _) = ask(&server, Principal::Root, ("POST", path), &[VENDED], register).await;
+    assert_eq!(registered.body["config"]["s3.session-token"], opens);
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_a_signer_is_told_where_it_is() {
+    let (server, _) = server().await;
+    let (answer, _) = load(&server, key("reader"), &[SIGNING]).await;
+    let config = &answer.body["config"];
+    assert_eq!(config["s3.remote-signing-enabled"], "true");
+    for name in ["signer.endpoint", "s3.signer.endpoint"] {
+        assert_eq!(config[name], "v1/main/namespaces/sales/tables/t1/sign");
+    }
+    for name in ["signer.uri", "s3.signer.uri"] {
+        assert_eq!(config[name], "http://127.0.0.1:9000/_iceberg");
+    }
+    assert_eq!(answer.body["remote-signing-config"], json!({"properties": {}, "headers": {}}));
+    assert!(answer.body.get("storage-credentials").is_none());
+    let both = ("x-iceberg-access-delegation", "remote-signing,vended-credentials");
+    let (answer, _) = load(&server, key("reader"), &[both]).await;
+    assert_eq!(answer.body["config"]["s3.remote-signing-enabled"], Value::Null);
+    assert_eq!(answer.body["config"]["s3.session-token"], "r main/sales/t1/");
+}

@@ -1,0 +1,153 @@
+//! Where tables keep their files: below their location, and below the write paths that they name.
+//!
+//! Whoever may use a table is given access to its places, so:
+//!
+//! - Q1: a place lies in the warehouse (N2) and not below `.tarn`.
+//! - Q2: no place is, holds, or lies in the location of another table or of a view. Checked when a table is created or registered
+//!   and when a commit changes its location or a write path.
+//!
+//! Q2 may not hold for what older versions wrote: ask again before access is given ([`CatalogState::places_of`]).
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use super::{CatalogState, Conflict, TableEntry, TableIdent, key_in_warehouse};
+use crate::metadata::TableMetadata;
+
+/// The properties that move files out of the location; the last two are old names of the first.
+const WRITE_PATHS: [&str; 4] =
+    ["write.data.path", "write.metadata.path", "write.object-storage.path", "write.folder-storage.path"];
+
+/// How many tables and views lie at each location, with a slash at its end. Follows from them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Locations(OrdMap<Arc<str>, u32>);
+
+impl Locations {
+    pub(super) fn add(&mut self, location: &str) {
+        *self.0.entry(below(location).into()).or_insert(0) += 1;
+    }
+
+    pub(super) fn remove(&mut self, location: &str) {
+        let place = below(location);
+        match self.0.get_mut(place.as_str()) {
+            Some(1) => {
+                self.0.remove(place.as_str());
+            }
+            Some(count) => *count -= 1,
+            None => {}
+        }
+    }
+
+    /// Whether a location is, holds or lies in `place`, one table at `own` left aside.
+    fn overlap(&self, place: &str, own: Option<&str>) -> bool {
+        let others = |at: &str, count: u32| count > u32::from(own == Some(at));
+        let around = place.match_indices('/').any(|(end, _)| {
+            let outer = &place[..=end];
+            self.0.get(outer).is_some_and(|count| others(outer, *count))
+        });
+        let from = Bound::Included(Arc::from(place));
+        let mut inside = self.0.range((from, Bound::Unbounded)).take_while(|(at, _)| at.starts_with(place));
+        around || inside.any(|(at, count)| others(at, *count))
+    }
+}
+
+impl CatalogState {
+    /// The locations of all tables and views.
+    pub(super) fn collect_locations(&self) -> Locations {
+        let mut locations = Locations::default();
+        for (_, entry) in self.all_tables() {
+            locations.add(&entry.location);
+        }
+        for (_, entry) in self.all_views() {
+            locations.add(&entry.location);
+        }
+        locations
+    }
+
+    /// The places of a table with this metadata, each `s3://.../` with a slash at its end; the location is the
+    /// first. `entry` is the table as it is in this state.
+    pub(crate) fn places_of(
+        &self,
+        ident: &TableIdent,
+        entry: Option<&TableEntry>,
+        metadata: &TableMetadata,
+    ) -> Result<Vec<String>, Conflict> {
+        let places = places(ident, metadata)?;
+        let own = entry.map(|entry| below(&entry.location));
+        match places.iter().find(|place| self.locations.overlap(place, own.as_deref())) {
+            None => Ok(places),
+            Some(place) => Err(Conflict::Invalid(format!(
+                "'{place}' overlaps with the location of another table or view"
+            ))),
+        }
+    }
+}
+
+/// Whether the places of a table changed.
+pub(super) fn moved(before: &TableMetadata, after: &TableMetadata) -> bool {
+    let path = |metadata: &TableMetadata, name| metadata.properties().get(name).cloned();
+    before.location() != after.location()
+        || WRITE_PATHS.iter().any(|name| path(before, *name) != path(after, *name))
+}
+
+/// Whether two places have an object in common.
+pub(super) fn touch(one: &str, other: &str) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
+
+fn places(ident: &TableIdent, metadata: &TableMetadata) -> Result<Vec<String>, Conflict> {
+    let location = below(metadata.location());
+    let mut places = vec![location];
+    for name in WRITE_PATHS {
+        if let Some(path) = metadata.properties().get(name).filter(|path| !path.is_empty()) {
+            let place = below(path.trim_end_matches('/'));
+            if !places.iter().any(|outer| place.starts_with(outer.as_str())) {
+                places.push(place);
+            }
+        }
+    }
+    for place in &places {
+        let key = key_in_warehouse(&ident.warehouse, &place[..place.len() - 1]);
+        if !key.is_some_and(|key| key != ".tarn" && !key.starts_with(".tarn/")) {
+            let warehouse = &ident.warehouse;
+            return Err(Conflict::Invalid(format!(
+                "location '{place}' does not lie inside 's3://{warehouse}/'"
+            )));
+        }
+    }
+    Ok(places)
+}
+
+fn below(location: &str) -> String {
+    format!("{location}/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_overlap_at_inside_and_around_and_not_beside() {
+        let mut locations = Locations::default();
+        locations.add("s3://main/ns/t1");
+        for (place, expected) in [
+            ("s3://main/ns/t1/", true),
+            ("s3://main/ns/t1/data/", true),
+            ("s3://main/ns/", true),
+            ("s3://main/ns/t10/", false),
+            ("s3://main/ns/t/", false),
+            ("s3://other/ns/t1/", false),
+        ] {
+            assert_eq!(locations.overlap(place, None), expected, "{place}");
+            assert!(!locations.overlap(place, Some("s3://main/ns/t1/")), "{place}");
+        }
+        // Two tables at one place, as older versions allowed: neither is alone there.
+        locations.add("s3://main/ns/t1");
+        assert!(locations.overlap("s3://main/ns/t1/", Some("s3://main/ns/t1/")));
+        locations.remove("s3://main/ns/t1");
+        locations.remove("s3://main/ns/t1");
+        assert_eq!(locations, Locations::default());
+    }
+}

@@ -1,0 +1,96 @@
+//! Vends credentials to the catalog: sessions within the prefixes of a table.
+
+use std::sync::Arc;
+
+use tarn_openapi::access::{Prefix, Principal, Restriction};
+use tarn_openapi::vend::{Credentials, Vend, VendError};
+
+use super::{IssueError, Order, Sessions, Use};
+
+/// Vends sessions of one lifetime.
+pub struct Vendor {
+    sessions: Arc<Sessions>,
+    lifetime_seconds: i64,
+}
+
+impl Vendor {
+    /// Vends credentials that are good for `lifetime_seconds`.
+    pub fn new(sessions: Arc<Sessions>, lifetime_seconds: i64) -> Self {
+        assert!(lifetime_seconds > 0, "a lifetime is checked where settings are read");
+        Self { sessions, lifetime_seconds }
+    }
+}
+
+impl Vend for Vendor {
+    fn vend(
+        &self,
+        principal: &Principal,
+        prefixes: Arc<[Prefix]>,
+        now: i64,
+    ) -> Result<Credentials, VendError> {
+        let order = Order {
+            parent: principal.clone(),
+            restriction: Restriction::Prefixes(prefixes),
+            lifetime_seconds: self.lifetime_seconds,
+            purpose: Use::Signing,
+        };
+        let made = self.sessions.issue(order, now).map_err(|error| match error {
+            IssueError::NoParent => VendError::NoKey,
+            IssueError::TooLarge => VendError::TooLong,
+            IssueError::Random => VendError::Failed,
+        })?;
+        Ok(Credentials {
+            id: made.id,
+            secret: made.secret.expose().to_owned(),
+            token: made.token.expose().to_owned(),
+            expires_ms: made.expires.saturating_mul(1000),
+        })
+    }
+
+    fn epoch(&self, principal: &Principal, now: i64) -> Option<String> {
+        // Credentials begun in an epoch of half their lifetime have the other half before them when it ends.
+        let half = self.lifetime_seconds / 2;
+        // A session ends when it ends, whatever the lifetime here.
+        let key = self.sessions.keyring.of(principal).filter(|_| half > 0)?;
+        Some(format!("{}-{}", hex::encode(self.sessions.fingerprint(&key)), now.div_euclid(half)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tarn_openapi::access::{PrefixAccess, Session};
+
+    use super::super::super::key::AccessKey;
+    use super::super::super::keyring::Keyring;
+    use super::super::super::secret::Secret;
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn vendor(secret: &str) -> Vendor {
+        let keyring = Keyring::new(AccessKey::root("root", Secret::new(secret.into())));
+        Vendor::new(Arc::new(Sessions::new(&[7; 32], Arc::new(keyring))), 3600)
+    }
+
+    #[test]
+    fn an_epoch_ends_half_a_lifetime_before_its_credentials_do_and_with_the_key() {
+        let vendor_of = vendor("secret-1");
+        let epoch = |at| vendor_of.epoch(&Principal::Root, at).unwrap();
+        assert_eq!(epoch(NOW), epoch(NOW + 1799));
+        assert_ne!(epoch(NOW), epoch(NOW + 1800));
+        assert_ne!(Some(epoch(NOW)), vendor("secret-2").epoch(&Principal::Root, NOW));
+        let prefix = Prefix::new("b", "t", PrefixAccess::Read).unwrap();
+        let restriction = Restriction::Prefixes([prefix].into());
+        let session = Session { id: "s".into(), parent: Principal::Root, restriction, expires: NOW + 60 };
+        assert_eq!(vendor_of.epoch(&Principal::Session(session.into()), NOW), None);
+    }
+
+    #[test]
+    fn credentials_do_not_print() {
+        let prefix = Prefix::new("b", "t", PrefixAccess::Read).unwrap();
+        let made = vendor("secret-1").vend(&Principal::Root, [prefix].into(), NOW).unwrap();
+        assert_eq!(made.expires_ms, (NOW + 3600) * 1000);
+        let printed = format!("{made:?}");
+        assert!(!printed.contains(&made.secret) && !printed.contains(&made.token), "{printed}");
+    }
+}
