@@ -84,6 +84,7 @@ async fn an_unregistered_table_is_told_and_its_files_stay() {
 async fn registering_over_a_table_puts_the_file_in_its_place() {
     let server = server().await;
     let old = server.create_table("old").await;
+    assert_eq!(server.delete(&format!("{TABLES}/old")).await.status, StatusCode::NO_CONTENT);
     server.create_table("t").await;
     let path = "/v1/main/namespaces/sales/register";
     let mut register = json!({"name": "t", "metadata-location": old["metadata-location"]});
