@@ -70,7 +70,7 @@ async fn server() -> (Server, Arc<Teller>) {
     let (catalog, _, warehouses) = crate::testing::catalog().await;
     let teller = Arc::new(Teller { epoch: AtomicI64::new(1) });
     let router = router(RestFront {
-        catalog,
+        catalog: catalog.clone(),
         authorize: Arc::new(Rules),
         vend: Some(teller.clone()),
         uri: Some("http://127.0.0.1:9000/_iceberg".into()),
@@ -78,7 +78,7 @@ async fn server() -> (Server, Arc<Teller>) {
         region: "us-east-1".into(),
         s3_endpoint: Some("http://127.0.0.1:9000".into()),
     });
-    let server = Server { router, warehouses };
+    let server = Server { router, catalog, warehouses };
     let create = with_location("t1", "s3://main/sales/t1");
     assert_eq!(server.post(TABLES, create).await.status, StatusCode::OK);
     (server, teller)
