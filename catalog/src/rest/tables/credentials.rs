@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::rest::access::Caller;
 use crate::rest::error::{ErrorEnvelope, Failure};
 use crate::rest::path::Place;
+use crate::rest::referenced_by::ReferencedBy;
 use crate::rest::{Front, idents};
 
 /// Fresh credentials for a table.
@@ -36,6 +37,7 @@ struct StorageCredential {
     params(
         ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
         ("table" = String, Path), ("planId" = Option<String>, Query),
+        ("referenced-by" = Option<String>, Query, description = "Views it is read through; grants nothing"),
     ),
     responses(
         (status = 200, description = "One credential", body = LoadCredentialsResponse),
@@ -47,6 +49,7 @@ pub(crate) async fn credentials(
     State(front): State<Arc<Front>>,
     caller: Caller,
     place: Place,
+    _through: ReferencedBy,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<LoadCredentialsResponse>), Failure> {
     front.allow_table(&caller, tarn_openapi::access::Action::GetTableData, &place)?;
     let state = front.catalog.snapshot();

@@ -79,7 +79,8 @@ async fn views_a_load_goes_through_are_read_and_change_nothing() {
         assert_eq!(server.get(&load(query)).await, answer(200, table.clone()), "{query}");
     }
     for query in ["referenced-by=daily", "referenced-by=sales%1Fa,", "referenced-by=sales%1F"] {
-        for path in [load(query), format!("/v1/main/namespaces/sales/views/v?{query}")] {
+        let credentials = format!("/v1/main/namespaces/sales/tables/orders/credentials?{query}");
+        for path in [load(query), credentials, format!("/v1/main/namespaces/sales/views/v?{query}")] {
             let refused = server.get(&path).await;
             assert_eq!(
                 (refused.status.as_u16(), &refused.body["error"]["type"]),
