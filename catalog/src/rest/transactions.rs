@@ -13,7 +13,10 @@ use crate::state::{Request, TableChange};
 /// Changes several tables or none. A table with requirements and no updates is only read: the
 /// transaction fails when it has changed.
 #[utoipa::path(
-    post, path = "/v1/{prefix}/transactions/commit", tag = "Catalog", params(("prefix" = String, Path)),
+    post, path = "/v1/{prefix}/transactions/commit", tag = "Catalog", params(
+        ("prefix" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
+    ),
     request_body = CommitTransactionRequest,
     responses(
         (status = 204, description = "All tables are changed"),

@@ -13,7 +13,10 @@ use crate::state::Request;
 
 /// Creates a namespace, and the parents it lacks.
 #[utoipa::path(
-    post, path = "/v1/{prefix}/namespaces", tag = "Catalog", params(("prefix" = String, Path)),
+    post, path = "/v1/{prefix}/namespaces", tag = "Catalog", params(
+        ("prefix" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
+    ),
     request_body = CreateNamespaceRequest,
     responses(
         (status = 200, description = "Created", body = NamespaceResponse),

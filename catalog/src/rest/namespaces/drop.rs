@@ -12,7 +12,10 @@ use crate::state::Request;
 /// Drops an empty namespace.
 #[utoipa::path(
     delete, path = "/v1/{prefix}/namespaces/{namespace}", tag = "Catalog",
-    params(("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F")),
+    params(
+        ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
+    ),
     responses(
         (status = 204, description = "Dropped"),
         (status = 404, description = "There is no such namespace", body = ErrorEnvelope),

@@ -13,7 +13,10 @@ use crate::state::Request;
 /// Sets and removes properties of a namespace.
 #[utoipa::path(
     post, path = "/v1/{prefix}/namespaces/{namespace}/properties", tag = "Catalog",
-    params(("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F")),
+    params(
+        ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
+    ),
     request_body = UpdatePropertiesRequest,
     responses(
         (status = 200, description = "What became of each key", body = UpdatePropertiesResponse),

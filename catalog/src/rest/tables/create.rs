@@ -17,7 +17,10 @@ use crate::state::{CreateTable, Request};
 /// `assert-create` creates it.
 #[utoipa::path(
     post, path = "/v1/{prefix}/namespaces/{namespace}/tables", tag = "Catalog",
-    params(("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F")),
+    params(
+        ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
+    ),
     request_body = CreateTableRequest,
     responses(
         (status = 200, description = "The table", body = LoadTableResult),

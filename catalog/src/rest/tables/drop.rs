@@ -25,6 +25,7 @@ pub(crate) struct PurgeQuery {
     params(
         ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
         ("table" = String, Path), PurgeQuery,
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
     ),
     responses(
         (status = 204, description = "Dropped"),

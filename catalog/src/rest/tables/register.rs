@@ -17,7 +17,10 @@ use crate::state::{Existing, Request, Subject};
 /// Makes a table of a metadata file that lies in this warehouse already.
 #[utoipa::path(
     post, path = "/v1/{prefix}/namespaces/{namespace}/register", tag = "Catalog",
-    params(("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F")),
+    params(
+        ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
+    ),
     request_body = RegisterTableRequest,
     responses(
         (status = 200, description = "The table", body = LoadTableResult),

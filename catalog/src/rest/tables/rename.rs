@@ -12,7 +12,10 @@ use crate::state::Request;
 
 /// Renames a table, also into another namespace of the warehouse. Its files stay where they are.
 #[utoipa::path(
-    post, path = "/v1/{prefix}/tables/rename", tag = "Catalog", params(("prefix" = String, Path)),
+    post, path = "/v1/{prefix}/tables/rename", tag = "Catalog", params(
+        ("prefix" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
+    ),
     request_body = RenameTableRequest,
     responses(
         (status = 204, description = "Renamed"),

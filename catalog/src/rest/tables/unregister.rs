@@ -18,6 +18,7 @@ use crate::state::Request;
     params(
         ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
         ("table" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
     ),
     responses(
         (status = 200, description = "The table as it was", body = UnregisterTableResult),

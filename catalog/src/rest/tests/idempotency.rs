@@ -175,3 +175,19 @@ async fn a_staged_create_keeps_no_answer_because_it_does_nothing() {
     }
     assert_eq!(server.get(TABLES).await.body["identifiers"], json!([]));
 }
+
+#[tokio::test]
+async fn the_openapi_document_names_the_key_where_it_is_taken() {
+    let document = serde_json::to_value(super::super::openapi()).unwrap();
+    let mut named = 0;
+    for (path, verbs) in document["paths"].as_object().unwrap() {
+        for (verb, operation) in verbs.as_object().unwrap() {
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            if parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key") {
+                assert_ne!(verb, "get", "{path}");
+                named += 1;
+            }
+        }
+    }
+    assert_eq!(named, 14);
+}

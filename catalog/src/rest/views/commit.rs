@@ -17,6 +17,7 @@ use crate::state::{Request, ViewChange};
     params(
         ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
         ("view" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
     ),
     request_body = CommitViewRequest,
     responses(

@@ -15,6 +15,7 @@ use crate::state::Request;
     params(
         ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
         ("view" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
     ),
     responses(
         (status = 204, description = "Dropped"),

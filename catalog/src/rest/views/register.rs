@@ -18,7 +18,10 @@ use crate::state::{Request, Subject};
 /// Makes a view of a metadata file that lies in this warehouse already.
 #[utoipa::path(
     post, path = "/v1/{prefix}/namespaces/{namespace}/register-view", tag = "Catalog",
-    params(("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F")),
+    params(
+        ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
+    ),
     request_body = RegisterViewRequest,
     responses(
         (status = 200, description = "The view", body = LoadViewResult),
