@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 
-use super::{Drive, DriveSpace, ShardReader, ShardWriter};
+use super::{Drive, DriveSpace, ShardReader, ShardWriter, failed_sync};
 
 /// How many segments stay open for reading.
 const OPEN_SEGMENTS_MAX: usize = 64;
@@ -118,7 +118,7 @@ impl FileDrive {
 }
 
 fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    File::open(path)?.sync_all().map_err(failed_sync)
 }
 
 impl Drive for FileDrive {
@@ -145,7 +145,7 @@ impl Drive for FileDrive {
     fn write_format(&self, bytes: &[u8]) -> io::Result<()> {
         let temporary = self.temporary_path();
         fs::write(&temporary, bytes)?;
-        File::open(&temporary)?.sync_all()?;
+        File::open(&temporary)?.sync_all().map_err(failed_sync)?;
         fs::rename(&temporary, self.root.join("format.json"))?;
         sync_dir(&self.root)
     }
@@ -165,6 +165,8 @@ impl Drive for FileDrive {
 
     fn create_segment(&self, segment: u64, reserve_bytes: u64) -> io::Result<()> {
         let path = self.segment_path(segment);
+        // Opened before there is anything to undo.
+        let folder = File::open(self.root.join("log"))?;
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
         match rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, reserve_bytes.max(1)) {
             Ok(()) => {}
@@ -176,8 +178,8 @@ impl Drive for FileDrive {
                 return Err(error.into());
             }
         }
-        file.sync_all()?;
-        sync_dir(&self.root.join("log"))?;
+        file.sync_all().map_err(failed_sync)?;
+        folder.sync_all().map_err(failed_sync)?;
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(segment, Arc::new(file));
         Ok(())
     }
@@ -191,13 +193,13 @@ impl Drive for FileDrive {
     }
 
     fn sync(&self, segment: u64) -> io::Result<()> {
-        self.handle(segment)?.sync_data()
+        self.handle(segment).and_then(|file| file.sync_data()).map_err(failed_sync)
     }
 
     fn truncate(&self, segment: u64, len: u64) -> io::Result<()> {
         let file = self.handle(segment)?;
         file.set_len(len)?;
-        file.sync_all()
+        file.sync_all().map_err(failed_sync)
     }
 
     fn remove_segment(&self, segment: u64) -> io::Result<()> {
@@ -352,7 +354,7 @@ impl ShardWriter for FileShardWriter {
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.flush()?;
         self.file.set_len(self.written)?;
-        self.file.sync_all()?;
+        self.file.sync_all().map_err(failed_sync)?;
         if let Some(temporary) = self.unnamed.take() {
             fs::rename(temporary, &self.name)?;
         }

@@ -6,7 +6,8 @@
 //! - D2: after [`Drive::create_segment`], [`Drive::truncate`], [`Drive::remove_segment`],
 //!   [`Drive::write_format`] and [`ShardWriter::finish`] answer, their effect is there after a crash.
 //! - D3: `write_format` and `finish` replace or create the whole file or leave things as they were.
-//! - D4: an error says nothing about what took effect. The caller takes the drive out.
+//! - D4: an error says nothing about what took effect. The caller takes the drive out, unless [`is_shortage`] says that
+//!   it is not the drive's fault. A failed sync never counts as a shortage, whatever its cause.
 //!
 //! All calls block. What the bytes mean is decided in `log/` and `set/`, not here.
 
@@ -33,6 +34,18 @@ pub struct DriveSpace {
     pub total_bytes: u64,
 }
 
+/// Whether the process or the machine lacked something (open files, memory): the drive itself is well.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN))
+}
+
+/// The error of a sync: never a shortage and never "full", for what was to be durable may be lost.
+pub(crate) fn failed_sync(error: io::Error) -> io::Error {
+    io::Error::other(error)
+}
+
 /// File-level operations on one drive.
 pub trait Drive: fmt::Debug + Send + Sync + 'static {
     /// What logs and the status call this drive: its path.
@@ -48,7 +61,7 @@ pub trait Drive: fmt::Debug + Send + Sync + 'static {
     /// The log's segments, ascending.
     fn segments(&self) -> io::Result<Vec<u64>>;
     /// Creates an empty segment (D2) with `reserve_bytes` set aside where the file system can do that. An
-    /// error of kind `StorageFull` leaves no segment behind.
+    /// error of kind `StorageFull`, or a shortage, leaves no segment behind.
     fn create_segment(&self, segment: u64, reserve_bytes: u64) -> io::Result<()>;
     /// The segment's length in bytes.
     fn segment_len(&self, segment: u64) -> io::Result<u64>;

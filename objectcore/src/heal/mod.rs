@@ -282,7 +282,8 @@ fn restore_inline(
         window.check_all();
         window.bad()
     });
-    window.restore(wanted).map_err(too_few)
+    let restored = window.restore(wanted).map_err(too_few);
+    if source.is_short() { Err(StorageError::Busy) } else { restored }
 }
 
 /// What of an entry can ail: its shards.
@@ -322,7 +323,7 @@ fn too_few(error: TooFewShards) -> StorageError {
 /// Blocking. Checks every shard file of a blob on drives that should have it and makes the bad ones
 /// again.
 fn repair_files(set: &Set, blob: &Blob) -> Result<usize, StorageError> {
-    let bad = check_files(set, blob);
+    let bad = check_files(set, blob)?;
     let mut wanted = ShardSet::default();
     (0..blob.coding.geometry.total())
         .filter(|shard| bad.contains(*shard) && set.is_online(blob.slot(*shard)))
@@ -331,7 +332,7 @@ fn repair_files(set: &Set, blob: &Blob) -> Result<usize, StorageError> {
 }
 
 /// Blocking. The shards of a blob with any missing or damaged block or header.
-pub(crate) fn check_files(set: &Set, blob: &Blob) -> ShardSet {
+pub(crate) fn check_files(set: &Set, blob: &Blob) -> Result<ShardSet, StorageError> {
     let mut files = ShardFiles::new(*blob);
     let mut bad = ShardSet::default();
     for stripe in 0..blob.stripes() {
@@ -341,7 +342,7 @@ pub(crate) fn check_files(set: &Set, blob: &Blob) -> ShardSet {
         bad.extend(window.bad());
     }
     bad.extend(files.bad_headers());
-    bad
+    if files.is_short() { Err(StorageError::Busy) } else { Ok(bad) }
 }
 
 /// Blocking. Writes the shard files `wanted` again, each durable under its name or not at all.
@@ -360,7 +361,8 @@ pub(crate) fn rebuild_files(set: &Set, blob: &Blob, wanted: ShardSet) -> Result<
     for stripe in 0..blob.stripes() {
         let mut source = FileShards { set, files: &mut files };
         let mut window = Window::new(&set.codec, blob, stripe, &mut source);
-        let restored = window.restore(wanted).map_err(too_few)?;
+        let restored = window.restore(wanted).map_err(too_few);
+        let restored = if files.is_short() { Err(StorageError::Busy) } else { restored }?;
         for (writer, (_, bytes)) in writers.iter_mut().zip(restored) {
             writer.write(&bytes).map_err(io)?;
         }
@@ -374,5 +376,7 @@ pub(crate) fn rebuild_files(set: &Set, blob: &Blob, wanted: ShardSet) -> Result<
 
 #[cfg(test)]
 mod hang_tests;
+#[cfg(test)]
+mod shortage_tests;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::{Change, Changes, Checkpoint, Index, IndexError, Live, Row};
+use crate::drive::is_shortage;
 use crate::log::Space;
 
 /// Keys of the index's own notes begin with this; spaces begin at 1.
@@ -43,7 +44,14 @@ impl std::fmt::Debug for FjallIndex {
 }
 
 fn failed(error: &fjall::Error) -> IndexError {
-    IndexError(error.to_string())
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<std::io::Error>().is_some_and(is_shortage) {
+            return IndexError::Shortage(error.to_string());
+        }
+        cause = error.source();
+    }
+    IndexError::Failed(error.to_string())
 }
 
 fn row_key(space: Space, key: &[u8]) -> Vec<u8> {
@@ -83,7 +91,7 @@ impl FjallIndex {
     /// Begins an empty index in `path`.
     pub(crate) fn create(path: &Path, budget: IndexBudget) -> Result<Self, IndexError> {
         if path.exists() {
-            std::fs::remove_dir_all(path).map_err(|error| IndexError(error.to_string()))?;
+            std::fs::remove_dir_all(path).map_err(|error| IndexError::Failed(error.to_string()))?;
         }
         Self::try_open(path, budget)
     }
@@ -103,7 +111,7 @@ impl FjallIndex {
         };
         // A damaged database may meet an assertion of its own before it answers an error.
         let opened = std::panic::catch_unwind(AssertUnwindSafe(open))
-            .map_err(|_| IndexError("opening it panicked".into()))?;
+            .map_err(|_| IndexError::Failed("opening it panicked".into()))?;
         let index = opened.map_err(|error| failed(&error))?;
         index.checkpoint()?;
         Ok(index)
@@ -167,7 +175,7 @@ impl Index for FjallIndex {
             let number = |bytes: Option<&[u8]>| {
                 bytes
                     .and_then(|bytes| bytes.try_into().ok())
-                    .ok_or_else(|| IndexError("a note cannot be read".into()))
+                    .ok_or_else(|| IndexError::Failed("a note cannot be read".into()))
             };
             let segment = u64::from_be_bytes(number(key.get(2..))?);
             let entries = u64::from_le_bytes(number(value.get(..8))?);

@@ -76,10 +76,16 @@ pub(crate) struct Changes {
     pub(crate) checkpoint: Option<Checkpoint>,
 }
 
-/// The index cannot be used; it is to be rebuilt.
+/// Why an index cannot be read or changed.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the index failed: {0}")]
-pub(crate) struct IndexError(pub(crate) String);
+pub(crate) enum IndexError {
+    /// It is to be rebuilt.
+    #[error("the index failed: {0}")]
+    Failed(String),
+    /// The process or the machine lacked something; the index is well.
+    #[error("the index could not be read for want of means: {0}")]
+    Shortage(String),
+}
 
 /// An ordered map from space and key to [`Row`].
 pub(crate) trait Index: std::fmt::Debug + Send + Sync {
@@ -133,7 +139,7 @@ impl Row {
             };
             Ok(Self { seq, location, inline, value: Bytes::copy_from_slice(from.rest()) })
         };
-        read().map_err(|_| IndexError("a row cannot be read".into()))
+        read().map_err(|_| IndexError::Failed("a row cannot be read".into()))
     }
 }
 
@@ -170,6 +176,6 @@ impl Checkpoint {
             let epoch = if from.rest().is_empty() { None } else { Some(EpochBody::decode(&mut from)?) };
             Ok(Self { stamp, segment, offset, seq, batch, batch_epoch, holes, epoch, segments })
         };
-        read().map_err(|_| IndexError("the checkpoint cannot be read".into()))
+        read().map_err(|_| IndexError::Failed("the checkpoint cannot be read".into()))
     }
 }

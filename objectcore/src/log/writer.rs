@@ -2,13 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::epoch::EpochBody;
 use super::record::{self, Header, Inline, Kind, SegmentBody};
 use super::{Op, Seq, Space};
-use crate::drive::Drive;
+use crate::drive::{Drive, is_shortage};
 
 /// Whose log it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,10 @@ pub(crate) struct LogWriter {
 fn never_full(error: io::Error) -> io::Error {
     io::Error::other(error)
 }
+
+/// How often an append is tried again while the process or the machine lacks something, and the pause before.
+const SHORTAGE_TRIES_MAX: usize = 100;
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(20);
 
 /// A buffer this large is given back after use.
 const BUFFER_KEPT_BYTES: usize = 4 << 20;
@@ -187,7 +192,16 @@ impl LogWriter {
     /// Appends what was framed. It is durable only after [`LogWriter::sync`].
     pub(crate) fn append(&mut self) -> io::Result<()> {
         let segment = self.position().0;
-        let result = self.drive.append(segment, self.offset, &self.buffer);
+        let mut result = self.drive.append(segment, self.offset, &self.buffer);
+        // Part of it may have been written, and the other drives may hold all of it: it can neither be taken back nor
+        // left out. The same bytes at the same place are the same record, so it is tried again.
+        for _ in 0..SHORTAGE_TRIES_MAX {
+            if !result.as_ref().is_err_and(is_shortage) {
+                break;
+            }
+            std::thread::sleep(SHORTAGE_PAUSE);
+            result = self.drive.append(segment, self.offset, &self.buffer);
+        }
         if result.is_ok() {
             self.offset += self.buffer.len() as u64;
         }

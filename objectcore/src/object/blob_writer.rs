@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use tokio::task::JoinSet;
 
 use crate::core::Set;
-use crate::drive::ShardWriter;
+use crate::drive::{ShardWriter, is_shortage};
 use crate::erasure::encode::encode_stripe;
 use crate::erasure::header;
 use crate::erasure::layout::{Blob, BlobId, Coding};
@@ -35,6 +35,8 @@ struct Lanes {
     set: Arc<Set>,
     lanes: Vec<Lane>,
     full: AtomicBool,
+    /// The process or the machine lacked something.
+    short: AtomicBool,
 }
 
 #[derive(Default)]
@@ -66,7 +68,8 @@ impl BlobWriter {
     pub(crate) fn new(set: Arc<Set>, id: BlobId) -> Self {
         let coding = Coding::new(set.log.geometry());
         let lanes = (0..coding.geometry.total()).map(|_| Lane::default()).collect();
-        let lanes = Arc::new(Lanes { set, lanes, full: AtomicBool::new(false) });
+        let lanes =
+            Arc::new(Lanes { set, lanes, full: AtomicBool::new(false), short: AtomicBool::new(false) });
         Self { lanes, id, coding, size: 0, stripes: 0 }
     }
 
@@ -212,12 +215,16 @@ impl Lanes {
         file.next = (stripe, number + 1);
     }
 
-    /// Takes the drive out unless it is merely full (W3).
+    /// Takes the drive out unless it is merely full, or the process lacks something (W3).
     fn keep<T>(&self, slot: usize, result: io::Result<T>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                 self.full.store(true, Ordering::Release);
+                None
+            }
+            Err(error) if is_shortage(&error) => {
+                self.short.store(true, Ordering::Release);
                 None
             }
             Err(error) => {
@@ -243,6 +250,7 @@ impl Lanes {
         let needed = self.set.write_quorum();
         match healthy >= needed {
             _ if self.full.load(Ordering::Acquire) => Err(StorageError::Full),
+            _ if self.short.load(Ordering::Acquire) => Err(StorageError::Busy),
             true => Ok(()),
             false => Err(StorageError::TooFewDrives { healthy, needed }),
         }

@@ -152,6 +152,9 @@ impl FileReader {
         let mut window = Window::new(&set.codec, &piece.blob, piece.stripe, &mut source);
         let read = window.read(piece.bytes.clone(), &mut out);
         let mut bad = window.bad();
+        if files.is_short() {
+            return read.map(|()| out).map_err(|_| StorageError::Busy);
+        }
         bad.extend(files.bad_headers());
         if !bad.is_empty() {
             core.report(set, key, (&piece.blob, bad));

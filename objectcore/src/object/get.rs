@@ -131,6 +131,9 @@ impl ObjectCore {
             let mut window = Window::new(&on.codec, &blob, 0, &mut source);
             let read = window.read(range.clone(), &mut chunks);
             let bad = window.bad();
+            if source.is_short() {
+                return read.map(|()| chunks).map_err(|_| StorageError::Busy);
+            }
             if !bad.is_empty() && !on.log.is_overtaken(Space::Object, &key, &entry) {
                 core.report(&on, &key, (&blob, bad));
             }

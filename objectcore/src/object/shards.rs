@@ -5,11 +5,12 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::core::Set;
-use crate::drive::ShardReader;
+use crate::drive::{ShardReader, is_shortage};
 use crate::erasure::header::{self, HEADER_BYTES};
 use crate::erasure::layout::Blob;
 use crate::erasure::window::{ShardSet, ShardSource};
 use crate::set::{Entry, Space};
+use crate::types::StorageError;
 
 /// The shards that travelled inside the records of an entry.
 pub(crate) struct InlineShards<'a> {
@@ -17,11 +18,17 @@ pub(crate) struct InlineShards<'a> {
     blob: &'a Blob,
     entry: (Space, &'a [u8], &'a Entry),
     read: Vec<Option<Option<Bytes>>>,
+    short: bool,
 }
 
 impl<'a> InlineShards<'a> {
     pub(crate) fn new(set: &'a Set, blob: &'a Blob, entry: (Space, &'a [u8], &'a Entry)) -> Self {
-        Self { set, blob, entry, read: vec![None; blob.coding.geometry.total()] }
+        Self { set, blob, entry, read: vec![None; blob.coding.geometry.total()], short: false }
+    }
+
+    /// Whether a shard was not read because the process or the machine lacked something: nothing ails it.
+    pub(crate) fn is_short(&self) -> bool {
+        self.short
     }
 }
 
@@ -34,7 +41,9 @@ impl ShardSource for InlineShards<'_> {
             if !self.set.is_reachable(slot) {
                 return None;
             }
-            self.set.log.read_inline(slot, space, key, entry.seq).ok().flatten()
+            let read = self.set.log.read_inline(slot, space, key, entry.seq);
+            self.short |= matches!(read, Err(StorageError::Busy));
+            read.ok().flatten()
         });
         let stored = stored.as_ref()?;
         let whole = stored.len() as u64 == self.blob.stored_bytes();
@@ -48,6 +57,7 @@ pub(crate) struct ShardFiles {
     files: Vec<File>,
     /// Shards whose header is damaged.
     bad_headers: ShardSet,
+    short: bool,
 }
 
 enum File {
@@ -65,11 +75,16 @@ pub(crate) struct FileShards<'a> {
 impl ShardFiles {
     pub(crate) fn new(blob: Blob) -> Self {
         let files = (0..blob.coding.geometry.total()).map(|_| File::Closed).collect();
-        Self { blob, files, bad_headers: ShardSet::default() }
+        Self { blob, files, bad_headers: ShardSet::default(), short: false }
     }
 
     pub(crate) fn blob(&self) -> &Blob {
         &self.blob
+    }
+
+    /// Whether a file was not read because the process or the machine lacked something: nothing ails it.
+    pub(crate) fn is_short(&self) -> bool {
+        self.short
     }
 
     pub(crate) fn bad_headers(&self) -> ShardSet {
@@ -90,6 +105,10 @@ impl ShardSource for FileShards<'_> {
         if let File::Closed = file {
             *file = match self.set.log.slots()[slot].open_shard(blob.id.number()) {
                 Ok(reader) => File::Open(reader),
+                Err(error) if is_shortage(&error) => {
+                    self.files.short = true;
+                    return None;
+                }
                 Err(_) => File::Missing,
             };
         }

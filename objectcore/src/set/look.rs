@@ -29,6 +29,8 @@ pub(super) struct Wanted {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     needed: usize,
+    /// What is not here was not read for want of means.
+    busy: bool,
     current: HashMap<(Space, Bytes), Option<Row>>,
     own: HashMap<(usize, Space, Bytes), Option<Row>>,
 }
@@ -38,7 +40,13 @@ impl Rows {
         let mut rows = Self { needed: geometry.data(), ..Self::default() };
         for (space, key) in &wanted.current {
             let read = lookup(slots, geometry, |slot| slot.index().map(|index| index.get(*space, key)));
-            let Ok(row) = read else { return rows };
+            let row = match read {
+                Ok(row) => row,
+                Err(error) => {
+                    rows.busy = matches!(error, StorageError::Busy);
+                    return rows;
+                }
+            };
             rows.current.insert((*space, key.clone()), row);
         }
         for (slot, space, key) in &wanted.own {
@@ -58,7 +66,11 @@ impl Rows {
     /// The set's row.
     pub(super) fn current(&self, space: Space, key: &Bytes) -> Result<Option<&Row>, StorageError> {
         let row = self.current.get(&(space, key.clone()));
-        row.map(Option::as_ref).ok_or(StorageError::TooFewDrives { healthy: 0, needed: self.needed })
+        match row {
+            Some(row) => Ok(row.as_ref()),
+            None if self.busy => Err(StorageError::Busy),
+            None => Err(StorageError::TooFewDrives { healthy: 0, needed: self.needed }),
+        }
     }
 
     /// A drive's own row.
@@ -155,7 +167,8 @@ pub(crate) fn lookup<T>(
     for slot in online(false).chain(online(true)) {
         match read(slot) {
             Some(Ok(found)) => return Ok(found),
-            Some(Err(error)) => {
+            Some(Err(IndexError::Shortage(_))) => return Err(StorageError::Busy),
+            Some(Err(error @ IndexError::Failed(_))) => {
                 slot.fail_index(&error);
             }
             None => {}

@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::drive::is_shortage;
 use crate::geometry::Geometry;
 use crate::log::record::{Inline, KEY_BYTES_MAX};
 use crate::log::writer;
@@ -253,8 +254,10 @@ impl ErasureSet {
                 break;
             }
             let read = writer::read_inline(&*drive, opened.stamp, row.location, (seq, space, key));
-            if let Ok(Some(shard)) = read {
-                return Ok(Some(shard));
+            match read {
+                Ok(Some(shard)) => return Ok(Some(shard)),
+                Err(error) if is_shortage(&error) => return Err(StorageError::Busy),
+                Ok(None) | Err(_) => {}
             }
             before = Some(row.location);
         }

@@ -170,7 +170,7 @@ fn open_index(
 ) -> Result<Arc<dyn Index>, IndexError> {
     let Some(path) = drive.index_path() else { return Ok(Arc::new(MemoryIndex::of(Arc::clone(drive)))) };
     let marker = rebuild_marker(&path);
-    let io = |error: std::io::Error| IndexError(error.to_string());
+    let io = |error: std::io::Error| IndexError::Failed(error.to_string());
     match (fresh, marker.exists()) {
         (Fresh::No, false) => Ok(Arc::new(FjallIndex::open(&path, budget)?)),
         (Fresh::Yes, _) | (_, true) => {

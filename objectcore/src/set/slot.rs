@@ -195,7 +195,12 @@ impl Slot {
     }
 
     /// Takes the drive out because its index failed; the next open rebuilds the index from the log.
+    /// A shortage is not its fault.
     pub(crate) fn fail_index(&self, error: &IndexError) -> StorageError {
+        match error {
+            IndexError::Shortage(_) => return StorageError::Busy,
+            IndexError::Failed(_) => {}
+        }
         let path = self.place().and_then(|place| place.drive.index_path());
         if let Some(Err(error)) = path.map(|path| std::fs::write(rebuild_marker(&path), "")) {
             tracing::warn!(drive.path = self.label(), %error, "the index could not be marked for rebuilding");

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::drive::Drive;
+use crate::drive::{Drive, is_shortage};
 use crate::index::IndexError;
 use crate::log::epoch::{EpochBody, Standing};
 use crate::log::record::{COPY_GROUP, Inline};
@@ -53,7 +53,7 @@ pub(crate) struct Batch {
 /// What a drive is asked to do.
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// Make room for this many bytes. With `StorageFull` nothing changed.
+    /// Make room for this many bytes. With `StorageFull` or a shortage nothing changed.
     Reserve {
         bytes: u64,
     },
@@ -107,6 +107,11 @@ pub(crate) struct Worker {
     pub(crate) compact: Sender<()>,
 }
 
+/// Whether an error says that nothing was done for want of room or means.
+pub(crate) fn is_refusal(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::StorageFull || is_shortage(error)
+}
+
 fn after_failure() -> io::Error {
     io::Error::other("the drive failed before")
 }
@@ -122,11 +127,11 @@ impl Worker {
     pub(crate) fn run(mut self, jobs: &Receiver<(u64, Job)>, replies: &Sender<Reply>) {
         while let Ok((ticket, job)) = jobs.recv() {
             let silent = matches!(job, Job::Settle { .. });
-            let full_is_harmless = matches!(job, Job::Reserve { .. });
+            let before_any_effect = matches!(job, Job::Reserve { .. });
             let result = if self.failed { Err(Failure::Io(after_failure())) } else { self.work(job) };
             self.failed |= match &result {
                 Ok(_) => false,
-                Err(Failure::Io(error)) => !(full_is_harmless && error.kind() == io::ErrorKind::StorageFull),
+                Err(Failure::Io(error)) => !(before_any_effect && is_refusal(error)),
                 Err(Failure::Index(_)) => true,
             };
             if silent && result.is_ok() {
@@ -182,9 +187,13 @@ impl Worker {
         let figures = self.slot.figures();
         figures.segment.store(segment, Ordering::Relaxed);
         figures.offset.store(offset, Ordering::Relaxed);
-        let space = self.drive.space()?;
-        figures.note_space(space);
-        Ok(Report { room_bytes: self.log.room(), free_bytes: space.free_bytes })
+        match self.drive.space() {
+            Ok(space) => figures.note_space(space),
+            Err(error) if is_shortage(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let free_bytes = figures.space().map_or(0, |space| space.free_bytes);
+        Ok(Report { room_bytes: self.log.room(), free_bytes })
     }
 
     fn write(&mut self, batch: Arc<Batch>) -> Result<(), Failure> {
@@ -279,7 +288,10 @@ impl Worker {
         self.log.forget(segment);
         self.applier.forget(segment)?;
         self.publish_segments();
-        self.drive.remove_segment(segment)?;
-        Ok(())
+        match self.drive.remove_segment(segment) {
+            // The record says that it is gone; the next open removes the file.
+            Err(error) if is_shortage(&error) => Ok(()),
+            removed => Ok(removed?),
+        }
     }
 }

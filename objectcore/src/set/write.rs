@@ -11,8 +11,10 @@ use super::committer::{Committer, LastBatch};
 use super::layout::writes_needed;
 use super::slot::SlotState;
 use super::types::Committed;
-use super::worker::{Batch, Failure, Job, LocalCopy, Numbered};
+use super::worker::{Batch, Failure, Job, LocalCopy, Numbered, is_refusal};
+use crate::drive::is_shortage;
 use crate::geometry::Geometry;
+use crate::index::IndexError;
 use crate::log::Seq;
 use crate::types::StorageError;
 
@@ -115,15 +117,15 @@ impl Committer {
         if short.is_empty() {
             return Ok(());
         }
-        let full = self.ask(&short, || Job::Reserve { bytes });
+        let refused = self.ask(&short, || Job::Reserve { bytes });
         self.record_failures();
         self.check_members().map_err(|_| Refusal::TooFew(self.geometry))?;
-        if full { Err(Refusal::Full) } else { Ok(()) }
+        refused.map_or(Ok(()), Err)
     }
 
-    /// Gives a job to each of `slots` and waits. A drive that fails or is late is out; one that is full is not,
-    /// and the answer is `true`.
-    pub(super) fn ask(&mut self, slots: &[usize], job: impl Fn() -> Job) -> bool {
+    /// Gives a job to each of `slots` and waits. A drive that fails or is late is out; one that could not make room
+    /// is not, and the answer says why.
+    pub(super) fn ask(&mut self, slots: &[usize], job: impl Fn() -> Job) -> Option<Refusal> {
         self.ticket += 1;
         let mut open: HashSet<usize> = HashSet::new();
         for &slot in slots {
@@ -138,7 +140,7 @@ impl Committer {
                 Some(Err(_)) | None => self.slots[slot].fail("its thread ended"),
             }
         }
-        let mut full = false;
+        let mut refused = None;
         while !open.is_empty() {
             let reply = match self.replies.recv_timeout(self.settings.drive_timeout) {
                 Ok(reply) => reply,
@@ -157,19 +159,21 @@ impl Committer {
                     }
                 }
                 Err(Failure::Io(error))
-                    if current
-                        && error.kind() == std::io::ErrorKind::StorageFull
-                        && matches!(job(), Job::Reserve { .. }) =>
+                    if current && is_refusal(&error) && matches!(job(), Job::Reserve { .. }) =>
                 {
-                    full = true;
+                    refused = Some(if is_shortage(&error) { Refusal::Busy } else { Refusal::Full });
                 }
-                Err(Failure::Index(error)) => {
+                Err(Failure::Index(error @ IndexError::Failed(_))) => {
                     self.slots[reply.slot].fail_index(&error);
+                }
+                // The batch is in its log; the index is behind, which the next open makes good.
+                Err(failure @ Failure::Index(IndexError::Shortage(_))) => {
+                    self.slots[reply.slot].fail(&failure.to_string());
                 }
                 Err(failure @ Failure::Io(_)) => self.slots[reply.slot].fail(&failure.to_string()),
             }
         }
-        full
+        refused
     }
 
     /// Records drives that failed as out, durably on the rest (C2). Repeats until the rest holds.
@@ -214,9 +218,10 @@ impl Committer {
 }
 
 /// Why a batch was not acknowledged.
-enum Refusal {
+pub(super) enum Refusal {
     /// Nothing was written.
     Full,
+    Busy,
     TooFew(Geometry),
     /// Some drives may hold it.
     Unknown,
@@ -226,6 +231,7 @@ impl Refusal {
     fn error(&self) -> StorageError {
         match self {
             Self::Full => StorageError::Full,
+            Self::Busy => StorageError::Busy,
             Self::TooFew(geometry) => {
                 let needed = writes_needed(*geometry);
                 StorageError::TooFewDrives { healthy: needed - 1, needed }

@@ -28,6 +28,10 @@ pub enum Fault {
     Tear(usize),
     /// It answers "no space left" and nothing took effect.
     Full,
+    /// The process has no more open files, and nothing took effect.
+    Shortage,
+    /// The machine has no memory; of an append the first `n` bytes are written, of anything else nothing.
+    ShortageAfter(usize),
     /// It and all later ones fail and take no effect, until [`SimDrive::crash`].
     Die,
     /// The power of the drive and its group is lost during it; of an append the first `n` bytes are written,
@@ -61,6 +65,11 @@ pub struct SimDrive {
 }
 
 const TOTAL_BYTES: u64 = 1 << 40;
+
+/// No more open files: EMFILE.
+fn shortage() -> io::Error {
+    io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error())
+}
 
 fn failed(what: &str) -> io::Error {
     io::Error::other(format!("simulated failure: {what}"))
@@ -127,6 +136,11 @@ impl SimDrive {
     /// Sets what [`Drive::space`] answers. Nothing is refused by it: plan [`Fault::Full`] for that.
     pub fn set_free_bytes(&self, free_bytes: u64) {
         self.lock().free_bytes = free_bytes;
+    }
+
+    /// Whether the process has no open files left: opening and reading fails until it has.
+    pub fn starve(&self, starved: bool) {
+        self.lock().starved = starved;
     }
 
     /// Makes every read of this segment fail.
@@ -257,6 +271,7 @@ impl SimDrive {
             }
             Some(Fault::FailBefore | Fault::Tear(_)) => Err(failed(what)),
             Some(Fault::Full) => Err(io::ErrorKind::StorageFull.into()),
+            Some(Fault::Shortage | Fault::ShortageAfter(_)) => Err(shortage()),
             Some(Fault::Die) => {
                 state.dead = true;
                 Err(failed(what))
@@ -268,6 +283,9 @@ impl SimDrive {
         let state = self.lock();
         if self.is_dead(&state) {
             return Err(failed("read"));
+        }
+        if state.starved {
+            return Err(shortage());
         }
         if let Name::Segment(segment) = name
             && state.read_errors.contains(&segment)

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 
 use super::gate::Gate;
 use super::state::{Name, Pending, State};
-use super::{Fault, Hang, SimDrive, TOTAL_BYTES, failed};
-use crate::drive::{Drive, DriveSpace, ShardReader, ShardWriter};
+use super::{Fault, Hang, SimDrive, TOTAL_BYTES, failed, shortage};
+use crate::drive::{Drive, DriveSpace, ShardReader, ShardWriter, failed_sync};
 
 impl Drive for SimDrive {
     fn label(&self) -> &str {
@@ -72,10 +72,11 @@ impl Drive for SimDrive {
             state.rename(vec![(Name::Segment(segment), Some(node))]);
             Ok(())
         })?;
-        self.change("sync directory", |state| {
+        let synced = self.change("sync directory", |state| {
             state.sync_names();
             Ok(())
-        })
+        });
+        synced.map_err(failed_sync)
     }
 
     fn segment_len(&self, segment: u64) -> io::Result<u64> {
@@ -88,9 +89,16 @@ impl Drive for SimDrive {
             let state = self.lock();
             let fault = state.faults.get(&state.operations).filter(|_| !self.is_dead(&state));
             match fault {
-                Some(Fault::Tear(kept) | Fault::PowerLoss(kept)) => Some((*kept, fault.copied())),
+                Some(Fault::Tear(kept) | Fault::PowerLoss(kept) | Fault::ShortageAfter(kept)) => {
+                    Some((*kept, fault.copied()))
+                }
                 Some(
-                    Fault::FailBefore | Fault::LoseReply | Fault::Full | Fault::Die | Fault::PowerLossAfter,
+                    Fault::FailBefore
+                    | Fault::LoseReply
+                    | Fault::Full
+                    | Fault::Shortage
+                    | Fault::Die
+                    | Fault::PowerLossAfter,
                 )
                 | None => None,
             }
@@ -106,16 +114,20 @@ impl Drive for SimDrive {
                 self.power.store(false, Ordering::SeqCst);
             }
             write(&mut state, &bytes[..kept.min(bytes.len())])?;
-            return Err(failed("append"));
+            return Err(match fault {
+                Some(Fault::ShortageAfter(_)) => shortage(),
+                Some(_) | None => failed("append"),
+            });
         }
         self.change("append", |state| write(state, bytes))
     }
 
     fn sync(&self, segment: u64) -> io::Result<()> {
-        self.change("sync", |state| {
+        let synced = self.change("sync", |state| {
             let node = *state.names.get(&Name::Segment(segment)).ok_or(io::ErrorKind::NotFound)?;
             state.sync_node(node)
-        })
+        });
+        synced.map_err(failed_sync)
     }
 
     fn truncate(&self, segment: u64, len: u64) -> io::Result<()> {
@@ -221,16 +233,17 @@ impl ShardWriter for SimShardWriter {
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.drive.gate.pass(Hang::ShardWrites);
         let (node, id) = (self.node, self.id);
-        self.drive.change("sync shard", |state| state.sync_node(node))?;
+        self.drive.change("sync shard", |state| state.sync_node(node)).map_err(failed_sync)?;
         self.drive.change("rename shard", |state| {
             state.rename(vec![(Name::Temporary(node), None), (Name::Shard(id), Some(node))]);
             Ok(())
         })?;
         self.named = true;
-        self.drive.change("sync directory", |state| {
+        let synced = self.drive.change("sync directory", |state| {
             state.sync_names();
             Ok(())
-        })
+        });
+        synced.map_err(failed_sync)
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) struct State {
     pub(super) operations: u64,
     pub(super) next_node: u64,
     pub(super) dead: bool,
+    pub(super) starved: bool,
     pub(super) free_bytes: u64,
     pub(super) read_errors: BTreeSet<u64>,
 }

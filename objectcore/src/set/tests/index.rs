@@ -132,7 +132,7 @@ fn an_index_that_failed_is_rebuilt_at_the_next_open() {
     let set = open(folder.path()).unwrap();
     work(&set, 0);
     let rows = all(&set);
-    let _ = set.slots()[0].fail_index(&crate::index::IndexError("a block is damaged".into()));
+    let _ = set.slots()[0].fail_index(&crate::index::IndexError::Failed("a block is damaged".into()));
     assert_eq!(all(&set), rows);
     work(&set, 0);
     set.close();
