@@ -17,6 +17,7 @@ use crate::drive::{Drive, SimDrive};
 use crate::erasure::codec::Codec;
 use crate::erasure::layout::{Blob, BlobId, Coding};
 use crate::heal::fill::Fills;
+use crate::heal::schedule::{self, Scrubs};
 use crate::heal::{self, Healer};
 use crate::memory::{self, Memory, Share};
 use crate::name::{BucketName, ObjectName};
@@ -53,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) memory: Arc<Memory>,
     pub(crate) healer: Healer,
     pub(crate) fills: Arc<Fills>,
+    pub(crate) scrubs: Scrubs,
     pub(crate) swept: Swept,
     /// Commits and background work; `close` waits for them.
     tasks: TaskTracker,
@@ -176,6 +178,7 @@ impl ObjectCore {
             removals,
             healer,
             fills: Arc::default(),
+            scrubs: Scrubs::default(),
             swept: Swept::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -190,6 +193,7 @@ impl ObjectCore {
         self.in_background(removal::run(removals, pins, Arc::clone(&healer.sets)));
         for set in self.inner.sets.iter() {
             self.in_background(heal::forward(Arc::clone(set), Arc::clone(&healer.repairs)));
+            self.in_background(schedule::run(self.clone(), Arc::clone(set)));
         }
         self.in_background(healer.clone().run());
         self.in_background(heal::fill::run(healer.clone(), Arc::clone(&self.inner.fills)));

@@ -24,8 +24,9 @@ pub mod types;
 
 pub use crate::core::ObjectCore;
 pub use crate::core_store::CoreStore;
+pub use crate::heal::schedule::ScrubSettings;
 pub use crate::heal::scrub::ScrubReport;
 pub use crate::memory::{Memory, Share};
 pub use crate::set::{InvalidLayout, OpenError, SetSettings, SetStatus, SlotState, SlotStatus};
 pub use crate::settings::Settings;
-pub use crate::status::{FillStatus, HealStatus, Status};
+pub use crate::status::{FillStatus, HealStatus, ScrubStatus, Status};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::heal::schedule::ScrubSettings;
 use crate::set::SetSettings;
 
 /// The settings of an [`ObjectCore`](crate::ObjectCore).
@@ -23,6 +24,8 @@ pub struct Settings {
     pub memory_wait: Duration,
     /// The most buckets.
     pub buckets_max: usize,
+    /// When and how fast everything is checked.
+    pub scrub: ScrubSettings,
     /// How each set works.
     pub set: SetSettings,
 }
@@ -38,6 +41,7 @@ impl Default for Settings {
             memory_bytes: 512 << 20,
             memory_wait: Duration::from_secs(5),
             buckets_max: 10_000,
+            scrub: ScrubSettings::default(),
             set: SetSettings::default(),
         }
     }

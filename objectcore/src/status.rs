@@ -4,6 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::core::ObjectCore;
+use crate::heal::scrub::ScrubReport;
 use crate::set::SetStatus;
 
 /// The drives, sets and healing of an [`ObjectCore`].
@@ -24,6 +25,23 @@ pub struct HealStatus {
     pub repairs_pending: usize,
     /// The drives being filled.
     pub fills: Vec<FillStatus>,
+    /// How the scrub of each set stands.
+    pub scrubs: Vec<ScrubStatus>,
+}
+
+/// How the scrub of a set stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct ScrubStatus {
+    /// The set.
+    pub set: usize,
+    /// What the pass under way found so far.
+    pub under_way: Option<ScrubReport>,
+    /// When it began, in milliseconds since 1970.
+    pub began_ms: Option<u64>,
+    /// When the last whole pass ended, in milliseconds since 1970.
+    pub finished_ms: Option<u64>,
+    /// What it found.
+    pub found: Option<ScrubReport>,
 }
 
 /// A drive being filled.
@@ -50,6 +68,7 @@ impl ObjectCore {
             heal: HealStatus {
                 repairs_pending: self.inner.healer.repairs.pending(),
                 fills: self.inner.fills.status(),
+                scrubs: self.inner.scrubs.status(),
             },
         }
     }

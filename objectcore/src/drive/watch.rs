@@ -7,10 +7,10 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Drive, DriveSpace, ShardReader, ShardWriter};
+use super::{Drive, DriveSpace, ShardReader, ShardWriter, is_shortage};
 
 /// The operations whose beginning is known. More may be under way: when as many as this hang, those tell enough.
 const CELLS: usize = 64;
@@ -21,6 +21,8 @@ pub(crate) struct Watch {
     /// When an operation began, in microseconds since `base` and never 0; 0 in a free cell.
     began: [AtomicU64; CELLS],
     under_way: AtomicUsize,
+    /// A read failed that neither a missing file nor a shortage explains.
+    read_failed: AtomicBool,
 }
 
 impl fmt::Debug for Watch {
@@ -38,7 +40,12 @@ pub(crate) struct Entered<'a> {
 impl Watch {
     pub(crate) fn new() -> Arc<Self> {
         let began = std::array::from_fn(|_| AtomicU64::new(0));
-        Arc::new(Self { base: Instant::now(), began, under_way: AtomicUsize::new(0) })
+        Arc::new(Self {
+            base: Instant::now(),
+            began,
+            under_way: AtomicUsize::new(0),
+            read_failed: AtomicBool::new(false),
+        })
     }
 
     fn now(&self) -> u64 {
@@ -54,6 +61,22 @@ impl Watch {
                 && cell.compare_exchange(0, now, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
         Entered { watch: self, cell: self.began.iter().position(take) }
+    }
+
+    /// Whether a read failed since the drive was opened: it may hold what it did not answer.
+    pub(crate) fn read_failed(&self) -> bool {
+        self.read_failed.load(Ordering::Acquire)
+    }
+
+    fn note_read<T>(&self, read: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &read
+            && !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+            && !is_shortage(error)
+        {
+            self.read_failed.store(true, Ordering::Release);
+            metrics::counter!("tarn_drive_read_errors_total").increment(1);
+        }
+        read
     }
 
     /// How long the oldest operation under way has taken so far.
@@ -142,7 +165,7 @@ impl Drive for WatchedDrive {
 
     fn read_at(&self, segment: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let _entered = self.watch.enter();
-        self.drive.read_at(segment, offset, buffer)
+        self.watch.note_read(self.drive.read_at(segment, offset, buffer))
     }
 
     fn create_shard(&self, id: u128) -> io::Result<Box<dyn ShardWriter>> {
@@ -153,7 +176,7 @@ impl Drive for WatchedDrive {
 
     fn open_shard(&self, id: u128) -> io::Result<Box<dyn ShardReader>> {
         let _entered = self.watch.enter();
-        let reader = self.drive.open_shard(id)?;
+        let reader = self.watch.note_read(self.drive.open_shard(id))?;
         Ok(Box::new(WatchedReader { reader, watch: Arc::clone(&self.watch) }))
     }
 
@@ -206,7 +229,7 @@ impl ShardReader for WatchedReader {
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let _entered = self.watch.enter();
-        self.reader.read_exact_at(offset, buffer)
+        self.watch.note_read(self.reader.read_exact_at(offset, buffer))
     }
 }
 

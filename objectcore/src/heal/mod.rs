@@ -7,10 +7,12 @@
 //! What has too few intact shards is left as it is and logged: nothing is deleted here.
 
 pub(crate) mod fill;
+pub(crate) mod schedule;
 pub(crate) mod scrub;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -29,6 +31,34 @@ use crate::types::StorageError;
 
 /// Repairs that wait; more are found again at the next read.
 const QUEUE_MAX: usize = 100_000;
+
+/// How often an entry with too few intact shards is tried; after that only a scrub looks at it.
+const ATTEMPTS_MAX: u32 = 3;
+/// The entries whose failed repairs are counted.
+const FAILED_MAX: usize = 10_000;
+
+/// How fast shards are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Full,
+    /// At most so many bytes are read each second.
+    Gentle {
+        bytes_per_second: u64,
+    },
+}
+
+impl Pace {
+    /// How long to rest after `bytes` were read in `took`.
+    fn rest(self, bytes: u64, took: Duration) -> Duration {
+        match self {
+            Self::Full => Duration::ZERO,
+            Self::Gentle { bytes_per_second } => {
+                let should = bytes as f64 / bytes_per_second.max(1) as f64;
+                Duration::try_from_secs_f64(should).unwrap_or(Duration::MAX).saturating_sub(took)
+            }
+        }
+    }
+}
 
 /// An entry to look after.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,9 +81,22 @@ struct Waiting {
     order: VecDeque<Ailing>,
     known: HashSet<Ailing>,
     under_way: usize,
+    /// How often the repair of an entry failed for want of intact shards.
+    failed: HashMap<Ailing, u32>,
+}
+
+impl Waiting {
+    fn is_given_up(&self, ailing: &Ailing) -> bool {
+        self.failed.get(ailing).is_some_and(|times| *times >= ATTEMPTS_MAX)
+    }
 }
 
 impl Repairs {
+    #[cfg(test)]
+    pub(crate) fn is_given_up(&self, set: usize, space: Space, key: &Bytes) -> bool {
+        self.lock().is_given_up(&Ailing { set, space, key: key.clone() })
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,6 +105,11 @@ impl Repairs {
     pub(crate) fn push(&self, set: usize, space: Space, key: Bytes) {
         let ailing = Ailing { set, space, key };
         let mut waiting = self.lock();
+        // Each attempt would find the same shards bad and ask for the next one.
+        if waiting.is_given_up(&ailing) {
+            metrics::counter!("tarn_repairs_given_up_total").increment(1);
+            return;
+        }
         if waiting.order.len() >= QUEUE_MAX {
             metrics::counter!("tarn_repairs_forgotten_total").increment(1);
             return;
@@ -89,6 +137,23 @@ impl Repairs {
                 Some(next) => return next,
                 None => self.pushed.notified().await,
             }
+        }
+    }
+
+    /// An entry has too few intact shards to be repaired.
+    fn fail(&self, ailing: Ailing) {
+        let mut waiting = self.lock();
+        if waiting.failed.len() >= FAILED_MAX {
+            waiting.failed.clear();
+        }
+        *waiting.failed.entry(ailing).or_insert(0) += 1;
+    }
+
+    /// The entry is whole: what is found bad from here on is repaired again.
+    pub(crate) fn forgive(&self, set: usize, space: Space, key: &Bytes) {
+        let mut waiting = self.lock();
+        if !waiting.failed.is_empty() {
+            waiting.failed.remove(&Ailing { set, space, key: key.clone() });
         }
     }
 
@@ -139,13 +204,17 @@ impl Healer {
         loop {
             let ailing = self.repairs.next().await;
             let set = &self.sets[ailing.set];
-            match self.repair(set, ailing.space, &ailing.key).await {
-                Ok(0) => {}
+            match self.repair(set, (ailing.space, &ailing.key), Pace::Full).await {
+                Ok(0) => self.repairs.forgive(ailing.set, ailing.space, &ailing.key),
                 Ok(shards) => {
+                    self.repairs.forgive(ailing.set, ailing.space, &ailing.key);
                     metrics::counter!("tarn_shards_repaired_total").increment(shards as u64);
                     tracing::info!(set.number = ailing.set, shards, "repaired an entry");
                 }
                 Err(error) => {
+                    if let StorageError::Damaged { .. } = error {
+                        self.repairs.fail(ailing.clone());
+                    }
                     metrics::counter!("tarn_repairs_failed_total").increment(1);
                     tracing::warn!(set.number = ailing.set, %error, "could not repair an entry");
                 }
@@ -158,12 +227,12 @@ impl Healer {
     pub(crate) async fn repair(
         &self,
         set: &Arc<Set>,
-        space: Space,
-        key: &Bytes,
+        (space, key): (Space, &Bytes),
+        pace: Pace,
     ) -> Result<usize, StorageError> {
         let Some(entry) = set.log.entry(space, key).await? else { return Ok(0) };
         set.applied(&entry).await;
-        let repaired = self.repair_shards(set, (space, key, &entry)).await?;
+        let repaired = self.repair_shards(set, (space, key, &entry), pace).await?;
         Ok(repaired + self.repair_records(set, (space, key, &entry)).await?)
     }
 
@@ -194,10 +263,17 @@ impl Healer {
         &self,
         set: &Arc<Set>,
         (space, key, entry): (Space, &Bytes, &Entry),
+        pace: Pace,
     ) -> Result<usize, StorageError> {
         match Ills::of(space, entry)? {
             Ills::Nothing => Ok(0),
-            Ills::Inline(blob) => self.repair_inline(set, (space, key, entry), &blob).await,
+            Ills::Inline(blob) => {
+                let began = Instant::now();
+                let repaired = self.repair_inline(set, (space, key, entry), &blob).await;
+                let bytes = blob.stored_bytes() * blob.coding.geometry.total() as u64;
+                tokio::time::sleep(pace.rest(bytes, began.elapsed())).await;
+                repaired
+            }
             Ills::Files { version, blobs } => {
                 let Some(pin) = self.pin(set, (space, key, entry), version).await? else {
                     return Ok(0);
@@ -205,7 +281,7 @@ impl Healer {
                 let on = Arc::clone(set);
                 let repair = move || {
                     let _pin: &Pin = &pin;
-                    blobs.iter().try_fold(0, |sum, blob| Ok(sum + repair_files(&on, blob)?))
+                    blobs.iter().try_fold(0, |sum, blob| Ok(sum + repair_files(&on, blob, pace)?))
                 };
                 set.log.read(Weight::Long, repair).await
             }
@@ -322,8 +398,8 @@ fn too_few(error: TooFewShards) -> StorageError {
 
 /// Blocking. Checks every shard file of a blob on drives that should have it and makes the bad ones
 /// again.
-fn repair_files(set: &Set, blob: &Blob) -> Result<usize, StorageError> {
-    let bad = check_files(set, blob)?;
+fn repair_files(set: &Set, blob: &Blob, pace: Pace) -> Result<usize, StorageError> {
+    let bad = check_files(set, blob, pace)?;
     let mut wanted = ShardSet::default();
     (0..blob.coding.geometry.total())
         .filter(|shard| bad.contains(*shard) && set.is_online(blob.slot(*shard)))
@@ -332,14 +408,21 @@ fn repair_files(set: &Set, blob: &Blob) -> Result<usize, StorageError> {
 }
 
 /// Blocking. The shards of a blob with any missing or damaged block or header.
-pub(crate) fn check_files(set: &Set, blob: &Blob) -> Result<ShardSet, StorageError> {
+pub(crate) fn check_files(set: &Set, blob: &Blob, pace: Pace) -> Result<ShardSet, StorageError> {
     let mut files = ShardFiles::new(*blob);
     let mut bad = ShardSet::default();
+    let bytes = blob.stored_bytes() / blob.stripes().max(1) * blob.coding.geometry.total() as u64;
     for stripe in 0..blob.stripes() {
+        if set.log.is_closing() {
+            return Err(StorageError::Closing);
+        }
+        let began = Instant::now();
         let mut source = FileShards { set, files: &mut files };
         let mut window = Window::new(&set.codec, blob, stripe, &mut source);
         window.check_all();
         bad.extend(window.bad());
+        metrics::counter!("tarn_shards_checked_bytes").increment(bytes);
+        std::thread::sleep(pace.rest(bytes, began.elapsed()));
     }
     bad.extend(files.bad_headers());
     if files.is_short() { Err(StorageError::Busy) } else { Ok(bad) }
@@ -359,6 +442,9 @@ pub(crate) fn rebuild_files(set: &Set, blob: &Blob, wanted: ShardSet) -> Result<
     }
     let mut files = ShardFiles::new(*blob);
     for stripe in 0..blob.stripes() {
+        if set.log.is_closing() {
+            return Err(StorageError::Closing);
+        }
         let mut source = FileShards { set, files: &mut files };
         let mut window = Window::new(&set.codec, blob, stripe, &mut source);
         let restored = window.restore(wanted).map_err(too_few);

@@ -247,6 +247,66 @@ async fn a_drive_is_not_filled_before_all_it_lacks_could_be_made_again() {
 }
 
 #[tokio::test]
+async fn a_drive_that_answers_and_cannot_be_read_keeps_another_from_counting_as_filled() {
+    let all = drives(3);
+    let core = open(&all).await;
+    let objects = fill(&core).await;
+    core.close().await;
+    let first = again(&all);
+    first[2].wipe();
+    let core = open(&first).await;
+    // The fill has not begun: nothing was waited for since.
+    for segment in first[1].segments().unwrap() {
+        first[1].fail_reads(segment);
+    }
+    core.inner.fills.settle().await;
+    assert_eq!(core.inner.sets[0].log.slots()[2].state(), SlotState::Filling);
+    core.inner.healer.repairs.settle().await;
+    core.close().await;
+    let second = again(&first);
+    let core = open(&second).await;
+    core.inner.fills.settle().await;
+    check(&core, &objects).await;
+    assert_whole(&core).await;
+    core.close().await;
+}
+
+#[tokio::test]
+async fn an_entry_beyond_repair_is_tried_a_few_times_and_then_left_to_the_scrub() {
+    let drives = drives(4);
+    let core = open(&drives).await;
+    core.create_bucket(&bucket("bucket")).await.unwrap();
+    let content = bytes(300, 1);
+    put(&core, "key", &content).await;
+    let flip = || {
+        for drive in &drives[..3] {
+            for (file, (name, length)) in drive.files().into_iter().enumerate() {
+                if name.starts_with("Segment(") {
+                    (500..length).step_by(60).for_each(|offset| drive.flip(file, offset, 0x04));
+                }
+            }
+        }
+    };
+    flip();
+    let repairs = &core.inner.healer.repairs;
+    let key = crate::object::key::object(&at("key"));
+    while !repairs.is_given_up(0, crate::set::Space::Object, &key) {
+        assert!(get(&core, "key").await.is_err());
+        repairs.settle().await;
+    }
+    for _ in 0..20 {
+        assert!(get(&core, "key").await.is_err());
+        tokio::task::yield_now().await;
+        assert_eq!(repairs.pending(), 0);
+    }
+    // Whole again, it is looked after again.
+    flip();
+    assert_eq!(core.scrub().await.unwrap().failed, 0);
+    assert!(!repairs.is_given_up(0, crate::set::Space::Object, &key));
+    assert!(get(&core, "key").await.unwrap() == content);
+}
+
+#[tokio::test]
 async fn what_is_beyond_repair_on_all_drives_does_not_keep_a_drive_from_being_filled() {
     let all = drives(3);
     let core = open(&all).await;

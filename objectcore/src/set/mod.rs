@@ -360,6 +360,11 @@ impl ErasureSet {
         }
     }
 
+    /// Whether the set is being closed: long work on its drives stops.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.0.closing.load(Ordering::Acquire)
+    }
+
     /// Ends the set's threads after what waits is answered. Blocks.
     pub(crate) fn close(&self) {
         self.0.closing.store(true, Ordering::Release);

@@ -226,9 +226,11 @@ impl Slot {
         }
     }
 
-    /// Whether the drive is in the set and can be read at all. Blocks.
+    /// Whether the drive is in the set and answered all that it was asked for. Blocks.
     pub(crate) fn answers(&self) -> bool {
-        !self.is_suspect()
+        let read_failed = self.place().is_none_or(|place| place.watch.read_failed());
+        !read_failed
+            && !self.is_suspect()
             && self.drive().and_then(|drive| drive.read_format()).is_ok_and(|format| format.is_some())
     }
 
