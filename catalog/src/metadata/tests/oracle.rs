@@ -256,9 +256,11 @@ fn assert_same(table: &TableMetadata, oracle: &OracleMetadata) {
     assert_eq!(normal(&read), normal(oracle));
 }
 
-/// Whether the oracle accepts what the Java reference refuses: it does not know which version a type needs.
+/// Whether the oracle accepts what the Java reference refuses: it does not know which version a type needs, and
+/// takes a spec or an order that it has already without looking for its columns in the schema of today.
 fn is_lenient(error: &str) -> bool {
     error.contains("needs format version")
+        || error.starts_with("source column") && error.ends_with("does not exist in the schema")
 }
 
 fn now() -> i64 {
