@@ -16,16 +16,19 @@ mod files;
 mod maintenance;
 pub mod orphans;
 mod place;
+pub mod policy;
 mod reach;
 mod removal;
+mod runs;
 mod settings;
 #[cfg(test)]
 mod testing;
 mod throttle;
 
 pub use files::FileError;
-pub use maintenance::Maintenance;
+pub use maintenance::{BeginError, Maintenance};
 pub use place::Overlap;
 pub use reach::ReachError;
 pub use removal::{Mode, Removed};
+pub use runs::{Cause, Job, Outcome, Run, Stage, TableName};
 pub use settings::Settings;

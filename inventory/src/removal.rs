@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::{FileError, Files};
 use crate::place::Places;
+use crate::runs::Progress;
 
 /// Whether a run changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,7 @@ pub(crate) struct Removal<'a> {
     pub(crate) places: &'a Places,
     pub(crate) mode: Mode,
     pub(crate) listed_max: usize,
+    pub(crate) progress: &'a Progress,
     pub(crate) removed: Removed,
 }
 
@@ -96,6 +98,7 @@ impl Removal<'_> {
             Mode::DryRun => {}
             Mode::Apply => self.files.delete(location).await?,
         }
+        self.progress.add(bytes);
         self.removed.count(kind, location, bytes, self.listed_max);
         Ok(())
     }

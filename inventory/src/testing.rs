@@ -22,6 +22,7 @@ use tarn_catalog::{Catalog, WarehouseError, WarehouseStores};
 
 use crate::Settings;
 use crate::files::Files;
+use crate::runs::Progress;
 
 /// Buckets in memory.
 #[derive(Default)]
@@ -55,6 +56,7 @@ pub(crate) struct World {
     pub(crate) stores: Arc<Memory>,
     pub(crate) settings: Settings,
     pub(crate) files: Files,
+    pub(crate) progress: Progress,
 }
 
 /// A snapshot to add to a table.
@@ -89,7 +91,7 @@ impl World {
             catalog.commit(request).await.unwrap();
         }
         let files = Files::new(stores.clone(), &settings);
-        Self { catalog, stores, settings, files }
+        Self { catalog, stores, settings, files, progress: Progress::default() }
     }
 
     /// No pace, so that tests take no time.

@@ -24,6 +24,7 @@ use crate::files::{FileError, Files};
 use crate::place::Places;
 use crate::reach::{Live, Reach, ReachError, Stays, statistics};
 use crate::removal::{Kind, Mode, Removal, Removed};
+use crate::runs::Progress;
 
 /// How often a plan that another commit overtook is made again.
 const TRIES: u32 = 5;
@@ -74,6 +75,7 @@ pub(crate) struct Expire<'a> {
     pub(crate) files: &'a Files,
     pub(crate) settings: &'a Settings,
     pub(crate) mode: Mode,
+    pub(crate) progress: &'a Progress,
 }
 
 impl Expire<'_> {
@@ -145,8 +147,14 @@ impl Expire<'_> {
     async fn remove(&self, gone: &Gone, stays: &Stays<'_>, places: &Places) -> Result<Removed, ExpireError> {
         let reach = Reach { files: self.files, settings: self.settings };
         let listed_max = self.settings.listed_files_max;
-        let mut removal =
-            Removal { files: self.files, places, mode: self.mode, listed_max, removed: Removed::default() };
+        let mut removal = Removal {
+            files: self.files,
+            places,
+            mode: self.mode,
+            listed_max,
+            progress: self.progress,
+            removed: Removed::default(),
+        };
         let mut of = 1;
         loop {
             match parts(&reach, gone, stays, of, &mut removal).await {

@@ -12,8 +12,8 @@ fn step<'a>(id: i64, at_ms: i64, adds: &'a [&'a str], drops: &'a [&'a str]) -> S
 }
 
 async fn expire(world: &World, mode: Mode, now_ms: i64) -> Result<Expired, ExpireError> {
-    let World { catalog, files, settings, .. } = world;
-    Expire { catalog, files, settings, mode }.run(&ident("t"), &Retention::default(), now_ms).await
+    let World { catalog, files, settings, progress, .. } = world;
+    Expire { catalog, files, settings, mode, progress }.run(&ident("t"), &Retention::default(), now_ms).await
 }
 
 fn set(names: &[&str]) -> BTreeSet<String> {

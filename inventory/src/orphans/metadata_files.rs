@@ -32,6 +32,7 @@ impl Orphans<'_> {
             places: &places,
             mode: self.mode,
             listed_max,
+            progress: self.progress,
             removed: Removed::default(),
         };
         if !wanted(metadata) {

@@ -30,6 +30,7 @@ use crate::files::{FileError, Files, split};
 use crate::place::{Overlap, Places};
 use crate::reach::{Live, Reach, ReachError, Stays};
 use crate::removal::{Kind, Mode, Removal, Removed};
+use crate::runs::Progress;
 
 /// Files are looked at again before so many of them are deleted.
 const BATCH_FILES: usize = 1000;
@@ -54,8 +55,14 @@ impl Age {
         if ms < Self::FLOOR_MS { Err(TooYoung) } else { Ok(Self { ms }) }
     }
 
-    /// Any age. Only for tests of tables that nobody else writes.
-    pub fn unsafe_any(ms: i64) -> Self {
+    /// An age in days; none counts as one.
+    pub(crate) fn of_days(days: u32) -> Self {
+        Self { ms: i64::from(days.max(1)) * Self::FLOOR_MS }
+    }
+
+    /// Any age: unsafe where anybody writes the table.
+    #[cfg(test)]
+    pub(crate) fn unsafe_any(ms: i64) -> Self {
         Self { ms }
     }
 }
@@ -103,6 +110,7 @@ pub(crate) struct Orphans<'a> {
     pub(crate) files: &'a Files,
     pub(crate) settings: &'a Settings,
     pub(crate) mode: Mode,
+    pub(crate) progress: &'a Progress,
 }
 
 /// What is known as live, and of which metadata.
@@ -149,8 +157,14 @@ impl Orphans<'_> {
             known.add_metadata_files()?;
             let listed_max = self.settings.listed_files_max;
             let removed = std::mem::take(&mut outcome.removed);
-            let mut removal =
-                Removal { files: self.files, places: &places, mode: self.mode, listed_max, removed };
+            let mut removal = Removal {
+                files: self.files,
+                places: &places,
+                mode: self.mode,
+                listed_max,
+                progress: self.progress,
+                removed,
+            };
             let looked_at = self.part(reach, ident, before_ms, &mut known, &mut removal).await;
             outcome.removed = removal.removed;
             outcome.looked_at = looked_at?;

@@ -10,7 +10,13 @@ fn step<'a>(id: i64, adds: &'a [&'a str], drops: &'a [&'a str]) -> Step<'a> {
 }
 
 fn orphans(world: &World, mode: Mode) -> Orphans<'_> {
-    Orphans { catalog: &world.catalog, files: &world.files, settings: &world.settings, mode }
+    Orphans {
+        catalog: &world.catalog,
+        files: &world.files,
+        settings: &world.settings,
+        mode,
+        progress: &world.progress,
+    }
 }
 
 /// As if the run were `days` from now: all files have that age.
@@ -76,8 +82,14 @@ async fn a_file_committed_during_the_run_stays() {
     let places = Places::location_of(&table.metadata);
     let mut known = Known { live, table };
     let (files, places) = (&world.files, &places);
-    let mut removal =
-        Removal { files, places, mode: Mode::Apply, listed_max: 9, removed: Removed::default() };
+    let mut removal = Removal {
+        files,
+        places,
+        mode: Mode::Apply,
+        listed_max: 9,
+        progress: &world.progress,
+        removed: Removed::default(),
+    };
     // The listing has found a file that a commit now names.
     world.step("t", &step(3, &["left.parquet"], &[])).await;
     let (warehouse, place) = split(known.table.metadata.location()).unwrap();
