@@ -19,7 +19,12 @@ pub(super) struct Caller {
 impl Caller {
     /// Refuses who may not do this.
     pub(super) fn may(&self, action: Action) -> Result<(), Failure> {
-        let ask = Ask::new(action, Resource::Server).sent_by(self.sender.as_ref());
+        self.may_on(action, Resource::Server)
+    }
+
+    /// Refuses who may not do this there.
+    pub(super) fn may_on(&self, action: Action, resource: Resource<'_>) -> Result<(), Failure> {
+        let ask = Ask::new(action, resource).sent_by(self.sender.as_ref());
         self.program.authorize.authorize(&self.principal, ask).map_err(|_| Failure::Denied)
     }
 }

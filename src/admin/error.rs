@@ -6,6 +6,8 @@ use http::StatusCode;
 use serde::Serialize;
 use tarn_catalog::CommitError;
 use tarn_catalog::state::Conflict;
+use tarn_inventory::BeginError;
+use tarn_inventory::policy::PolicyError;
 
 use crate::identity::KeyError;
 
@@ -23,6 +25,10 @@ pub(super) enum Failure {
     Key(KeyError),
     /// The catalog did not do it, or does not know.
     Catalog(CommitError),
+    /// Of a maintenance policy.
+    Policy(PolicyError),
+    /// Of a maintenance run.
+    Run(BeginError),
 }
 
 /// An error of the admin API.
@@ -52,6 +58,18 @@ impl From<CommitError> for Failure {
     }
 }
 
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        Self::Policy(error)
+    }
+}
+
+impl From<BeginError> for Failure {
+    fn from(error: BeginError) -> Self {
+        Self::Run(error)
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, code, message) = match self {
@@ -61,6 +79,8 @@ impl IntoResponse for Failure {
             Self::Damaged(message) => (StatusCode::UNPROCESSABLE_ENTITY, "Damaged", message),
             Self::Key(error) => key_error(&error),
             Self::Catalog(error) => catalog_error(&error),
+            Self::Policy(error) => policy_error(&error),
+            Self::Run(error) => run_error(&error),
         };
         (status, Json(ErrorBody { error: ErrorDetail { code, message } })).into_response()
     }
@@ -92,6 +112,30 @@ fn catalog_error(error: &CommitError) -> (StatusCode, &'static str, String) {
             tracing::error!(%error, "the catalog could not be changed");
             (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
         }
+    };
+    (status, code, error.to_string())
+}
+
+fn policy_error(error: &PolicyError) -> (StatusCode, &'static str, String) {
+    let (status, code) = match error {
+        PolicyError::NoSuchScope(_) => (StatusCode::NOT_FOUND, "NotFound"),
+        PolicyError::Invalid(_) => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+        PolicyError::Commit(CommitError::Busy { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
+        PolicyError::Damaged(_) | PolicyError::Commit(_) => {
+            tracing::error!(%error, "a maintenance policy could not be read or changed");
+            (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
+        }
+    };
+    (status, code, error.to_string())
+}
+
+fn run_error(error: &BeginError) -> (StatusCode, &'static str, String) {
+    let (status, code) = match error {
+        BeginError::NoSuchTable(_) => (StatusCode::NOT_FOUND, "NotFound"),
+        BeginError::Running(_) => (StatusCode::CONFLICT, "RunInProgress"),
+        BeginError::TooMany => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
+        BeginError::NotImplemented(_) => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
+        BeginError::Policy(error) => return policy_error(error),
     };
     (status, code, error.to_string())
 }

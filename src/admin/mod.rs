@@ -1,4 +1,4 @@
-//! The admin API, `/_admin/v1`: access keys, functions and the server's status.
+//! The admin API, `/_admin/v1`: access keys, functions, maintenance of tables and the server's status.
 //!
 //! - A1: every route asks for the action it does (`access.rs`) before it does or tells anything.
 
@@ -6,6 +6,7 @@ mod access;
 mod error;
 mod functions;
 mod keys;
+mod maintenance;
 mod openapi;
 mod status;
 
@@ -37,6 +38,12 @@ pub(crate) fn router() -> Router<Arc<Program>> {
                 .put(functions::put)
                 .layer(DefaultBodyLimit::max(DOCUMENT_BYTES_MAX)),
         )
+        .route(
+            "/_admin/v1/maintenance/policy",
+            get(maintenance::policy).put(maintenance::set_policy).delete(maintenance::delete_policy),
+        )
+        .route("/_admin/v1/maintenance/runs", get(maintenance::runs).post(maintenance::begin))
+        .route("/_admin/v1/maintenance/runs/{id}", get(maintenance::run))
         .route("/_admin/v1/status", get(status::show))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }

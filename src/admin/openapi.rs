@@ -4,7 +4,7 @@
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
-use super::{functions, keys, status};
+use super::{functions, keys, maintenance, status};
 use crate::identity::oauth::endpoint;
 use crate::server::{health, metrics};
 
@@ -19,6 +19,12 @@ use crate::server::{health, metrics};
         functions::show,
         functions::put,
         functions::delete,
+        maintenance::policy,
+        maintenance::set_policy,
+        maintenance::delete_policy,
+        maintenance::begin,
+        maintenance::runs,
+        maintenance::run,
         status::show,
         endpoint::issue,
         health::ready,
@@ -41,6 +47,8 @@ mod tests {
             "/_admin/v1/keys",
             "/_admin/v1/functions",
             "/_admin/v1/functions/{warehouse}/{namespace}/{function}",
+            "/_admin/v1/maintenance/policy",
+            "/_admin/v1/maintenance/runs/{id}",
             "/_admin/v1/status",
             "/_iceberg/v1/{prefix}/namespaces/{namespace}/functions",
             "/_iceberg/v1/{prefix}/namespaces/{namespace}/views/{view}",

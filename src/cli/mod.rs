@@ -3,6 +3,7 @@
 mod admin;
 mod completions;
 mod config;
+mod maintain;
 mod serve;
 mod status;
 mod table;
@@ -31,7 +32,7 @@ enum Command {
     /// Administer a running server.
     #[command(subcommand)]
     Admin(admin::Command),
-    /// Look at the tables of a running server.
+    /// Look at the tables of a running server, and maintain them.
     #[command(subcommand)]
     Table(table::Command),
     /// Show drives, sets, healing and logs of a running server.

@@ -1,6 +1,6 @@
-//! `tarn table list|show|snapshots`.
+//! `tarn table list|show|snapshots`, and what `maintain.rs` has.
 
-use super::{ClientFlags, Failure, block_on, print_json};
+use super::{ClientFlags, Failure, block_on, maintain, print_json};
 use crate::client::tables;
 
 #[derive(clap::Subcommand)]
@@ -26,6 +26,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Run maintenance of a table now.
+    Maintain(maintain::Maintain),
+    /// List the runs of maintenance, the newest first.
+    Runs(maintain::Runs),
+    /// What maintenance does by itself: policies of the server, warehouses, namespaces and tables.
+    #[command(subcommand)]
+    Policy(maintain::Policy),
 }
 
 #[derive(clap::Args)]
@@ -38,34 +45,50 @@ pub(crate) struct Place {
 }
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::List { namespace, place } => list(namespace.as_deref(), &place),
+        Command::Show { table, place } => show(&table, &place),
+        Command::Snapshots { table, place } => snapshots(&table, &place),
+        Command::Maintain(command) => maintain::maintain(&command),
+        Command::Runs(command) => maintain::runs(&command),
+        Command::Policy(command) => maintain::policy(command),
+    }
+}
+
+fn list(namespace: Option<&str>, place: &Place) -> Result<(), Failure> {
     block_on(async {
-        match command {
-            Command::List { namespace, place } => {
-                let catalog =
-                    tables::Catalog::open(place.client.connect()?, place.warehouse.as_deref()).await?;
-                let found = catalog.list(namespace.as_deref()).await?;
-                if place.client.json {
-                    print_json(&tables::list_json(&found))
-                } else {
-                    tables::print_list(&found)
-                }
-            }
-            Command::Show { table, place } => {
-                let catalog =
-                    tables::Catalog::open(place.client.connect()?, place.warehouse.as_deref()).await?;
-                let answer = catalog.load(&table).await?;
-                if place.client.json { print_json(&answer) } else { tables::print_table(&table, &answer) }
-            }
-            Command::Snapshots { table, place } => {
-                let catalog =
-                    tables::Catalog::open(place.client.connect()?, place.warehouse.as_deref()).await?;
-                let metadata = catalog.load(&table).await?["metadata"].take();
-                if place.client.json {
-                    print_json(&tables::snapshots_json(&metadata));
-                } else {
-                    tables::print_snapshots(&metadata);
-                }
-            }
+        let catalog = tables::Catalog::open(place.client.connect()?, place.warehouse.as_deref()).await?;
+        let found = catalog.list(namespace).await?;
+        if place.client.json {
+            print_json(&tables::list_json(&found));
+        } else {
+            tables::print_list(&found);
+        }
+        Ok(())
+    })
+}
+
+fn show(table: &str, place: &Place) -> Result<(), Failure> {
+    block_on(async {
+        let catalog = tables::Catalog::open(place.client.connect()?, place.warehouse.as_deref()).await?;
+        let answer = catalog.load(table).await?;
+        if place.client.json {
+            print_json(&answer);
+        } else {
+            tables::print_table(table, &answer);
+        }
+        Ok(())
+    })
+}
+
+fn snapshots(table: &str, place: &Place) -> Result<(), Failure> {
+    block_on(async {
+        let catalog = tables::Catalog::open(place.client.connect()?, place.warehouse.as_deref()).await?;
+        let metadata = catalog.load(table).await?["metadata"].take();
+        if place.client.json {
+            print_json(&tables::snapshots_json(&metadata));
+        } else {
+            tables::print_snapshots(&metadata);
         }
         Ok(())
     })

@@ -1,5 +1,6 @@
 //! A client of a running server: signs requests with SigV4 and reads JSON answers.
 
+pub(crate) mod maintenance;
 pub(crate) mod output;
 pub(crate) mod status;
 pub(crate) mod tables;
@@ -108,6 +109,11 @@ impl Connection {
     /// POST of JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
         self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// PUT of JSON.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        self.send(Method::PUT, path, Some(body)).await
     }
 
     /// DELETE.

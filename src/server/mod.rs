@@ -2,7 +2,8 @@
 //!
 //! - S1: the port is taken before a drive is touched, so that two servers never share drives by mistake of
 //!   a port; until the stores are open every request is answered 503 and nothing is started.
-//! - S2: stopping: no new connection, running requests end, then the catalog closes, then the object core.
+//! - S2: stopping: no new connection, running requests end, maintenance stops, then the catalog closes, then
+//!   the object core.
 
 pub mod credentials;
 pub(crate) mod descriptors;
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 use object_store::path::Path;
 use tarn_catalog::rest::RestFront;
 use tarn_catalog::{Catalog, WarehouseStores};
+use tarn_inventory::Maintenance;
 use tarn_objectcore::ObjectCore;
 use tarn_objectcore::s3::S3Front;
 use tarn_openapi::access::Authorize;
@@ -106,6 +108,7 @@ pub struct Server {
     origin: Origin,
     core: ObjectCore,
     catalog: Catalog,
+    maintenance: Maintenance,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
     upkeep: JoinHandle<()>,
@@ -148,9 +151,14 @@ impl Server {
         let authorize: Arc<dyn Authorize> = Arc::new(Grants::new(keyring.clone()));
         let identity =
             Arc::new(Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone()));
+        let maintenance =
+            Maintenance::new(catalog.clone(), warehouses.clone(), tarn_inventory::Settings::default());
+        maintenance.start_schedule();
         let program = Arc::new(Program {
             core: core.clone(),
             catalog: catalog.clone(),
+            warehouse: settings.warehouse.clone(),
+            maintenance: maintenance.clone(),
             identity: identity.clone(),
             authorize: authorize.clone(),
             metrics: metrics.clone(),
@@ -183,7 +191,7 @@ impl Server {
             }
         });
         tracing::info!(%address, "serving");
-        Ok(Self { address, root, origin, core, catalog, stop, listening, upkeep })
+        Ok(Self { address, root, origin, core, catalog, maintenance, stop, listening, upkeep })
     }
 
     /// Where it listens.
@@ -210,6 +218,7 @@ impl Server {
             tracing::error!(%error, "the listener failed");
         }
         self.upkeep.abort();
+        self.maintenance.close().await;
         self.catalog.close().await;
         self.core.close().await;
         tracing::info!("stopped");

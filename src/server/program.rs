@@ -10,6 +10,7 @@ use axum::{Extension, Json, Router, middleware};
 use http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tarn_catalog::Catalog;
+use tarn_inventory::Maintenance;
 use tarn_objectcore::ObjectCore;
 use tarn_openapi::access::Authorize;
 use tarn_openapi::request::RequestId;
@@ -26,6 +27,9 @@ use crate::identity::{Identity, authenticate};
 pub(crate) struct Program {
     pub(crate) core: ObjectCore,
     pub(crate) catalog: Catalog,
+    /// The default warehouse.
+    pub(crate) warehouse: String,
+    pub(crate) maintenance: Maintenance,
     pub(crate) identity: Arc<Identity>,
     pub(crate) authorize: Arc<dyn Authorize>,
     pub(crate) metrics: PrometheusHandle,

@@ -2,5 +2,6 @@
 
 mod functions;
 mod house;
+mod maintenance;
 mod serve;
 mod support;
