@@ -79,6 +79,8 @@ fn is_below(location: &str, place: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tarn_catalog::state::{Change, Commit, Namespace, Properties, TablePut};
+
     use super::*;
 
     #[test]
@@ -88,5 +90,45 @@ mod tests {
         assert!(!places.hold("s3://main/sales/t10/data/a.parquet"));
         assert!(!places.hold("s3://other/sales/t1/data/a.parquet"));
         assert!(!places.hold("file:///main/sales/t1/a"));
+    }
+
+    /// The catalog refuses such a table today; older logs may hold one.
+    #[test]
+    fn tables_at_in_and_around_a_place_overlap_it_and_siblings_do_not() {
+        let namespace = Namespace::new(vec!["sales".into()]).unwrap();
+        let ident = |name: &str| TableIdent::new("main", namespace.clone(), name).unwrap();
+        let put = |name: &str, location: &str| {
+            Change::PutTable(TablePut {
+                ident: ident(name),
+                uuid: uuid::Uuid::from_u128(1),
+                location: location.into(),
+                metadata_location: format!("{location}/metadata/0.metadata.json").into(),
+                snapshot_id: None,
+                schema_id: 0,
+            })
+        };
+        let warehouse = Change::PutWarehouse { name: "main".into(), properties: Properties::new() };
+        let properties = Properties::new();
+        let space =
+            Change::PutNamespace { warehouse: "main".into(), namespace: namespace.clone(), properties };
+        let places = Places(vec!["main/sales/t1".into()]);
+        for (location, overlaps) in [
+            ("s3://main/sales/t1", true),
+            ("s3a://main/sales/t1/data/inner", true),
+            ("s3://main/sales", true),
+            ("s3://main/sales/t10", false),
+            ("s3://other/sales/t1", false),
+        ] {
+            let mut state = CatalogState::default();
+            let changes = vec![
+                warehouse.clone(),
+                space.clone(),
+                put("t1", "s3://main/sales/t1"),
+                put("other", location),
+            ];
+            state.apply(&Commit { at: 0, changes });
+            let found = places.overlap(&state, &ident("t1"));
+            assert_eq!(found.map(|overlap| overlap.other), overlaps.then(|| ident("other")), "{location}");
+        }
     }
 }

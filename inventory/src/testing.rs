@@ -147,8 +147,11 @@ impl World {
         let sequence = metadata.last_sequence_number() + 1;
         let parent = metadata.refs().get(step.branch).map(|reference| reference.snapshot_id);
         let parent = parent.or(metadata.current_snapshot_id());
-        let dropped: BTreeSet<String> =
-            step.drops.iter().map(|name| format!("{location}/data/{name}")).collect();
+        let path = |name: &&str| match name.strip_prefix("s3://") {
+            Some(_elsewhere) => (*name).to_owned(),
+            None => format!("{location}/data/{name}"),
+        };
+        let dropped: BTreeSet<String> = step.drops.iter().map(path).collect();
         let mut manifests = Vec::new();
         if let Some(parent) = parent.and_then(|id| parsed.snapshot_by_id(id)) {
             manifests = self.carry(&parsed, parent.manifest_list(), step, &dropped).await;
@@ -158,7 +161,10 @@ impl World {
             for name in step.adds {
                 // Some engines write `s3a://` into manifests.
                 let spelling = name.strip_prefix("s3a/");
-                let path = format!("{location}/data/{}", spelling.unwrap_or(name));
+                let path = match name.strip_prefix("s3://") {
+                    Some(_elsewhere) => (*name).to_owned(),
+                    None => format!("{location}/data/{}", spelling.unwrap_or(name)),
+                };
                 self.put(&path, "rows").await;
                 let path = if spelling.is_some() { path.replacen("s3:", "s3a:", 1) } else { path };
                 files.push((data_file(&path), None));

@@ -59,12 +59,6 @@ impl Age {
     pub(crate) fn of_days(days: u32) -> Self {
         Self { ms: i64::from(days.max(1)) * Self::FLOOR_MS }
     }
-
-    /// Any age: unsafe where anybody writes the table.
-    #[cfg(test)]
-    pub(crate) fn unsafe_any(ms: i64) -> Self {
-        Self { ms }
-    }
 }
 
 /// What a removal of unreferenced files did, or would do.

@@ -101,19 +101,6 @@ async fn a_file_committed_during_the_run_stays() {
 }
 
 #[tokio::test]
-async fn another_table_inside_or_around_refuses_the_run() {
-    let world = World::new(World::quick()).await;
-    let location = littered(&world).await;
-    world.create("inner", Some(&format!("{location}/data/inner"))).await;
-    let before = world.names("t").await;
-    assert!(matches!(run(&world, Mode::Apply, 4).await, Err(OrphanError::Overlap(_))));
-    let inner = orphans(&world, Mode::Apply);
-    let refused = inner.run(&ident("inner"), Age::unsafe_any(0), i64::MAX).await;
-    assert!(matches!(refused, Err(OrphanError::Overlap(_))));
-    assert_eq!(world.names("t").await, before);
-}
-
-#[tokio::test]
 async fn a_view_inside_refuses_the_run_for_its_files_lie_there() {
     let world = World::new(World::quick()).await;
     let location = littered(&world).await;
