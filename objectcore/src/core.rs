@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::bucket::{BucketState, Buckets};
 use crate::drive::{Drive, SimDrive};
 use crate::erasure::codec::Codec;
-use crate::erasure::layout::{Blob, BlobId, Coding};
+use crate::erasure::layout::{Blob, BlobId};
 use crate::heal::fill::Fills;
 use crate::heal::schedule::{self, Scrubs};
 use crate::heal::{self, Healer};
@@ -81,7 +81,7 @@ impl Set {
 
     /// The blob of no bytes, which has no files.
     pub(crate) fn empty_blob(&self) -> Blob {
-        Blob { id: BlobId::random(), size: 0, coding: Coding::new(self.log.geometry()) }
+        Blob { id: BlobId::random(), size: 0, coding: self.log.coding() }
     }
 
     /// The slots whose drives can be read and changed now.
@@ -224,7 +224,7 @@ impl ObjectCore {
         to: &ObjectName,
         size: u64,
     ) -> Result<(Self, Option<Share>), StorageError> {
-        let coding = Coding::new(self.set_of(to).log.geometry());
+        let coding = self.set_of(to).log.coding();
         let share = self.admit(memory::read_bytes(size) + memory::write_bytes(&coding, Some(size), None));
         Ok((self.admitted(), share.await?))
     }

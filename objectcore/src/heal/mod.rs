@@ -463,6 +463,8 @@ pub(crate) fn rebuild_files(set: &Set, blob: &Blob, wanted: ShardSet) -> Result<
 #[cfg(test)]
 mod hang_tests;
 #[cfg(test)]
+mod loss_tests;
+#[cfg(test)]
 mod shortage_tests;
 #[cfg(test)]
 mod tests;

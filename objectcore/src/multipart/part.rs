@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{PARTS_MAX, part_info};
 use crate::bucket::{BucketState, unreadable};
 use crate::core::{ObjectCore, Set, now};
-use crate::erasure::layout::Coding;
 use crate::memory::write_bytes;
 use crate::name::ObjectName;
 use crate::object::publish::Refused;
@@ -37,7 +36,7 @@ impl ObjectCore {
             size: options.size,
             md5: options.content_md5,
         };
-        let coding = Coding::new(set.log.geometry());
+        let coding = set.log.coding();
         let share = self.admit(write_bytes(&coding, terms.size, terms.inline_bytes_max)).await?;
         let content = receive(&set, body, &terms).await?;
         let (core, at, upload) = (self.clone(), at.clone(), upload.clone());

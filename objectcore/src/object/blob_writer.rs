@@ -66,7 +66,7 @@ pub(crate) struct Finished {
 
 impl BlobWriter {
     pub(crate) fn new(set: Arc<Set>, id: BlobId) -> Self {
-        let coding = Coding::new(set.log.geometry());
+        let coding = set.log.coding();
         let lanes = (0..coding.geometry.total()).map(|_| Lane::default()).collect();
         let lanes =
             Arc::new(Lanes { set, lanes, full: AtomicBool::new(false), short: AtomicBool::new(false) });

@@ -8,7 +8,7 @@ use super::receive::{Content, Terms, receive};
 use super::value::{Head, Object, Tag, Tail};
 use crate::bucket::BucketState;
 use crate::core::{ObjectCore, Set, now};
-use crate::erasure::layout::{BlobId, Coding};
+use crate::erasure::layout::BlobId;
 use crate::memory::write_bytes;
 use crate::name::ObjectName;
 use crate::set::{Draft, Op, Space};
@@ -27,7 +27,7 @@ impl ObjectCore {
             size: options.size,
             md5: options.content_md5,
         };
-        let coding = Coding::new(set.log.geometry());
+        let coding = set.log.coding();
         let share = self.admit(write_bytes(&coding, terms.size, terms.inline_bytes_max)).await?;
         let content = receive(&set, body, &terms).await?;
         let (core, at) = (self.clone(), at.clone());

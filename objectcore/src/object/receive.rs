@@ -101,7 +101,7 @@ struct Intake<'a> {
 impl<'a> Intake<'a> {
     fn new(set: &'a Arc<Set>, terms: &Terms) -> Self {
         // Inline is one stripe at most.
-        let stripe_bytes = Coding::new(set.log.geometry()).stripe_bytes as usize;
+        let stripe_bytes = set.log.coding().stripe_bytes as usize;
         let room = terms.inline_bytes_max.unwrap_or(0).min(stripe_bytes);
         let announced = terms.size.map_or(0, |size| usize::try_from(size).unwrap_or(usize::MAX));
         let head_bytes_max = if announced > room { 0 } else { room };
@@ -137,7 +137,7 @@ fn keep_inline(set: &Set, bytes: Vec<u8>) -> ([u8; 16], Kept) {
     if bytes.is_empty() {
         return (md5, Kept::Empty);
     }
-    let coding = Coding::new(set.log.geometry());
+    let coding = set.log.coding();
     let blob = Blob { id: BlobId::random(), size: bytes.len() as u64, coding };
     let shards = encode_inline(&set.codec, blob.id, &coding, bytes);
     // The record wants them by slot.

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::drive::is_shortage;
+use crate::erasure::layout::Coding;
 use crate::geometry::Geometry;
 use crate::log::record::{Inline, KEY_BYTES_MAX};
 use crate::log::writer;
@@ -162,6 +163,12 @@ impl ErasureSet {
 
     pub(crate) fn geometry(&self) -> Geometry {
         self.0.geometry
+    }
+
+    /// How new blobs are coded.
+    pub(crate) fn coding(&self) -> Coding {
+        let SetSettings { stripe_bytes, block_bytes, .. } = self.0.settings;
+        Coding { stripe_bytes, block_bytes, ..Coding::new(self.0.geometry) }
     }
 
     /// The set's drives, by slot.

@@ -68,6 +68,10 @@ pub(crate) struct Repair {
 pub struct SetSettings {
     /// The size of a log segment in bytes.
     pub segment_bytes: u64,
+    /// The size of a stripe of new blobs in bytes, a multiple of 64.
+    pub stripe_bytes: u32,
+    /// The size of a block of new blobs in bytes, a multiple of 64.
+    pub block_bytes: u32,
     /// Writes are refused when a drive has less than this free.
     pub reserve_bytes: u64,
     /// The most bytes in one batch.
@@ -100,6 +104,8 @@ impl Default for SetSettings {
     fn default() -> Self {
         Self {
             segment_bytes: 64 << 20,
+            stripe_bytes: 1 << 20,
+            block_bytes: 64 << 10,
             reserve_bytes: 1 << 30,
             batch_bytes: 8 << 20,
             batch_drafts: 1024,

@@ -63,6 +63,13 @@ fn every_byte_of_a_drive_of_four_flipped_is_found_and_everything_is_served() {
 }
 
 #[test]
+fn every_byte_of_a_drive_of_three_flipped_is_found_and_everything_is_served() {
+    let (served, refused) = every_byte_flipped(3, 2, 2);
+    assert!(served > 1000);
+    assert!(refused <= 2, "{refused} of {served} flips keep the set from opening");
+}
+
+#[test]
 fn every_byte_of_a_lone_drive_flipped_is_found() {
     let (served, refused) = every_byte_flipped(1, 0, 1);
     assert!(refused > served, "{served} served, {refused} refused");
