@@ -9,6 +9,7 @@ mod log;
 pub mod metadata;
 mod purge;
 pub mod rest;
+mod scan;
 mod settings;
 pub mod state;
 #[cfg(test)]

@@ -1,0 +1,1 @@
+//! Planning tested against rows.
