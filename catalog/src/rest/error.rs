@@ -28,11 +28,15 @@ pub(crate) enum Kind {
     NoSuchTable,
     NoSuchView,
     NoSuchFunction,
+    NoSuchPlan,
+    NoSuchPlanTask,
     /// A file a request names, or one of ours, is not there. Never a 5xx: clients retry those for
     /// minutes.
     NotFound,
     NoSuchRoute,
     MethodNotAllowed,
+    /// The client can do it itself; this server does not.
+    Unsupported,
     AlreadyExists,
     NamespaceNotEmpty,
     CommitFailed,
@@ -60,9 +64,12 @@ impl Kind {
             Kind::NoSuchTable => (StatusCode::NOT_FOUND, "NoSuchTableException"),
             Kind::NoSuchView => (StatusCode::NOT_FOUND, "NoSuchViewException"),
             Kind::NoSuchFunction => (StatusCode::NOT_FOUND, "NoSuchFunctionException"),
+            Kind::NoSuchPlan => (StatusCode::NOT_FOUND, "NoSuchPlanIdException"),
+            Kind::NoSuchPlanTask => (StatusCode::NOT_FOUND, "NoSuchPlanTaskException"),
             Kind::NotFound => (StatusCode::NOT_FOUND, "NotFoundException"),
             Kind::NoSuchRoute => (StatusCode::NOT_FOUND, "NotFoundException"),
             Kind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "UnsupportedOperationException"),
+            Kind::Unsupported => (StatusCode::NOT_ACCEPTABLE, "UnsupportedOperationException"),
             Kind::AlreadyExists => (StatusCode::CONFLICT, "AlreadyExistsException"),
             Kind::NamespaceNotEmpty => (StatusCode::CONFLICT, "NamespaceNotEmptyException"),
             Kind::CommitFailed => (StatusCode::CONFLICT, "CommitFailedException"),

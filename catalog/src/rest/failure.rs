@@ -10,7 +10,7 @@ use crate::state::{Conflict, Refusal};
 use crate::warehouses::WarehouseError;
 
 /// What a client is told to wait when a store fails.
-const STORE_RETRY_AFTER: Duration = Duration::from_secs(2);
+pub(super) const STORE_RETRY_AFTER: Duration = Duration::from_secs(2);
 
 impl From<CommitError> for Failure {
     fn from(error: CommitError) -> Self {
@@ -125,7 +125,7 @@ impl From<WarehouseError> for Failure {
 }
 
 /// The message and those of its sources.
-fn with_causes(error: &dyn Error) -> String {
+pub(super) fn with_causes(error: &dyn Error) -> String {
     let mut message = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -22,6 +22,7 @@ mod openapi;
 mod page;
 mod path;
 mod referenced_by;
+mod scan;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ use self::error::{Failure, Kind};
 pub use self::openapi::openapi;
 use self::tables::TableAnswers;
 use crate::Catalog;
+use crate::scan::{Limits, Planner};
 
 /// Bytes of serialized table responses that are kept.
 const ANSWERS_BYTES_MAX: usize = 64 << 20;
@@ -73,6 +75,7 @@ pub(crate) struct Front {
     uri: Option<String>,
     default_warehouse: Option<Arc<str>>,
     answers: TableAnswers,
+    planner: Planner,
     /// Bytes of bodies that may be in work.
     bodies: Arc<Semaphore>,
 }
@@ -81,6 +84,7 @@ pub(crate) struct Front {
 pub fn router(front: RestFront) -> Router {
     let front = Arc::new(Front {
         answers: TableAnswers::new(&front.region, front.s3_endpoint.as_deref(), ANSWERS_BYTES_MAX),
+        planner: Planner::new(front.catalog.warehouses().clone(), Limits::default()),
         catalog: front.catalog,
         authorize: front.authorize,
         vend: front.vend,
@@ -119,6 +123,12 @@ fn catalog_routes(base: &str) -> Router<Arc<Front>> {
         .route(&at("namespaces/{namespace}/tables/{table}/credentials"), get(tables::credentials))
         .route(&at("namespaces/{namespace}/tables/{table}/metrics"), post(tables::metrics))
         .route(&at("namespaces/{namespace}/tables/{table}/unregister"), post(tables::unregister))
+        .route(&at("namespaces/{namespace}/tables/{table}/plan"), post(scan::plan))
+        .route(
+            &at("namespaces/{namespace}/tables/{table}/plan/{plan-id}"),
+            get(scan::fetch).delete(scan::cancel),
+        )
+        .route(&at("namespaces/{namespace}/tables/{table}/tasks"), post(scan::tasks))
         .route(&at("tables/rename"), post(tables::rename))
         .route(&at("transactions/commit"), post(transactions::commit))
         .route(&at("namespaces/{namespace}/views"), get(views::list).post(views::create))

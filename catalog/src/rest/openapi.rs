@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi as _;
 
-use super::{config, functions, namespaces, tables, transactions, views, warehouses};
+use super::{config, functions, namespaces, scan, tables, transactions, views, warehouses};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
@@ -24,6 +24,10 @@ use super::{config, functions, namespaces, tables, transactions, views, warehous
     tables::rename::rename,
     tables::unregister::unregister,
     tables::metrics::metrics,
+    scan::plan::plan,
+    scan::fetch::fetch,
+    scan::cancel::cancel,
+    scan::tasks::tasks,
     transactions::commit,
     views::list::list,
     views::create::create,

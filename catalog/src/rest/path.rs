@@ -53,6 +53,20 @@ impl FromRequestParts<Arc<Front>> for Place {
     }
 }
 
+/// The plan a path names.
+pub(crate) struct PlanId(pub(crate) String);
+
+impl FromRequestParts<Arc<Front>> for PlanId {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, front: &Arc<Front>) -> Result<Self, Failure> {
+        let Path(mut found) = Path::<HashMap<String, String>>::from_request_parts(parts, front)
+            .await
+            .map_err(|_| Failure::bad_request("the path is not UTF-8"))?;
+        Ok(Self(found.remove("plan-id").unwrap_or_default()))
+    }
+}
+
 impl Front {
     pub(crate) fn default_warehouse(&self) -> Result<Arc<str>, Failure> {
         self.default_warehouse.clone().ok_or_else(|| {

@@ -11,8 +11,8 @@ mod schema;
 
 use std::io::Read as _;
 
-pub(super) use self::schema::{Field, Kind, Schema};
 use self::schema::parse_schema;
+pub(super) use self::schema::{Field, Kind, Schema};
 use super::value::{Value, unscaled};
 
 const MAGIC: &[u8; 4] = b"Obj\x01";
@@ -35,7 +35,6 @@ pub(crate) enum InvalidAvro {
 
 /// A file: its header, and the blocks behind it.
 pub(crate) struct File<'a> {
-    metadata: Vec<(String, Vec<u8>)>,
     schema: Schema,
     codec: Codec,
     sync: [u8; SYNC_BYTES],
@@ -65,7 +64,8 @@ impl<'a> File<'a> {
             Ok(())
         })?;
         let sync = cursor.take(SYNC_BYTES)?.try_into().map_err(|_| InvalidAvro::Short)?;
-        let entry = |name: &str| metadata.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice());
+        let entry =
+            |name: &str| metadata.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice());
         let schema = parse_schema(entry("avro.schema").unwrap_or_default())?;
         let codec = match entry("avro.codec").unwrap_or(b"null") {
             b"null" | b"" => Codec::Null,
@@ -75,7 +75,6 @@ impl<'a> File<'a> {
             other => return Err(InvalidAvro::Codec(String::from_utf8_lossy(other).into_owned())),
         };
         Ok(Self {
-            metadata,
             schema,
             codec,
             sync,
@@ -83,12 +82,6 @@ impl<'a> File<'a> {
             unpacked_bytes_left: unpacked_bytes_max,
             unpacked_bytes_max,
         })
-    }
-
-    /// The value of a key of the header.
-    pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
-        let (_, value) = self.metadata.iter().find(|(name, _)| name == key)?;
-        std::str::from_utf8(value).ok()
     }
 
     pub(crate) fn schema(&self) -> &Schema {
@@ -189,7 +182,8 @@ impl<'a> Cursor<'a> {
     }
 
     fn bytes(&mut self) -> Result<&'a [u8], InvalidAvro> {
-        let length = usize::try_from(self.long()?).map_err(|_| InvalidAvro::Malformed("a negative length"))?;
+        let length =
+            usize::try_from(self.long()?).map_err(|_| InvalidAvro::Malformed("a negative length"))?;
         self.take(length)
     }
 
@@ -198,7 +192,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Calls `item` for each item of an array or map.
-    fn items(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), InvalidAvro>) -> Result<(), InvalidAvro> {
+    fn items(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), InvalidAvro>,
+    ) -> Result<(), InvalidAvro> {
         loop {
             let count = match self.long()? {
                 0 => return Ok(()),

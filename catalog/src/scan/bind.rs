@@ -206,12 +206,14 @@ impl Columns {
             Some(of) if transform.accepts(&column.of) || transform == Transform::Identity => of,
             Some(_) | None => {
                 let (name, of) = (&column.name, &column.of);
-                return refuse(format!("transform {transform} does not apply to column '{name}' of type {of}"));
+                return refuse(format!(
+                    "transform {transform} does not apply to column '{name}' of type {of}"
+                ));
             }
         };
         let target = Target { column, transform, of };
         match (&predicate.test, side) {
-            (RawTest::IsNull, Side::Asis) | (RawTest::NotNull, Side::Negated) => Ok(target.is_null()),
+            (RawTest::IsNull, Side::Asis) | (RawTest::NotNull, Side::Negated) => Ok(target.null()),
             (RawTest::NotNull, Side::Asis) | (RawTest::IsNull, Side::Negated) => Ok(target.not_null()),
             (RawTest::IsNan, Side::Asis) | (RawTest::NotNan, Side::Negated) => target.nan(Test::IsNan),
             (RawTest::NotNan, Side::Asis) | (RawTest::IsNan, Side::Negated) => target.nan(Test::NotNan),
@@ -266,7 +268,7 @@ impl Target {
         Expr::Predicate(Arc::new(Bound { column, transform, of, test }))
     }
 
-    fn is_null(self) -> BoundFilter {
+    fn null(self) -> BoundFilter {
         if self.column.required { Expr::False } else { self.test(Test::IsNull) }
     }
 

@@ -90,7 +90,13 @@ fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> Option<i64> {
 
 pub(super) fn write_date(days: i64) -> String {
     let (year, month, day) = date(days);
-    let sign = if year < 0 { "-" } else if year > 9999 { "+" } else { "" };
+    let sign = if year < 0 {
+        "-"
+    } else if year > 9999 {
+        "+"
+    } else {
+        ""
+    };
     format!("{sign}{:04}-{month:02}-{day:02}", year.abs())
 }
 

@@ -82,12 +82,14 @@ impl DeleteIndex {
         let mut found = Vec::new();
         let from = |at: &&u32| self.file(**at).sequence_number >= sequence_number;
         let after = |at: &&u32| self.file(**at).sequence_number > sequence_number;
-        let listed = |map: &'_ HashMap<PartitionKey, Vec<u32>>| map.get(key).map_or(&[][..], Vec::as_slice).to_vec();
+        let listed =
+            |map: &'_ HashMap<PartitionKey, Vec<u32>>| map.get(key).map_or(&[][..], Vec::as_slice).to_vec();
         found.extend(self.vectors.get(path).into_iter().flatten().filter(from));
         if found.is_empty() {
             found.extend(self.by_path.get(path).into_iter().flatten().filter(from));
             let in_partition = listed(&self.positions);
-            found.extend(in_partition.iter().filter(from).filter(|at| may_name(self.file(**at).file(), path)));
+            found
+                .extend(in_partition.iter().filter(from).filter(|at| may_name(self.file(**at).file(), path)));
         }
         found.extend(self.equality_everywhere.iter().filter(after));
         found.extend(listed(&self.equality).iter().filter(after));

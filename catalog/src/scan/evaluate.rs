@@ -20,7 +20,9 @@ impl Test {
     pub(crate) fn holds(&self, value: Option<&Value>) -> Option<bool> {
         let Some(value) = value else {
             return Some(match self {
-                Test::IsNull | Test::NotNan | Test::NotEq(_) | Test::NotIn(_) | Test::NotStartsWith(_) => true,
+                Test::IsNull | Test::NotNan | Test::NotEq(_) | Test::NotIn(_) | Test::NotStartsWith(_) => {
+                    true
+                }
                 Test::NotNull
                 | Test::IsNan
                 | Test::Lt(_)
@@ -127,10 +129,12 @@ impl Range<'_> {
 
     fn may_start_with(&self, prefix: &Value) -> bool {
         let Some(wanted) = prefix.raw() else { return true };
-        let above = self.lower.and_then(|lower| lower.first_bytes(wanted.len())).is_some_and(|lower| lower > wanted);
-        let below = self.upper.and_then(|upper| upper.first_bytes(wanted.len())).is_some_and(|upper| {
-            upper < &wanted[..upper.len()]
-        });
+        let above =
+            self.lower.and_then(|lower| lower.first_bytes(wanted.len())).is_some_and(|lower| lower > wanted);
+        let below = self
+            .upper
+            .and_then(|upper| upper.first_bytes(wanted.len()))
+            .is_some_and(|upper| upper < &wanted[..upper.len()]);
         !above && !below
     }
 

@@ -128,7 +128,9 @@ pub(crate) fn write(of: &PrimitiveType, value: &Value) -> Json {
             PrimitiveType::Timestamp => civil::write_timestamp(*number, 1_000_000).into(),
             PrimitiveType::Timestamptz => (civil::write_timestamp(*number, 1_000_000) + "+00:00").into(),
             PrimitiveType::TimestampNs => civil::write_timestamp(*number, 1_000_000_000).into(),
-            PrimitiveType::TimestamptzNs => (civil::write_timestamp(*number, 1_000_000_000) + "+00:00").into(),
+            PrimitiveType::TimestamptzNs => {
+                (civil::write_timestamp(*number, 1_000_000_000) + "+00:00").into()
+            }
             PrimitiveType::Boolean
             | PrimitiveType::Int
             | PrimitiveType::Long
@@ -147,7 +149,11 @@ pub(crate) fn write(of: &PrimitiveType, value: &Value) -> Json {
         // JSON has no number for NaN and the infinities; Java reads these words.
         Value::Real(number) if number.is_nan() => "NaN".into(),
         Value::Real(number) if number.is_infinite() => {
-            if *number > 0.0 { "Infinity".into() } else { "-Infinity".into() }
+            if *number > 0.0 {
+                "Infinity".into()
+            } else {
+                "-Infinity".into()
+            }
         }
         Value::Real(number) if *of == PrimitiveType::Float => shortest_f32(*number),
         Value::Real(number) => (*number).into(),

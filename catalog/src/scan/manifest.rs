@@ -48,10 +48,10 @@ pub(crate) struct RawSummary {
 impl RawSummary {
     /// The summary of a partition field of type `of`; of a type not known, bounds tell nothing.
     pub(crate) fn of_type(&self, of: Option<&PrimitiveType>) -> FieldSummary {
-        let bound = |bytes: &Box<[u8]>| of.and_then(|of| Value::from_bound(of, bytes));
+        let bound = |bytes: &[u8]| of.and_then(|of| Value::from_bound(of, bytes));
         let bounds = match (&self.lower, &self.upper) {
             (None, None) => None,
-            (lower, upper) => Some((lower.as_ref().and_then(bound), upper.as_ref().and_then(bound))),
+            (lower, upper) => Some((lower.as_deref().and_then(bound), upper.as_deref().and_then(bound))),
         };
         FieldSummary { contains_null: self.contains_null, contains_nan: self.contains_nan, bounds }
     }
@@ -156,7 +156,8 @@ impl ContentFile {
         let bounds: usize =
             bounds.map(|(_, bytes)| size_of::<(i32, Box<[u8]>)>() + bytes.len() + ALLOCATION).sum();
         let partition: usize = self.partition.iter().flatten().map(Value::heap_bytes).sum();
-        let texts = self.path.len() + self.format.len() + self.referenced_data_file.as_ref().map_or(0, |at| at.len());
+        let texts =
+            self.path.len() + self.format.len() + self.referenced_data_file.as_ref().map_or(0, |at| at.len());
         counts
             + bounds
             + partition

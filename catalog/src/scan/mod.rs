@@ -27,12 +27,12 @@ mod reader;
 mod request;
 mod task;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transform;
 mod value;
 mod write;
 
-pub(crate) use self::bind::{BoundFilter, Case};
+pub(crate) use self::bind::Case;
 pub(crate) use self::error::PlanError;
 pub(crate) use self::filter::{Expr, parse as parse_filter};
 pub(crate) use self::limits::Limits;

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -25,6 +26,9 @@ use super::request::{Part, Scan, Source};
 use super::task::{Split, Splitter, TaskId, TaskRange};
 use crate::cache::ByteCache;
 use crate::warehouses::WarehouseStores;
+
+/// A manifest, its place in its list and its entry there.
+type Loaded<'a> = Result<(u32, &'a ManifestFile, Arc<Manifest>), PlanError>;
 
 /// Plans scans.
 pub(crate) struct Planner {
@@ -137,10 +141,15 @@ impl Planner {
 
     async fn split(&self, scan: &Scan) -> Result<Split, PlanError> {
         let mut splitter = Splitter::default();
-        let lists = scan.sources.iter().map(|source| self.reader.list(&scan.warehouse, &source.manifest_list));
-        let mut lists = stream::iter(lists).buffered(self.limits.reads_at_once).zip(stream::iter(&scan.sources));
-        while let Some((list, source)) = lists.next().await {
-            splitter.add(scan, source, &list?, &self.limits)?;
+        let mut loads: Vec<BoxFuture<'_, _>> = Vec::with_capacity(scan.sources.len());
+        for source in &scan.sources {
+            loads.push(Box::pin(async move {
+                Ok::<_, PlanError>((source, self.reader.list(&scan.warehouse, &source.manifest_list).await?))
+            }));
+        }
+        let mut lists = stream::iter(loads).buffered(self.limits.reads_at_once);
+        while let Some((source, list)) = lists.try_next().await? {
+            splitter.add(scan, source, &list, &self.limits)?;
         }
         Ok(splitter.finish(&self.limits))
     }
@@ -173,10 +182,7 @@ impl Planner {
                 wanted.push((place, manifest));
             }
         }
-        let loads = wanted.into_iter().map(|(place, manifest)| async move {
-            Ok::<_, PlanError>((place, manifest, self.reader.manifest(&scan.warehouse, manifest).await?))
-        });
-        let mut loaded = stream::iter(loads).buffered(self.limits.reads_at_once);
+        let mut loaded = stream::iter(self.loads(scan, wanted)).buffered(self.limits.reads_at_once);
         while let Some((place, listed, manifest)) = loaded.try_next().await? {
             let files = Files { scan, source, listed, manifest };
             let to = range.entries.end.min(files.manifest.entries.len() as u32);
@@ -195,6 +201,21 @@ impl Planner {
         Ok(())
     }
 
+    /// Loads of manifests, each with its place in the list; none is begun.
+    fn loads<'a>(
+        &'a self,
+        scan: &'a Scan,
+        wanted: Vec<(u32, &'a ManifestFile)>,
+    ) -> Vec<BoxFuture<'a, Loaded<'a>>> {
+        let mut loads: Vec<BoxFuture<'a, Loaded<'a>>> = Vec::with_capacity(wanted.len());
+        for (place, listed) in wanted {
+            loads.push(Box::pin(async move {
+                Ok((place, listed, self.reader.manifest(&scan.warehouse, listed).await?))
+            }));
+        }
+        loads
+    }
+
     /// The delete files of the scan's snapshot. What was appended is answered as it was appended.
     async fn deletes(&self, scan: &Scan) -> Result<Arc<DeleteIndex>, PlanError> {
         let [Source { manifest_list, part: Part::All }] = scan.sources.as_slice() else {
@@ -205,13 +226,15 @@ impl Planner {
             return Ok(found);
         }
         let list = self.reader.list(&scan.warehouse, manifest_list).await?;
-        let of_deletes = list.iter().filter(|manifest| manifest.content == ManifestContent::Deletes);
-        let loads = of_deletes.map(|listed| async move {
-            Ok::<_, PlanError>((listed, self.reader.manifest(&scan.warehouse, listed).await?))
-        });
-        let mut loaded = stream::iter(loads).buffered(self.limits.reads_at_once);
+        let mut of_deletes = Vec::new();
+        for (place, manifest) in (0..).zip(list.iter()) {
+            if manifest.content == ManifestContent::Deletes {
+                of_deletes.push((place, manifest));
+            }
+        }
+        let mut loaded = stream::iter(self.loads(scan, of_deletes)).buffered(self.limits.reads_at_once);
         let (mut index, mut size_bytes) = (DeleteIndex::default(), 0);
-        while let Some((listed, manifest)) = loaded.try_next().await? {
+        while let Some((_, listed, manifest)) = loaded.try_next().await? {
             size_bytes += manifest.size_bytes + manifest.entries.len() * DeleteIndex::ENTRY_BYTES;
             if size_bytes > self.limits.deletes_bytes_max {
                 let why = "the snapshot has more delete files than are planned here";

@@ -33,7 +33,13 @@ impl Plans {
     }
 
     /// Keeps a scan that takes `bytes`, under `id`. Those unused for longest give way.
-    pub(crate) fn keep(&self, id: Uuid, scan: Arc<Scan>, bytes: usize, now: Instant) -> Result<(), PlanError> {
+    pub(crate) fn keep(
+        &self,
+        id: Uuid,
+        scan: Arc<Scan>,
+        bytes: usize,
+        now: Instant,
+    ) -> Result<(), PlanError> {
         let mut guard = self.lock();
         let inner = &mut *guard;
         if inner.plans.len() >= self.limits.plans_max || inner.bytes + bytes > self.limits.plans_bytes_max {
@@ -66,14 +72,15 @@ impl Plans {
         let mut by_age: Vec<_> = inner.plans.iter().map(|(id, plan)| (unused(plan), *id)).collect();
         by_age.sort_unstable_by(|this, that| that.cmp(this));
         for (unused, id) in by_age {
-            let full =
-                inner.plans.len() >= self.limits.plans_max || inner.bytes + bytes > self.limits.plans_bytes_max;
+            let full = inner.plans.len() >= self.limits.plans_max
+                || inner.bytes + bytes > self.limits.plans_bytes_max;
             if unused <= self.limits.plan_ttl && (!full || unused < self.limits.plan_idle_min) {
                 break;
             }
             inner.remove(id);
         }
-        let fits = inner.plans.len() < self.limits.plans_max && inner.bytes + bytes <= self.limits.plans_bytes_max;
+        let fits =
+            inner.plans.len() < self.limits.plans_max && inner.bytes + bytes <= self.limits.plans_bytes_max;
         if fits { Ok(()) } else { Err(PlanError::Busy) }
     }
 

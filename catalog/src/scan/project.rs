@@ -119,9 +119,10 @@ fn may_match(expr: &Expr<Projected>, summaries: &[FieldSummary]) -> bool {
         Expr::False => false,
         Expr::And(left, right) => may_match(left, summaries) && may_match(right, summaries),
         Expr::Or(left, right) => may_match(left, summaries) || may_match(right, summaries),
-        Expr::Predicate(projected) => projected.inclusive.iter().all(|field| {
-            summaries.get(field.position).is_none_or(|summary| summary.may_match(&field.test))
-        }),
+        Expr::Predicate(projected) => projected
+            .inclusive
+            .iter()
+            .all(|field| summaries.get(field.position).is_none_or(|summary| summary.may_match(&field.test))),
     }
 }
 
@@ -308,7 +309,9 @@ fn length(prefix: &Value, width: u32) -> Length {
             (first_chars(text, width).len() == text.len(), text.chars().nth(width - 1).is_some())
         }
         Value::Bytes(bytes) => (bytes.len() <= width, bytes.len() >= width),
-        Value::Boolean(_) | Value::Integer(_) | Value::Real(_) | Value::Decimal(_) | Value::Uuid(_) => (false, true),
+        Value::Boolean(_) | Value::Integer(_) | Value::Real(_) | Value::Decimal(_) | Value::Uuid(_) => {
+            (false, true)
+        }
     };
     match (fits, fills) {
         (true, false) => Length::Shorter,

@@ -58,7 +58,8 @@ impl ManifestReader {
             let heap = |manifest: &ManifestFile| {
                 let bounds = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map_or(0, |bytes| bytes.len() + 16);
                 let summaries = manifest.summaries.iter();
-                let summaries = summaries.map(|one| size_of_val(one) + bounds(&one.lower) + bounds(&one.upper));
+                let summaries =
+                    summaries.map(|one| size_of_val(one) + bounds(&one.lower) + bounds(&one.upper));
                 size_of_val(manifest) + manifest.path.len() + summaries.sum::<usize>()
             };
             list.iter().map(heap).sum()
@@ -75,7 +76,8 @@ impl ManifestReader {
         if manifest.encrypted {
             return Err(PlanError::Unsupported("the table's manifests are encrypted".into()));
         }
-        self.load(&self.manifests, warehouse, &manifest.path, read_manifest, |manifest| manifest.size_bytes).await
+        self.load(&self.manifests, warehouse, &manifest.path, read_manifest, |manifest| manifest.size_bytes)
+            .await
     }
 
     async fn load<T: Send + Sync + 'static>(
@@ -129,7 +131,7 @@ impl ManifestReader {
             let bytes_max = self.limits.file_bytes_max;
             return Err(PlanError::Unsupported(format!("{location} is longer than {bytes_max} bytes")));
         }
-        let kib = (size_bytes * UNPACKING >> 10) as u32 + 1;
+        let kib = ((size_bytes * UNPACKING) >> 10) as u32 + 1;
         let permit = self.reading.acquire_many(kib.min(self.limits.reading_kib_max)).await;
         // The semaphore is never closed.
         let permit = permit.map_err(|_closed| PlanError::Busy)?;

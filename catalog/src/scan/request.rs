@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::bind::{BoundFilter, Case, Columns};
+use super::bind::{Case, Columns};
 use super::error::PlanError;
 use super::filter::{Expr, Predicate};
 use super::manifest::{Entry, ManifestContent, ManifestFile, Status};
@@ -31,7 +31,10 @@ pub(crate) enum SnapshotRange {
     Current,
     At(i64),
     /// What was appended after `after` up to and with `through`.
-    Appended { after: i64, through: i64 },
+    Appended {
+        after: i64,
+        through: i64,
+    },
 }
 
 /// Whose names the filter uses.
@@ -49,7 +52,6 @@ pub(crate) struct Scan {
     pub(crate) table: Box<str>,
     pub(crate) metadata_location: Arc<str>,
     pub(crate) sources: Vec<Source>,
-    pub(crate) filter: BoundFilter,
     pub(crate) specs: HashMap<i32, Arc<SpecScan>>,
     /// The ids of the fields whose metrics are answered.
     pub(crate) stats: BTreeSet<i32>,
@@ -107,7 +109,6 @@ impl Scan {
             sources,
             specs: metadata.specs().iter().map(spec).collect(),
             stats,
-            filter,
         })
     }
 
@@ -131,7 +132,8 @@ impl Scan {
     pub(crate) fn may_match(&self, manifest: &ManifestFile) -> Result<bool, PlanError> {
         let spec = self.spec(manifest)?;
         let summaries = manifest.summaries.iter().zip(&spec.fields);
-        let summaries: Vec<_> = summaries.map(|(summary, field)| summary.of_type(field.of.as_ref())).collect();
+        let summaries: Vec<_> =
+            summaries.map(|(summary, field)| summary.of_type(field.of.as_ref())).collect();
         Ok(spec.filter.may_match_summaries(&summaries))
     }
 }
@@ -167,7 +169,9 @@ fn schema<'a>(
         Some(id) => metadata.schema(id),
         None => metadata.current_schema(),
     };
-    found.map(Arc::as_ref).ok_or_else(|| PlanError::Invalid("the snapshot's schema is not in the table".into()))
+    found
+        .map(Arc::as_ref)
+        .ok_or_else(|| PlanError::Invalid("the snapshot's schema is not in the table".into()))
 }
 
 /// What is read, and the snapshot that names are taken from.
@@ -208,7 +212,9 @@ fn appended(
             Some(id) => id,
             None => {
                 let last = last.id();
-                return Err(PlanError::Invalid(format!("snapshot {after} is not an ancestor of snapshot {last}")));
+                return Err(PlanError::Invalid(format!(
+                    "snapshot {after} is not an ancestor of snapshot {last}"
+                )));
             }
         };
         let snapshot = existing(metadata, id)?;

@@ -90,7 +90,8 @@ impl Splitter {
             if !scan.wants(source, manifest)? {
                 continue;
             }
-            let most = limits.tasks_max as u64 * u64::from(limits.task_files_max);
+            // One more than may be: that many are refused below.
+            let most = limits.tasks_max as u64 * u64::from(limits.task_files_max) + 1;
             let entries = entries(manifest).map(|entries| entries.min(most));
             self.files = self.files.saturating_add(entries.unwrap_or(u64::from(limits.task_files_max)));
             self.bytes = self.bytes.saturating_add(manifest.length.max(0) as u64);
@@ -145,5 +146,8 @@ fn append(
         ranges.push((TaskRange { source, manifests: place..place + 1, entries: whole }, files_max));
         from += files_max;
     }
-    ranges.push((TaskRange { source, manifests: place..place + 1, entries: from as u32..u32::MAX }, count - from));
+    ranges.push((
+        TaskRange { source, manifests: place..place + 1, entries: from as u32..u32::MAX },
+        count - from,
+    ));
 }

@@ -9,7 +9,9 @@ use crate::metadata::types::PrimitiveType;
 pub(crate) fn result_type(transform: &Transform, source: &PrimitiveType) -> Option<PrimitiveType> {
     match transform {
         Transform::Identity | Transform::Truncate(_) | Transform::Void => Some(source.clone()),
-        Transform::Bucket(_) | Transform::Year | Transform::Month | Transform::Hour => Some(PrimitiveType::Int),
+        Transform::Bucket(_) | Transform::Year | Transform::Month | Transform::Hour => {
+            Some(PrimitiveType::Int)
+        }
         Transform::Day => Some(PrimitiveType::Date),
         Transform::Other(_) => None,
     }
@@ -26,7 +28,9 @@ pub(crate) fn apply(transform: &Transform, source: &PrimitiveType, value: &Value
             Some(Value::Integer(i64::from(hash % count)))
         }
         Transform::Truncate(width) => truncate(*width, value),
-        Transform::Year => time_unit(source, value).map(|(days, _)| Value::Integer(civil::date(days).0 - 1970)),
+        Transform::Year => {
+            time_unit(source, value).map(|(days, _)| Value::Integer(civil::date(days).0 - 1970))
+        }
         Transform::Month => time_unit(source, value).map(|(days, _)| {
             let (year, month, _) = civil::date(days);
             Value::Integer((year - 1970) * 12 + month - 1)
@@ -50,9 +54,7 @@ fn time_unit(source: &PrimitiveType, value: &Value) -> Option<(i64, i64)> {
 
 fn truncate(width: u32, value: &Value) -> Option<Value> {
     match value {
-        Value::Integer(number) => {
-            number.checked_sub(number.rem_euclid(i64::from(width))).map(Value::Integer)
-        }
+        Value::Integer(number) => number.checked_sub(number.rem_euclid(i64::from(width))).map(Value::Integer),
         Value::Decimal(number) => {
             number.checked_sub(number.rem_euclid(i128::from(width))).map(Value::Decimal)
         }

@@ -77,7 +77,9 @@ impl Value {
         match self {
             Value::Text(text) => Some(text.as_bytes()),
             Value::Bytes(bytes) => Some(bytes),
-            Value::Boolean(_) | Value::Integer(_) | Value::Real(_) | Value::Decimal(_) | Value::Uuid(_) => None,
+            Value::Boolean(_) | Value::Integer(_) | Value::Real(_) | Value::Decimal(_) | Value::Uuid(_) => {
+                None
+            }
         }
     }
 
@@ -86,10 +88,9 @@ impl Value {
     pub(crate) fn from_bound(of: &PrimitiveType, bytes: &[u8]) -> Option<Value> {
         match of {
             PrimitiveType::Boolean => Some(Value::Boolean(*bytes.first()? != 0)),
-            PrimitiveType::Int
-            | PrimitiveType::Long
-            | PrimitiveType::Date
-            | PrimitiveType::Time => integer(bytes).map(Value::Integer),
+            PrimitiveType::Int | PrimitiveType::Long | PrimitiveType::Date | PrimitiveType::Time => {
+                integer(bytes).map(Value::Integer)
+            }
             PrimitiveType::Timestamp | PrimitiveType::Timestamptz => match bytes.len() {
                 // It was a date when the file was written.
                 4 => integer(bytes)?.checked_mul(MICROS_PER_DAY).map(Value::Integer),

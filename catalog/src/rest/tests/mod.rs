@@ -10,6 +10,7 @@ mod input;
 mod lenient;
 mod namespaces;
 mod outcomes;
+mod planning;
 mod tables;
 mod transactions;
 mod views;

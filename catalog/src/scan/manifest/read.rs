@@ -86,7 +86,11 @@ pub(crate) fn read_list(bytes: &[u8], unpacked_bytes_max: usize) -> Result<Vec<M
     Ok(manifests)
 }
 
-fn list_field(manifest: &mut ManifestFile, field: &Field, cursor: &mut Cursor<'_>) -> Result<(), InvalidAvro> {
+fn list_field(
+    manifest: &mut ManifestFile,
+    field: &Field,
+    cursor: &mut Cursor<'_>,
+) -> Result<(), InvalidAvro> {
     let schema = &field.schema;
     match id(field) {
         Some(500) => manifest.path = required(cursor.optional_text(schema)?)?.into(),
@@ -168,7 +172,9 @@ pub(crate) fn read_manifest(bytes: &[u8], unpacked_bytes_max: usize) -> Result<M
 /// The ids of the fields of `data_file.partition`.
 fn partition_ids(schema: &Schema) -> Vec<Option<i32>> {
     let inner = |schema: &Schema, wanted: i32| match &schema.kind {
-        Kind::Record(fields) => fields.iter().find(|field| id(field) == Some(wanted)).map(|field| field.schema.clone()),
+        Kind::Record(fields) => {
+            fields.iter().find(|field| id(field) == Some(wanted)).map(|field| field.schema.clone())
+        }
         _other => None,
     };
     let partition = inner(schema, 2).and_then(|file| inner(&file, 102));

@@ -1,0 +1,39 @@
+//! `GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan/{plan-id}`
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::State;
+use axum::response::Response;
+use tarn_openapi::access::Action;
+
+use super::dto::PlanTableScanResult;
+use super::{answer, table_name};
+use crate::rest::access::Caller;
+use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::path::{Place, PlanId};
+use crate::rest::{Front, idents};
+
+/// The answer to a plan, again.
+#[utoipa::path(
+    get, path = "/v1/{prefix}/namespaces/{namespace}/tables/{table}/plan/{plan-id}", tag = "Catalog",
+    params(
+        ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
+        ("table" = String, Path), ("plan-id" = String, Path),
+    ),
+    responses(
+        (status = 200, description = "The plan", body = PlanTableScanResult),
+        (status = 404, description = "There is no such table or plan", body = ErrorEnvelope),
+    )
+)]
+pub(crate) async fn fetch(
+    State(front): State<Arc<Front>>,
+    caller: Caller,
+    place: Place,
+    PlanId(id): PlanId,
+) -> Result<Response, Failure> {
+    front.allow_table(&caller, Action::GetTableData, &place)?;
+    idents::existing_table(&front.catalog.snapshot(), &place)?;
+    let planned = front.planner.again(&table_name(&place), &id, Instant::now()).await?;
+    Ok(answer::completed(planned).await)
+}

@@ -1,0 +1,53 @@
+//! `POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan`
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::State;
+use axum::response::Response;
+use tarn_openapi::access::Action;
+
+use super::dto::{PlanTableScanRequest, PlanTableScanResult};
+use super::{answer, table_name};
+use crate::rest::access::Caller;
+use crate::rest::body::Json;
+use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::path::Place;
+use crate::rest::{Front, idents};
+use crate::scan::{Scan, TableName};
+
+/// Plans a scan: the files to read, or the tasks to fetch them by.
+#[utoipa::path(
+    post, path = "/v1/{prefix}/namespaces/{namespace}/tables/{table}/plan", tag = "Catalog",
+    params(
+        ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
+        ("table" = String, Path),
+    ),
+    request_body = PlanTableScanRequest,
+    responses(
+        (status = 200, description = "The plan", body = PlanTableScanResult),
+        (status = 400, description = "The filter or the snapshots make no sense for the table", body = ErrorEnvelope),
+        (status = 404, description = "There is no such table", body = ErrorEnvelope),
+        (status = 406, description = "The client has to plan this scan itself", body = ErrorEnvelope),
+    )
+)]
+pub(crate) async fn plan(
+    State(front): State<Arc<Front>>,
+    caller: Caller,
+    place: Place,
+    Json(request): Json<PlanTableScanRequest>,
+) -> Result<Response, Failure> {
+    front.allow_table(&caller, Action::GetTableData, &place)?;
+    let (request, bytes) = request.into_scan()?;
+    let location = idents::existing_table(&front.catalog.snapshot(), &place)?.metadata_location.clone();
+    let metadata = front.catalog.read_metadata(&location).await?;
+    let table = TableName {
+        warehouse: place.warehouse.as_ref().into(),
+        name: table_name(&place),
+        metadata_location: location,
+    };
+    let bytes = bytes * metadata.specs().len().max(1);
+    let scan = Scan::new(table, &metadata, &request, front.planner.limits().snapshots_max)?;
+    let planned = front.planner.begin(scan, bytes, Instant::now()).await?;
+    Ok(answer::completed(planned).await)
+}
