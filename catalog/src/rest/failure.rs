@@ -63,6 +63,10 @@ impl Kind {
             | Kind::Forbidden
             // No route changes functions.
             | Kind::NoSuchFunction
+            // Plans are no changes.
+            | Kind::NoSuchPlan
+            | Kind::NoSuchPlanTask
+            | Kind::Unsupported
             | Kind::NoSuchRoute
             | Kind::MethodNotAllowed
             | Kind::TooLarge

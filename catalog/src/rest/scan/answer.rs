@@ -21,8 +21,14 @@ use crate::scan::{
 const IN_PLACE_FILES_MAX: usize = 64;
 
 /// The answer to a plan.
-pub(crate) async fn completed(planned: Planned) -> Response {
-    respond(planned, Form::Plan).await
+pub(crate) async fn completed(planned: Planned, storage_credentials: Option<Json>) -> Response {
+    let is_secret = storage_credentials.is_some();
+    let mut response = respond(planned, Form::Plan { storage_credentials }).await;
+    if is_secret {
+        let value = HeaderValue::from_static("private, no-store");
+        response.headers_mut().insert(header::CACHE_CONTROL, value);
+    }
+    response
 }
 
 /// The answer to a plan task.
@@ -30,19 +36,19 @@ pub(crate) async fn tasks(planned: Planned) -> Response {
     respond(planned, Form::Tasks).await
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
-    Plan,
+    Plan { storage_credentials: Option<Json> },
     Tasks,
 }
 
 async fn respond(planned: Planned, form: Form) -> Response {
     let in_place = planned.page.tasks.len() <= IN_PLACE_FILES_MAX;
-    let bytes = if in_place { write(&planned, form) } else { blocking(move || write(&planned, form)).await };
+    let bytes =
+        if in_place { write(&planned, &form) } else { blocking(move || write(&planned, &form)).await };
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
 }
 
-fn write(planned: &Planned, form: Form) -> Bytes {
+fn write(planned: &Planned, form: &Form) -> Bytes {
     let answer = Answer { planned, form };
     // Strings and numbers are all there is; writing them to memory does not fail.
     serde_json::to_vec(&answer).unwrap_or_default().into()
@@ -50,16 +56,22 @@ fn write(planned: &Planned, form: Form) -> Bytes {
 
 struct Answer<'a> {
     planned: &'a Planned,
-    form: Form,
+    form: &'a Form,
 }
 
 impl Serialize for Answer<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Planned { id, scan, page } = self.planned;
         let mut map = serializer.serialize_map(None)?;
-        if self.form == Form::Plan {
-            map.serialize_entry("status", "completed")?;
-            map.serialize_entry("plan-id", &id.simple().to_string())?;
+        match self.form {
+            Form::Plan { storage_credentials } => {
+                map.serialize_entry("status", "completed")?;
+                map.serialize_entry("plan-id", &id.simple().to_string())?;
+                if let Some(storage) = storage_credentials {
+                    map.serialize_entry("storage-credentials", storage)?;
+                }
+            }
+            Form::Tasks => {}
         }
         // Clients take neither delete files without data files nor an empty list of tasks for none.
         if !page.rest.is_empty() {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use axum::extract::State;
 use axum::response::Response;
+use http::HeaderMap;
 use tarn_openapi::access::Action;
 
 use super::dto::PlanTableScanResult;
@@ -31,9 +32,13 @@ pub(crate) async fn fetch(
     caller: Caller,
     place: Place,
     PlanId(id): PlanId,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
     front.allow_table(&caller, Action::GetTableData, &place)?;
-    idents::existing_table(&front.catalog.snapshot(), &place)?;
+    let state = front.catalog.snapshot();
+    let location = &idents::existing_table(&state, &place)?.metadata_location;
+    let metadata = front.catalog.read_metadata(location).await?;
     let planned = front.planner.again(&table_name(&place), &id, Instant::now()).await?;
-    Ok(answer::completed(planned).await)
+    let storage = front.storage_for(&caller, &place, (&state, &metadata), &headers);
+    Ok(answer::completed(planned, storage).await)
 }

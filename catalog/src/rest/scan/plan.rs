@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use axum::extract::State;
 use axum::response::Response;
+use http::HeaderMap;
 use tarn_openapi::access::Action;
 
 use super::dto::{PlanTableScanRequest, PlanTableScanResult};
@@ -22,6 +23,7 @@ use crate::scan::{Scan, TableName};
     params(
         ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
         ("table" = String, Path),
+        ("X-Iceberg-Access-Delegation" = Option<String>, Header, description = "Credentials come with the plan when they are asked for here"),
     ),
     request_body = PlanTableScanRequest,
     responses(
@@ -35,11 +37,13 @@ pub(crate) async fn plan(
     State(front): State<Arc<Front>>,
     caller: Caller,
     place: Place,
+    headers: HeaderMap,
     Json(request): Json<PlanTableScanRequest>,
 ) -> Result<Response, Failure> {
     front.allow_table(&caller, Action::GetTableData, &place)?;
     let (request, bytes) = request.into_scan()?;
-    let location = idents::existing_table(&front.catalog.snapshot(), &place)?.metadata_location.clone();
+    let state = front.catalog.snapshot();
+    let location = idents::existing_table(&state, &place)?.metadata_location.clone();
     let metadata = front.catalog.read_metadata(&location).await?;
     let table = TableName {
         warehouse: place.warehouse.as_ref().into(),
@@ -49,5 +53,6 @@ pub(crate) async fn plan(
     let bytes = bytes * metadata.specs().len().max(1);
     let scan = Scan::new(table, &metadata, &request, front.planner.limits().snapshots_max)?;
     let planned = front.planner.begin(scan, bytes, Instant::now()).await?;
-    Ok(answer::completed(planned).await)
+    let storage = front.storage_for(&caller, &place, (&state, &metadata), &headers);
+    Ok(answer::completed(planned, storage).await)
 }

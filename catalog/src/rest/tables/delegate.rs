@@ -136,6 +136,25 @@ impl Front {
             .ok()
     }
 
+    /// `storage-credentials` of a plan, where they are asked for and may be given.
+    pub(crate) fn storage_for(
+        &self,
+        caller: &Caller,
+        place: &Place,
+        (state, metadata): (&CatalogState, &TableMetadata),
+        headers: &HeaderMap,
+    ) -> Option<serde_json::Value> {
+        match asked(headers) {
+            Some(Means::Credentials) => {}
+            Some(Means::Signing) | None => return None,
+        }
+        let entry = idents::table(place).ok().and_then(|ident| state.table(&ident));
+        let reach = self.reach(caller, place, (state, entry.map(|entry| &**entry)), metadata).ok()?;
+        let credentials = self.credentials(caller, &reach, jiff::Timestamp::now().as_second()).ok()?;
+        let config = self.credential_config(place, credentials);
+        Some(json!([{"prefix": reach.location, "config": config}]))
+    }
+
     /// What clients read credentials from; the newest of them look into `storage-credentials`, the others into
     /// `config`.
     pub(crate) fn credential_config(

@@ -279,3 +279,19 @@ async fn a_client_that_asks_for_a_signer_is_told_where_it_is() {
     assert_eq!(answer.body["config"]["s3.remote-signing-enabled"], Value::Null);
     assert_eq!(answer.body["config"]["s3.session-token"], "r main/sales/t1/");
 }
+
+#[tokio::test]
+async fn a_plan_carries_credentials_for_those_who_ask_for_them() {
+    let (server, _) = server().await;
+    let plan = format!("{T1}/plan");
+    let (plain, headers) = ask(&server, Principal::Root, ("POST", &plan), &[], json!({})).await;
+    assert_eq!((plain.status, plain.body.get("storage-credentials")), (StatusCode::OK, None));
+    assert!(!headers.contains_key(header::CACHE_CONTROL));
+    let (answer, headers) = ask(&server, Principal::Root, ("POST", &plan), &[VENDED], json!({})).await;
+    let storage = json!([{"prefix": "s3://main/sales/t1", "config": vended("Root", "rw main/sales/t1/")}]);
+    assert_eq!(answer.body["storage-credentials"], storage);
+    assert_eq!(headers[header::CACHE_CONTROL], "private, no-store");
+    let path = format!("{plan}/{}", answer.body["plan-id"].as_str().unwrap());
+    let (again, _) = ask(&server, Principal::Root, ("GET", &path), &[VENDED], Value::Null).await;
+    assert_eq!(again.body["storage-credentials"], storage);
+}
