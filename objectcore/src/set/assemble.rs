@@ -18,7 +18,6 @@ use crate::log::{Op, Seq, Space};
 use crate::types::StorageError;
 
 pub(super) struct Waiting {
-    pub(super) seq: Seq,
     pub(super) replaced: Vec<Option<Entry>>,
     pub(super) answer: Answer<Committed>,
 }
@@ -100,7 +99,7 @@ impl Committer {
 
     fn add_draft(&mut self, into: &mut Assembly, draft: Draft, bytes: usize, answer: Answer<Committed>) {
         match self.plan_draft(into, draft, bytes) {
-            Ok((seq, replaced)) => into.drafts.push(Waiting { seq, replaced, answer }),
+            Ok(replaced) => into.drafts.push(Waiting { replaced, answer }),
             Err(error @ CommitError::Changed { .. }) if !into.overlay.is_empty() => {
                 into.refused.push((answer, error));
             }
@@ -115,7 +114,7 @@ impl Committer {
         into: &mut Assembly,
         draft: Draft,
         bytes: usize,
-    ) -> Result<(Seq, Vec<Option<Entry>>), CommitError> {
+    ) -> Result<Vec<Option<Entry>>, CommitError> {
         self.check_members()?;
         if draft.ops.iter().any(|op| matches!(op, Op::Put { .. })) {
             self.check_room(into, bytes)?;
@@ -149,7 +148,7 @@ impl Committer {
         self.next_seq += 1;
         into.bytes += bytes;
         into.entries.push(Numbered { seq, ops: draft.ops, inline: draft.inline });
-        Ok((seq, replaced))
+        Ok(replaced)
     }
 
     /// What the key holds for the next draft of the batch (C4).

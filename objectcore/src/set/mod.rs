@@ -39,6 +39,7 @@ mod open;
 mod reads;
 mod recover;
 mod scan;
+mod segments;
 mod slot;
 mod stalls;
 mod start;

@@ -17,6 +17,7 @@ use crate::log::writer::{Identity, Location};
 use crate::log::{Op, Seq};
 
 use super::apply::{Applier, Effect};
+use super::segments::{Listed, live_segments, usable};
 
 /// An entry without its shard's bytes: of those only offset in the record and length.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,9 +116,6 @@ impl From<std::io::Error> for ScanError {
 const PORTION_RECORDS: usize = 4096;
 /// Or when this much of the log was read.
 const PORTION_BYTES: u64 = 32 << 20;
-/// More than this in files without one record is not what a crash leaves.
-const TORN_START_BYTES_MAX: u64 = 1 << 20;
-
 /// Opens a drive's index and brings it up to the committed part of the log.
 pub(crate) fn scan(
     drive: &Arc<dyn Drive>,
@@ -186,73 +184,6 @@ fn open_index(
 /// A file beside the index that says it failed and is to be rebuilt.
 pub(crate) fn rebuild_marker(index: &Path) -> PathBuf {
     index.with_extension("rebuild")
-}
-
-/// Whether replay may begin at the checkpoint.
-fn usable(drive: &dyn Drive, checkpoint: &Checkpoint, stamp: u64, listed: &Listed) -> bool {
-    if checkpoint.stamp != stamp {
-        return false;
-    }
-    if checkpoint.segment == 0 {
-        return listed.segments.is_empty();
-    }
-    // A checkpoint behind the end means the log lost what the index has seen.
-    let len = drive.segment_len(checkpoint.segment).unwrap_or(0);
-    listed.segments.contains(&checkpoint.segment) && checkpoint.offset <= len
-}
-
-#[derive(Debug, Default)]
-struct Listed {
-    segments: Vec<u64>,
-    leftovers: Vec<u64>,
-    highest_file: u64,
-    holes: bool,
-}
-
-/// The segments that belong to the log: the list in the last segment that was begun, less what was removed
-/// since. A file that is not in the list is never replayed.
-fn live_segments(drive: &dyn Drive, stamp: u64) -> Result<Listed, ScanError> {
-    let files = drive.segments()?;
-    let mut listed = Listed { highest_file: files.last().copied().unwrap_or(0), ..Listed::default() };
-    let mut torn_bytes = 0;
-    for (number, &file) in files.iter().enumerate().rev() {
-        let mut reader = SegmentReader::new(drive, stamp, file, 0)?;
-        match reader.step()? {
-            Step::Record(Record { body: Body::SegmentStart(start), .. }) => {
-                listed.segments = start.segments;
-                listed.segments.push(file);
-            }
-            Step::Record(_) | Step::Damage { .. } => {
-                // Its list is gone. Every file counts, and something may be missing.
-                listed.holes = true;
-                listed.segments = files[..=number].to_vec();
-            }
-            // Created and never written: a crash.
-            Step::End | Step::Tear => {
-                torn_bytes += drive.segment_len(file)?;
-                continue;
-            }
-        }
-        loop {
-            match reader.step()? {
-                Step::Record(Record { body: Body::Removed { segment }, .. }) => {
-                    listed.segments.retain(|other| *other != segment);
-                    listed.leftovers.push(segment);
-                }
-                Step::Record(_) | Step::Damage { .. } => {}
-                Step::Tear | Step::End => break,
-            }
-        }
-        break;
-    }
-    if listed.segments.is_empty() && torn_bytes > TORN_START_BYTES_MAX {
-        return Err(ScanError::NoRecords);
-    }
-    let missing = listed.segments.iter().any(|segment| !files.contains(segment));
-    listed.holes |= missing;
-    listed.segments.retain(|segment| files.contains(segment));
-    listed.leftovers.retain(|segment| files.contains(segment));
-    Ok(listed)
 }
 
 struct Scan {

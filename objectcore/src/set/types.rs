@@ -37,8 +37,6 @@ pub(crate) struct Entry {
 /// A draft that took effect.
 #[derive(Debug, Clone)]
 pub(crate) struct Committed {
-    #[allow(dead_code, reason = "the seq names the commit; so far only tests ask for it")]
-    pub(crate) seq: Seq,
     /// For each operation the entry it replaced.
     pub(crate) replaced: Vec<Option<Entry>>,
 }

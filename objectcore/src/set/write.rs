@@ -43,8 +43,8 @@ impl Committer {
         match result {
             Ok(()) => {
                 for waiting in assembly.drafts {
-                    let Waiting { seq, replaced, answer } = waiting;
-                    let _ = answer.send(Ok(Committed { seq, replaced }));
+                    let Waiting { replaced, answer } = waiting;
+                    let _ = answer.send(Ok(Committed { replaced }));
                 }
                 for answer in assembly.copied {
                     let _ = answer.send(Ok(()));

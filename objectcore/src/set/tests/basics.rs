@@ -90,6 +90,7 @@ fn a_draft_counts_only_if_every_expectation_holds() {
         ));
         let first = wait(set.commit(draft(vec![put("a", "1")]))).unwrap();
         assert_eq!(first.replaced, vec![None]);
+        let first = set.get(Space::Object, b"a").unwrap().unwrap();
         let refused = wait(set.commit(expecting("a", Expect::Absent)));
         assert!(
             matches!(refused, Err(CommitError::Changed { found: Some(entry), .. }) if entry.seq == first.seq)
