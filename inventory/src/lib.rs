@@ -29,6 +29,6 @@ pub use files::FileError;
 pub use maintenance::{BeginError, Maintenance};
 pub use place::Overlap;
 pub use reach::ReachError;
-pub use removal::{Mode, Removed};
+pub use removal::{Grace, Mode, Removed};
 pub use runs::{Cause, Job, Outcome, Run, Stage, TableName};
 pub use settings::Settings;

@@ -15,7 +15,7 @@ use crate::expire::{Expire, ExpireError, Expired, Retention};
 use crate::files::Files;
 use crate::orphans::{Age, OrphanError, Orphans, Unreferenced};
 use crate::policy::{self, Policy, PolicyError, Status};
-use crate::removal::Mode;
+use crate::removal::{Grace, Mode};
 use crate::runs::{self, Cause, Job, Outcome, Progress, Run, Runs, Stage, Ticket};
 
 /// How often policies are looked at.
@@ -107,14 +107,14 @@ impl Maintenance {
     }
 
     /// Begins a run as the table's policy has it, whether that enables it or not.
-    pub fn begin(&self, ident: &TableIdent, job: Job, mode: Mode) -> Result<Run, BeginError> {
+    pub fn begin(&self, ident: &TableIdent, job: Job, mode: Mode, grace: Grace) -> Result<Run, BeginError> {
         if self.inner.runs.active().len() >= ASKED_MAX {
             return Err(BeginError::TooMany);
         }
         let (ticket, policy) = self.inner.begin(ident, job, mode, Cause::Request)?;
         let run = self.find(ticket.id).ok_or(BeginError::Running(ticket.id))?;
         let (inner, ident) = (self.inner.clone(), ident.clone());
-        self.spawn(async move { inner.work(ticket, &ident, job, mode, &policy).await });
+        self.spawn(async move { inner.work(ticket, &ident, job, (mode, grace), &policy).await });
         Ok(run)
     }
 
@@ -182,14 +182,14 @@ impl Inner {
                 }
                 // A table dropped meanwhile, or one that somebody else maintains, has its turn later or none.
                 if let Ok((ticket, policy)) = self.begin(&ident, job, Mode::Apply, Cause::Policy) {
-                    self.work(ticket, &ident, job, Mode::Apply, &policy).await;
+                    self.work(ticket, &ident, job, (Mode::Apply, Grace::Kept), &policy).await;
                 }
             }
         }
     }
 
-    async fn work(&self, ticket: Ticket, ident: &TableIdent, job: Job, mode: Mode, policy: &Policy) {
-        let outcome = self.run(&ticket.progress, ident, job, mode, policy).await;
+    async fn work(&self, ticket: Ticket, ident: &TableIdent, job: Job, how: (Mode, Grace), policy: &Policy) {
+        let outcome = self.run(&ticket.progress, ident, job, how, policy).await;
         let ended = outcome.map_err(|error| chain(&error));
         let Some(run) = ticket.end(now_ms(), ended) else { return };
         let failed = run.stage == Stage::Failed;
@@ -216,16 +216,24 @@ impl Inner {
         progress: &Progress,
         ident: &TableIdent,
         job: Job,
-        mode: Mode,
+        (mode, grace): (Mode, Grace),
         policy: &Policy,
     ) -> Result<Outcome, RunError> {
         match job {
             Job::SnapshotManagement => {
-                let expired = self.expire(progress, ident, &policy.retention(), mode).await?;
+                let retention = match grace {
+                    Grace::Kept => policy.retention(),
+                    Grace::Waived => Retention { readers_ms: 0, ..policy.retention() },
+                };
+                let expired = self.expire(progress, ident, &retention, mode).await?;
                 Ok(Outcome::Snapshots(expired))
             }
             Job::UnreferencedFileRemoval => {
-                let removed = self.remove_unreferenced(progress, ident, policy.age(), mode).await?;
+                let age = match grace {
+                    Grace::Kept => policy.age(),
+                    Grace::Waived => Age::waived(),
+                };
+                let removed = self.remove_unreferenced(progress, ident, age, mode).await?;
                 Ok(Outcome::Unreferenced(removed))
             }
             Job::Compaction => unreachable!("refused before it begins"),
@@ -344,7 +352,8 @@ mod tests {
     async fn a_dry_run_that_is_asked_for_names_what_would_go() {
         let world = World::new(World::quick()).await;
         let maintenance = old_table(&world).await;
-        let begun = maintenance.begin(&ident("t"), Job::SnapshotManagement, Mode::DryRun).unwrap();
+        let begun =
+            maintenance.begin(&ident("t"), Job::SnapshotManagement, Mode::DryRun, Grace::Kept).unwrap();
         assert_eq!(begun.stage, Stage::Running);
         let mut tasks = std::mem::take(&mut *maintenance.inner.tasks.lock().unwrap());
         tasks.join_next().await.unwrap().unwrap();
@@ -353,9 +362,11 @@ mod tests {
         assert_eq!((expired.snapshots, expired.removed.manifest_lists), (1, 1));
         assert!(expired.removed.listed[0].ends_with("/metadata/snap-1.avro"));
         assert_eq!(world.metadata("t").await.snapshots().len(), 2);
-        let error = maintenance.begin(&ident("nowhere"), Job::SnapshotManagement, Mode::Apply).unwrap_err();
+        let error = maintenance
+            .begin(&ident("nowhere"), Job::SnapshotManagement, Mode::Apply, Grace::Kept)
+            .unwrap_err();
         assert!(matches!(error, BeginError::NoSuchTable(_)));
-        let error = maintenance.begin(&ident("t"), Job::Compaction, Mode::Apply).unwrap_err();
+        let error = maintenance.begin(&ident("t"), Job::Compaction, Mode::Apply, Grace::Kept).unwrap_err();
         assert!(matches!(error, BeginError::NotImplemented(Job::Compaction)));
     }
 }

@@ -15,6 +15,15 @@ pub enum Mode {
     Apply,
 }
 
+/// Whether a run leaves alone what others may be using.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grace {
+    /// Snapshots that were current an hour ago and files of the last day stay.
+    Kept,
+    /// They do not. Unsafe while anybody reads or writes the table.
+    Waived,
+}
+
 /// What a file was for the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

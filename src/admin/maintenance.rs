@@ -10,7 +10,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tarn_catalog::state::{Namespace, TableIdent};
 use tarn_inventory::policy::{self, Policy, Scope};
-use tarn_inventory::{Job, Mode, Run};
+use tarn_inventory::{Grace, Job, Mode, Run};
 use tarn_openapi::access::{Action, Resource};
 use uuid::Uuid;
 
@@ -60,6 +60,10 @@ pub(super) struct BeginRun {
     /// Only tell what would be done.
     #[serde(default)]
     dry_run: bool,
+    /// Leave nothing alone for those who use the table now: snapshots that were current within the hour and
+    /// files of the last day go too. Unsafe while anybody reads or writes the table.
+    #[serde(default)]
+    unsafe_no_grace: bool,
 }
 
 /// Runs, the newest first.
@@ -192,7 +196,8 @@ pub(super) async fn begin(
     allow(&caller, Action::PutTableMaintenanceConfiguration, &scope)?;
     let Scope::Table(ident) = scope else { return Err(Failure::Invalid("a run is of a table".into())) };
     let mode = if ask.dry_run { Mode::DryRun } else { Mode::Apply };
-    let run = program.maintenance.begin(&ident, ask.job, mode)?;
+    let grace = if ask.unsafe_no_grace { Grace::Waived } else { Grace::Kept };
+    let run = program.maintenance.begin(&ident, ask.job, mode, grace)?;
     Ok((StatusCode::ACCEPTED, Json(run)).into_response())
 }
 

@@ -40,6 +40,10 @@ pub(crate) struct Maintain {
     /// Only tell what would be done.
     #[arg(long)]
     dry_run: bool,
+    /// Leave nothing alone for those who use the table now: snapshots that were current within the hour and
+    /// files of the last day go too. Unsafe while anybody reads or writes the table.
+    #[arg(long)]
+    unsafe_no_grace: bool,
     /// Do not wait for the end.
     #[arg(long)]
     detach: bool,
@@ -131,7 +135,9 @@ pub(crate) fn maintain(command: &Maintain) -> Result<(), Failure> {
     let place = table_place(command.warehouse.clone(), &command.table)?;
     block_on(async {
         let connection = command.client.connect()?;
-        let mut run = maintenance::begin(&connection, &place, command.job.name(), command.dry_run).await?;
+        let (job, dry_run) = (command.job.name(), command.dry_run);
+        let begin = maintenance::Begin { job, dry_run, unsafe_no_grace: command.unsafe_no_grace };
+        let mut run = maintenance::begin(&connection, &place, &begin).await?;
         if !command.detach {
             run = maintenance::wait(&connection, run).await?;
         }

@@ -36,14 +36,20 @@ impl Place {
 pub(crate) async fn begin(
     connection: &Connection,
     place: &Place,
-    job: &str,
-    dry_run: bool,
+    begin: &Begin<'_>,
 ) -> Result<Value, ClientError> {
     let ask = json!({
         "warehouse": place.warehouse, "namespace": place.namespace, "table": place.table,
-        "job": job, "dry_run": dry_run,
+        "job": begin.job, "dry_run": begin.dry_run, "unsafe_no_grace": begin.unsafe_no_grace,
     });
     connection.post("/_admin/v1/maintenance/runs", &ask).await
+}
+
+/// What a run is begun with.
+pub(crate) struct Begin<'a> {
+    pub(crate) job: &'a str,
+    pub(crate) dry_run: bool,
+    pub(crate) unsafe_no_grace: bool,
 }
 
 /// Waits for the end of a run; on a terminal it shows how far it is.

@@ -1,0 +1,184 @@
+"""Maintenance takes away what nothing reaches, and nothing else, of tables that real engines wrote."""
+
+import json
+import os
+import random
+import subprocess
+import threading
+
+import pyarrow
+import pytest
+
+import engines
+import s3
+import server
+
+MERGE_ON_READ = "'write.delete.mode'='merge-on-read','write.update.mode'='merge-on-read','write.merge.mode'='merge-on-read'"
+KEEP_LITTLE = "'history.expire.max-snapshot-age-ms'='1','history.expire.min-snapshots-to-keep'='2'"
+STEPS = 14
+
+
+@pytest.fixture(scope="module", autouse=True)
+def namespace(pyiceberg):
+    pyiceberg.catalog.create_namespace("upkeep")
+
+
+def command(tarn, *arguments: str) -> subprocess.Popen:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TARN_")}
+    keys = {"TARN_ROOT_ACCESS_KEY": server.ACCESS_KEY, "TARN_ROOT_SECRET_KEY": server.SECRET_KEY}
+    env |= keys | {"TARN_ENDPOINT": tarn.endpoint}
+    line = [str(server.binary()), "table", "maintain", *arguments, "--json"]
+    return subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def maintain(tarn, table: str, job: str, *more: str) -> dict:
+    """Runs a job as if nobody else used the table, and waits for its end."""
+    run = command(tarn, table.removeprefix("tarn."), "--job", job, "--unsafe-no-grace", *more)
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 0, err
+    (outcome,) = json.loads(out)["outcome"].values()
+    return outcome
+
+
+def stored(tarn, location: str) -> dict[str, int]:
+    """Every object below a table's location but its metadata.json files, with its size."""
+    bucket, prefix = location.removeprefix("s3://").split("/", 1)
+    pages = s3.client(tarn).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + "/")
+    found = {f"s3://{bucket}/{entry['Key']}": entry["Size"] for page in pages for entry in page.get("Contents", [])}
+    return {name: size for name, size in found.items() if not name.endswith(".metadata.json")}
+
+
+def named_by_spark(spark, table: str) -> set[str]:
+    """Everything that Java finds reachable from the table's snapshots."""
+    ask = [
+        f"select manifest_list from {table}.snapshots",
+        f"select path from {table}.all_manifests",
+        f"select file_path from {table}.all_data_files",
+        f"select file_path from {table}.all_delete_files",
+    ]
+    return {row[0] for statement in ask for row in spark.sql(statement)}
+
+
+def rows(spark, source: str) -> list[tuple]:
+    return sorted(spark.sql(f"select id, v from {source}"), key=repr)
+
+
+def write_history(spark, table: str, rng: random.Random) -> dict[str, list[tuple]]:
+    """Random changes; tells the rows at each tag that was made."""
+    tags, evolved = {}, set()
+    for step in range(STEPS):
+        low, high = sorted(rng.sample(range(200), 2))
+        kind = rng.choice(["insert", "insert", "delete", "update", "overwrite", "column", "partition", "tag"])
+        extra = ", null" if "column" in evolved else ""
+        if step < 2 or kind == "insert":
+            values = ", ".join(f"({rng.randrange(200)}, 'v{step}'{extra})" for _ in range(30))
+            spark.sql(f"insert into {table} values {values}")
+        elif kind == "delete":
+            spark.sql(f"delete from {table} where id between {low} and {low + 20}")
+        elif kind == "update":
+            spark.sql(f"update {table} set v = 'u{step}' where id between {low} and {high}")
+        elif kind == "overwrite":
+            spark.sql(f"insert overwrite {table} select id, concat(v, '!'){extra} from {table} where id < {high}")
+        elif kind not in evolved and kind == "column":
+            spark.sql(f"alter table {table} add column extra{step} int")
+        elif kind not in evolved and kind == "partition":
+            spark.sql(f"alter table {table} add partition field bucket(3, id)")
+        else:
+            spark.sql(f"alter table {table} create tag t{step}")
+            tags[f"t{step}"] = rows(spark, f"{table} version as of 't{step}'")
+        evolved |= {kind} & {"column", "partition"} if step >= 2 else set()
+    return tags
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_rows_of_the_table_and_its_tags_outlive_maintenance_and_nothing_else_does(tarn, spark, version, seed):
+    table = f"tarn.upkeep.random_{version}_{seed}"
+    properties = f"'format-version'='{version}', {MERGE_ON_READ}, {KEEP_LITTLE}"
+    spark.sql(f"create table {table} (id bigint, v string) using iceberg tblproperties ({properties})")
+    tags = write_history(spark, table, random.Random(seed))
+    location = [row[1] for row in spark.sql(f"describe extended {table}") if row[0] == "Location"][0]
+    expected, snapshots = rows(spark, table), spark.sql(f"select count(*) from {table}.snapshots")[0][0]
+
+    before = stored(tarn, location)
+    told = maintain(tarn, table, "snapshots", "--dry-run")
+    assert stored(tarn, location) == before
+    done = maintain(tarn, table, "snapshots")
+    after = stored(tarn, location)
+    assert done == told and done["snapshots"] > 0
+    removed = {name: size for name, size in before.items() if name not in after}
+    assert done["removed"]["files"] == len(removed) and done["removed"]["bytes"] == sum(removed.values())
+    assert spark.sql(f"select count(*) from {table}.snapshots")[0][0] == snapshots - done["snapshots"]
+    assert rows(spark, table) == expected
+    assert {tag: rows(spark, f"{table} version as of '{tag}'") for tag in tags} == tags
+
+    bucket, prefix = location.removeprefix("s3://").split("/", 1)
+    s3.client(tarn).put_object(Bucket=bucket, Key=f"{prefix}/data/stray.parquet", Body=b"stray")
+    left = maintain(tarn, table, "unreferenced")["removed"]
+    assert left["files"] > 0
+    assert set(stored(tarn, location)) == named_by_spark(spark, table)
+    assert rows(spark, table) == expected
+    assert {tag: rows(spark, f"{table} version as of '{tag}'") for tag in tags} == tags
+
+
+def batch(start: int, count: int = 5) -> pyarrow.Table:
+    return pyarrow.table({"id": pyarrow.array(range(start, start + count), pyarrow.int64())})
+
+
+def test_appends_during_expiry_are_all_there(tarn, pyiceberg):
+    name = "upkeep.busy"
+    properties = {"history.expire.max-snapshot-age-ms": "1", "commit.retry.num-retries": "20"}
+    table = pyiceberg.catalog.create_table(name, batch(0).schema, properties=properties)
+    failed = []
+
+    def append():
+        try:
+            for step in range(25):
+                pyiceberg.catalog.load_table(name).append(batch(step * 5))
+        except Exception as error:  # told by the main thread
+            failed.append(error)
+
+    writer = threading.Thread(target=append)
+    writer.start()
+    expired = 0
+    while writer.is_alive():
+        expired += maintain(tarn, name, "snapshots")["snapshots"]
+    writer.join()
+    assert failed == []
+    assert expired > 0
+    table = pyiceberg.catalog.load_table(name)
+    assert sorted(table.scan().to_arrow()["id"].to_pylist()) == list(range(125))
+
+
+def test_a_kill_in_the_middle_leaves_a_table_that_a_later_run_cleans(tmp_path):
+    one = server.Tarn(tmp_path)
+    one.start()
+    reader = engines.PyIceberg(one)
+    reader.catalog.create_namespace("upkeep")
+    properties = {"history.expire.max-snapshot-age-ms": "1"}
+    table = reader.catalog.create_table("upkeep.killed", batch(0).schema, properties=properties)
+    for step in range(30):
+        table.overwrite(batch(step, 50))
+    location = table.location()
+    for wait_s in (0.05, 0.15, 0.3):
+        run = command(one, "upkeep.killed", "--job", "snapshots", "--unsafe-no-grace")
+        try:
+            run.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            pass
+        one.kill()
+        run.communicate(timeout=120)
+        one.start()
+        table = engines.PyIceberg(one).catalog.load_table("upkeep.killed")
+        assert sorted(table.scan().to_arrow()["id"].to_pylist()) == list(range(29, 79))
+    maintain(one, "upkeep.killed", "snapshots")
+    maintain(one, "upkeep.killed", "unreferenced")
+    table = engines.PyIceberg(one).catalog.load_table("upkeep.killed")
+    assert len(table.snapshots()) == 1
+    named = {table.current_snapshot().manifest_list}
+    named |= set(table.inspect.all_manifests()["path"].to_pylist())
+    named |= set(table.inspect.all_files()["file_path"].to_pylist())
+    assert set(stored(one, location)) == named
+    assert sorted(table.scan().to_arrow()["id"].to_pylist()) == list(range(29, 79))
+    assert one.stop() == 0
+    assert one.panics() == []
