@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::{Method, Uri};
+
 use crate::access::{Prefix, Principal};
 
 /// Temporary credentials of the object store.
@@ -33,9 +35,25 @@ pub enum VendError {
     /// The prefixes are too long for a token.
     #[error("the table's locations are too long for a credential")]
     TooLong,
+    /// The request cannot be signed: a header or the URI is not one of HTTP.
+    #[error("the request cannot be signed")]
+    Unsignable,
     /// The server cannot make any now.
     #[error("no credentials could be made")]
     Failed,
+}
+
+/// A request to the object store that is to be signed.
+#[derive(Debug, Clone, Copy)]
+pub struct SignOrder<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its URI, with scheme and host.
+    pub uri: &'a Uri,
+    /// The region of the scope.
+    pub region: &'a str,
+    /// Its headers, names in lower case. Those of S3 (`x-amz-*`) are signed.
+    pub headers: &'a [(String, String)],
 }
 
 /// Makes temporary credentials. Whether the principal may have them is asked before.
@@ -47,6 +65,16 @@ pub trait Vend: Send + Sync + 'static {
         prefixes: Arc<[Prefix]>,
         now: i64,
     ) -> Result<Credentials, VendError>;
+
+    /// The headers to add to a request, so that it is signed with credentials of [`Vend::vend`], which last as
+    /// long as a signature.
+    fn sign(
+        &self,
+        principal: &Principal,
+        prefixes: Arc<[Prefix]>,
+        order: &SignOrder<'_>,
+        now: i64,
+    ) -> Result<Vec<(String, String)>, VendError>;
 
     /// A text that is the same only while credentials vended to `principal` at any time when it was the same are
     /// good, and will be for at least half their lifetime. `None`: never reuse any.

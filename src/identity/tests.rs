@@ -16,10 +16,11 @@ use http_body_util::BodyExt as _;
 use tarn_objectcore::Memory;
 use tarn_openapi::access::{Prefix, PrefixAccess, Principal, Restriction};
 use tarn_openapi::request::Authenticated;
+use tarn_openapi::vend::{SignOrder, Vend as _};
 use tower::ServiceExt as _;
 
 use super::key::AccessKey;
-use super::session::{Order, Temporary, Use};
+use super::session::{Order, Temporary, Use, Vendor};
 use super::sigv4::canonical::sha256;
 use super::sigv4::credential::Service;
 use super::sigv4::payload::UNSIGNED;
@@ -358,6 +359,34 @@ async fn a_token_counts_only_whole_in_time_signed_and_beside_its_own_key() {
     moved.uri = query.parse().unwrap();
     assert_eq!(refusal(moved).await, "InvalidToken");
     assert_eq!(refusal(unsigned("GET", "/b/t/k", &[("x-amz-security-token", token)])).await, "InvalidToken");
+}
+
+#[tokio::test]
+async fn a_request_signed_for_a_client_verifies_with_what_it_was_signed_for_only() {
+    let vendor = Vendor::new(sessions(), 3600);
+    let prefix = Prefix::new("b", "t", PrefixAccess::ReadWrite).unwrap();
+    let client =
+        [("x-amz-checksum-mode", "ENABLED"), ("x-amz-content-sha256", UNSIGNED), ("range", "bytes=0-1")];
+    let headers = client.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let uri = format!("http://{HOST}/b/t/a%20b?partNumber=1").parse().unwrap();
+    let order = SignOrder { method: &http::Method::GET, uri: &uri, region: "r", headers: &headers };
+    let added = vendor.sign(&Principal::Root, [prefix].into(), &order, now()).unwrap();
+    let names: Vec<&str> = added.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(!names.contains(&"x-amz-content-sha256"), "what the client sends is not told again: {names:?}");
+    let signed = |path: &str, range: &str| {
+        let mut parts = unsigned("GET", path, &client);
+        parts.headers.insert("range", range.parse().unwrap());
+        for (name, value) in &added {
+            let name: http::HeaderName = name.parse().unwrap();
+            parts.headers.insert(name, value.parse().unwrap());
+        }
+        parts
+    };
+    // Clients reuse the signature of a read for other ranges of the file.
+    let (status, text) = send(signed("/b/t/a%20b?partNumber=1", "bytes=5-9"), "").await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    assert!(text.starts_with("Session("), "{text}");
+    assert_eq!(refusal(signed("/b/t/c?partNumber=1", "bytes=0-1")).await, "SignatureDoesNotMatch");
 }
 
 #[tokio::test]

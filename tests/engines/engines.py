@@ -169,9 +169,12 @@ class DuckDb(SqlEngine):
             self.sql(f"install '{file}'")
             self.sql(f"load {extension}")
         self.sql("set timezone = 'UTC'")
-        # All but the query at the end.
-        for statement in readme.snippet("DuckDB", tarn).split(";")[:-2]:
+        for statement in self.attach(tarn):
             self.sql(statement)
+
+    def attach(self, tarn: server.Tarn) -> list[str]:
+        # All but the query at the end.
+        return readme.snippet("DuckDB", tarn).split(";")[:-2]
 
     def sql(self, statement: str) -> list[tuple]:
         return self.connection.execute(statement).fetchall()

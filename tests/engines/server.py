@@ -38,8 +38,9 @@ def free_port() -> int:
 class Tarn:
     """One server and its drives."""
 
-    def __init__(self, root: Path, drives: int = 4):
+    def __init__(self, root: Path, drives: int = 4, settings: dict[str, str] | None = None):
         self.root = root
+        self.settings = settings or {}
         self.port = free_port()
         self.drives = [root / f"drive{n}" for n in range(1, drives + 1)]
         self.log = root / "tarn.log"
@@ -66,6 +67,7 @@ class Tarn:
         self.root.mkdir(parents=True, exist_ok=True)
         env = {name: value for name, value in os.environ.items() if not name.startswith("TARN_")}
         env.update(TARN_ROOT_ACCESS_KEY=ACCESS_KEY, TARN_ROOT_SECRET_KEY=SECRET_KEY, RUST_BACKTRACE="1")
+        env.update(self.settings)
         command = [str(binary()), "serve", "--listen", self.authority, *map(str, self.drives)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -20,7 +20,7 @@ use super::path::SEPARATOR_ENCODED;
 
 /// The routes served, as the specification spells them. Without this list clients assume an older
 /// one that lacks the HEADs.
-pub(crate) const ENDPOINTS: [&str; 32] = [
+pub(crate) const ENDPOINTS: [&str; 33] = [
     "GET /v1/{prefix}/namespaces",
     "POST /v1/{prefix}/namespaces",
     "GET /v1/{prefix}/namespaces/{namespace}",
@@ -36,6 +36,7 @@ pub(crate) const ENDPOINTS: [&str; 32] = [
     "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/unregister",
     "POST /v1/{prefix}/namespaces/{namespace}/register",
     "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/sign",
     "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics",
     "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan",
     "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan/{plan-id}",

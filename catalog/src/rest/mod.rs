@@ -121,6 +121,7 @@ fn catalog_routes(base: &str) -> Router<Arc<Front>> {
             get(tables::load).head(tables::exists).post(tables::commit).delete(tables::drop),
         )
         .route(&at("namespaces/{namespace}/tables/{table}/credentials"), get(tables::credentials))
+        .route(&at("namespaces/{namespace}/tables/{table}/sign"), post(tables::sign))
         .route(&at("namespaces/{namespace}/tables/{table}/metrics"), post(tables::metrics))
         .route(&at("namespaces/{namespace}/tables/{table}/unregister"), post(tables::unregister))
         .route(&at("namespaces/{namespace}/tables/{table}/plan"), post(scan::plan))

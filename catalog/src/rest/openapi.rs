@@ -19,6 +19,7 @@ use super::{config, functions, namespaces, scan, tables, transactions, views, wa
     tables::exists::exists,
     tables::commit::commit,
     tables::credentials::credentials,
+    tables::sign::sign,
     tables::drop::drop,
     tables::register::register,
     tables::rename::rename,

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use tarn_openapi::access::{Prefix, Principal, Restriction};
-use tarn_openapi::vend::{Credentials, Vend, VendError};
+use tarn_openapi::vend::{Credentials, SignOrder, Vend, VendError};
 
+use super::super::sigv4::payload::UNSIGNED;
+use super::super::sigv4::sign::Signer;
+use super::super::sigv4::verify::SKEW_SECONDS_MAX;
 use super::{IssueError, Order, Sessions, Use};
 
 /// Vends sessions of one lifetime.
@@ -34,17 +38,45 @@ impl Vend for Vendor {
             lifetime_seconds: self.lifetime_seconds,
             purpose: Use::Signing,
         };
-        let made = self.sessions.issue(order, now).map_err(|error| match error {
-            IssueError::NoParent => VendError::NoKey,
-            IssueError::TooLarge => VendError::TooLong,
-            IssueError::Random => VendError::Failed,
-        })?;
+        let made = self.sessions.issue(order, now).map_err(vend_error)?;
         Ok(Credentials {
             id: made.id,
             secret: made.secret.expose().to_owned(),
             token: made.token.expose().to_owned(),
             expires_ms: made.expires.saturating_mul(1000),
         })
+    }
+
+    fn sign(
+        &self,
+        principal: &Principal,
+        prefixes: Arc<[Prefix]>,
+        order: &SignOrder<'_>,
+        now: i64,
+    ) -> Result<Vec<(String, String)>, VendError> {
+        let restriction = Restriction::Prefixes(prefixes);
+        let parent = principal.clone();
+        let order_of =
+            Order { parent, restriction, lifetime_seconds: SKEW_SECONDS_MAX, purpose: Use::Signing };
+        let made = self.sessions.issue(order_of, now).map_err(vend_error)?;
+        let mut request = http::Request::builder().method(order.method).uri(order.uri);
+        request = request.header("x-amz-security-token", made.token.expose());
+        let mut payload = UNSIGNED;
+        for (name, value) in order.headers.iter().filter(|(name, _)| name.starts_with("x-amz-")) {
+            match name.as_str() {
+                "x-amz-content-sha256" => payload = value,
+                // Made here.
+                "x-amz-date" | "x-amz-security-token" => {}
+                _ => request = request.header(name, value),
+            }
+        }
+        let (mut parts, ()) = request.body(()).map_err(|_| VendError::Unsignable)?.into_parts();
+        let signer = Signer::s3(&made.id, made.secret, order.region);
+        signer.sign_as(&mut parts, payload, now).ok_or(VendError::Unsignable)?;
+        // What the client sends itself is not told again: some clients would send it twice.
+        let sent = |name: &str| order.headers.iter().any(|(sent, _)| sent == name && name != "x-amz-date");
+        let added = parts.headers.iter().filter(|(name, _)| !sent(name.as_str()));
+        Ok(added.map(|(name, value)| (name.to_string(), text(value))).collect())
     }
 
     fn epoch(&self, principal: &Principal, now: i64) -> Option<String> {
@@ -54,6 +86,18 @@ impl Vend for Vendor {
         let key = self.sessions.keyring.of(principal).filter(|_| half > 0)?;
         Some(format!("{}-{}", hex::encode(self.sessions.fingerprint(&key)), now.div_euclid(half)))
     }
+}
+
+fn vend_error(error: IssueError) -> VendError {
+    match error {
+        IssueError::NoParent => VendError::NoKey,
+        IssueError::TooLarge => VendError::TooLong,
+        IssueError::Random => VendError::Failed,
+    }
+}
+
+fn text(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
 #[cfg(test)]

@@ -115,7 +115,11 @@ impl Front {
             let members = match means {
                 Means::Credentials => {
                     let credentials = self.credentials(caller, &reach, now)?;
-                    let vended = self.credential_config(place, credentials);
+                    let mut vended = self.credential_config(place, credentials);
+                    if entry.is_none() {
+                        // A staged table has no route to renew them at.
+                        vended.remove(REFRESH);
+                    }
                     config.extend(vended.clone());
                     let storage = json!([{"prefix": reach.location, "config": vended}]);
                     format!(r#""config":{},"storage-credentials":{storage}"#, json!(config))
@@ -171,7 +175,7 @@ impl Front {
             ("s3.secret-access-key", credentials.secret),
             ("s3.session-token", credentials.token),
             ("s3.session-token-expires-at-ms", credentials.expires_ms.to_string()),
-            ("client.refresh-credentials-endpoint", route(place, "credentials")),
+            (REFRESH, route(place, "credentials")),
         ]);
         config
     }
@@ -195,6 +199,7 @@ impl Front {
     }
 }
 
+const REFRESH: &str = "client.refresh-credentials-endpoint";
 const NO_VENDOR: &str = "this server gives no access to files";
 
 /// A route of the table, relative to the catalog's URI.
@@ -228,9 +233,10 @@ fn misplaced(conflict: Conflict) -> Failure {
     Failure::new(Kind::Forbidden, conflict.to_string())
 }
 
-fn not_vended(error: VendError) -> Failure {
+pub(crate) fn not_vended(error: VendError) -> Failure {
     let kind = match error {
         VendError::NoKey | VendError::TooLong => Kind::Forbidden,
+        VendError::Unsignable => Kind::BadRequest,
         VendError::Failed => Kind::Internal,
     };
     Failure::new(kind, error.to_string())

@@ -12,6 +12,8 @@ pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod register;
 pub(crate) mod rename;
+pub(crate) mod sign;
+mod signed;
 pub(crate) mod unregister;
 
 pub(crate) use self::answer::{Encoding, SnapshotMode, TableAnswers, encoding};
@@ -25,4 +27,5 @@ pub(crate) use self::load::load;
 pub(crate) use self::metrics::metrics;
 pub(crate) use self::register::register;
 pub(crate) use self::rename::rename;
+pub(crate) use self::sign::sign;
 pub(crate) use self::unregister::unregister;

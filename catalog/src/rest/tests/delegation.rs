@@ -7,7 +7,7 @@ use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode, header};
 use serde_json::{Value, json};
 use tarn_openapi::access::{Action, Ask, Authorize, Denied, Prefix, PrefixAccess, Principal, Resource};
-use tarn_openapi::vend::{Credentials, Vend, VendError};
+use tarn_openapi::vend::{Credentials, SignOrder, Vend, VendError};
 
 use super::super::{RestFront, router};
 use super::{Answer, Server, create_request, error};
@@ -38,6 +38,17 @@ impl Vend for Teller {
             token: opens.join(", "),
             expires_ms: 1_750_000_000_000,
         })
+    }
+
+    fn sign(
+        &self,
+        principal: &Principal,
+        prefixes: Arc<[Prefix]>,
+        order: &SignOrder<'_>,
+        now: i64,
+    ) -> Result<Vec<(String, String)>, VendError> {
+        let made = self.vend(principal, prefixes, now)?;
+        Ok(vec![("authorization".into(), format!("{} {} by {}", order.method, order.uri.path(), made.token))])
     }
 
     fn epoch(&self, _: &Principal, _: i64) -> Option<String> {
@@ -220,6 +231,8 @@ async fn cve_2026_42809_a_staged_table_is_given_credentials_only_for_a_place_of_
     let staged = stage("s3://main/sales/t10").await;
     assert_eq!(staged.body["config"]["s3.session-token"], "rw main/sales/t10/");
     assert_eq!(staged.body["metadata-location"], Value::Null);
+    // Nobody can renew them before the table is there.
+    assert_eq!(staged.body["config"]["client.refresh-credentials-endpoint"], Value::Null);
 }
 
 #[tokio::test]
@@ -294,4 +307,71 @@ async fn a_plan_carries_credentials_for_those_who_ask_for_them() {
     let path = format!("{plan}/{}", answer.body["plan-id"].as_str().unwrap());
     let (again, _) = ask(&server, Principal::Root, ("GET", &path), &[VENDED], Value::Null).await;
     assert_eq!(again.body["storage-credentials"], storage);
+}
+
+async fn sign(server: &Server, principal: Principal, request: Value) -> (Answer, HeaderMap) {
+    ask(server, principal, ("POST", &format!("{T1}/sign")), &[], request).await
+}
+
+fn to_sign(method: &str, uri: &str) -> Value {
+    json!({"region": "us-east-1", "method": method, "uri": format!("http://127.0.0.1:9000{uri}"),
+        "headers": {"User-Agent": ["test"]}, "provider": "s3"})
+}
+
+#[tokio::test]
+async fn a_request_for_a_file_of_the_table_is_signed_and_a_read_may_be_kept() {
+    let (server, _) = server().await;
+    let (signed, headers) = sign(&server, key("reader"), to_sign("GET", "/main/sales/t1/data/a%20b")).await;
+    let expected = json!({
+        "uri": "http://127.0.0.1:9000/main/sales/t1/data/a%20b",
+        "headers": {"authorization": ["GET /main/sales/t1/data/a%20b by r main/sales/t1/"]},
+    });
+    assert_eq!((signed.status, signed.body), (StatusCode::OK, expected));
+    assert_eq!(headers[header::CACHE_CONTROL], "private");
+    for (method, uri) in
+        [("PUT", "/main/sales/t1/f"), ("POST", "/main/sales/t1/f?uploads"), ("DELETE", "/main/sales/t1/f")]
+    {
+        let (signed, headers) = sign(&server, key("writer"), to_sign(method, uri)).await;
+        assert_eq!(signed.status, StatusCode::OK, "{method} {signed:?}");
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+        let (refused, _) = sign(&server, key("reader"), to_sign(method, uri)).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{method}");
+    }
+    let listing = to_sign("GET", "/main?list-type=2&prefix=sales%2Ft1%2Fdata");
+    assert_eq!(sign(&server, key("reader"), listing).await.0.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn nothing_outside_the_table_is_signed() {
+    let (server, _) = server().await;
+    for (method, uri) in [
+        ("GET", "/main/sales/t10/f"),
+        ("GET", "/main/sales/t1"),
+        ("GET", "/other/sales/t1/f"),
+        ("GET", "/main/sales%2Ft10/f"),
+        ("GET", "/main?list-type=2"),
+        ("GET", "/main?list-type=2&prefix=sales%2Ft1"),
+    ] {
+        let (refused, _) = sign(&server, Principal::Root, to_sign(method, uri)).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{method} {uri}: {refused:?}");
+    }
+    let mut copy = to_sign("PUT", "/main/sales/t1/f");
+    copy["headers"]["X-Amz-Copy-Source"] = json!(["/main/sales/t10/f"]);
+    assert_eq!(sign(&server, Principal::Root, copy).await.0.status, StatusCode::FORBIDDEN);
+    let mut delete = to_sign("POST", "/main?delete");
+    let keys = |second: &str| {
+        json!(format!(
+            "<Delete><Object><Key>sales/t1/a</Key></Object><Object><Key>{second}</Key></Object></Delete>"
+        ))
+    };
+    delete["body"] = keys("sales/t1/b");
+    assert_eq!(sign(&server, Principal::Root, delete.clone()).await.0.status, StatusCode::OK);
+    delete["body"] = keys("sales/t10/b");
+    assert_eq!(sign(&server, Principal::Root, delete).await.0.status, StatusCode::FORBIDDEN);
+    let get = to_sign("GET", "/main/sales/t1/f");
+    let (refused, _) = sign(&server, key("lister"), get.clone()).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let path = format!("{TABLES}/t9/sign");
+    let (missing, _) = ask(&server, Principal::Root, ("POST", &path), &[], get).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
 }
