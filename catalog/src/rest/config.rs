@@ -20,7 +20,7 @@ use super::path::SEPARATOR_ENCODED;
 
 /// The routes served, as the specification spells them. Without this list clients assume an older
 /// one that lacks the HEADs.
-pub(crate) const ENDPOINTS: [&str; 33] = [
+pub(crate) const ENDPOINTS: &[&str] = &[
     "GET /v1/{prefix}/namespaces",
     "POST /v1/{prefix}/namespaces",
     "GET /v1/{prefix}/namespaces/{namespace}",

@@ -11,7 +11,7 @@ use super::{error, server};
 
 /// Routes with their method, for places that do not exist.
 fn routes() -> impl Iterator<Item = (&'static str, String)> {
-    ENDPOINTS.into_iter().map(|endpoint| {
+    ENDPOINTS.iter().map(|endpoint| {
         let (method, path) = endpoint.split_once(' ').unwrap();
         let names = ["{prefix}", "{namespace}", "{table}", "{view}", "{function}", "{plan-id}"];
         (method, names.iter().fold(path.to_owned(), |path, name| path.replace(name, "none")))
