@@ -8,6 +8,7 @@ mod functions;
 mod idempotency;
 mod input;
 mod lenient;
+mod million;
 mod namespaces;
 mod outcomes;
 mod planning;
@@ -95,6 +96,15 @@ impl Server {
     async fn as_root(&self, method: &str, path: &str, body: Body) -> (Answer, HeaderMap) {
         let request = Request::builder().method(method).uri(path).extension(Principal::Root);
         self.send(request.body(body).unwrap()).await
+    }
+
+    /// The bytes of the answer to root's request.
+    async fn raw(&self, method: &str, path: &str, body: Value) -> bytes::Bytes {
+        let request = Request::builder().method(method).uri(path).extension(Principal::Root);
+        let request = request.body(Body::from(body.to_string())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body().collect().await.unwrap().to_bytes()
     }
 
     async fn get(&self, path: &str) -> Answer {
