@@ -47,6 +47,7 @@ pub(crate) const LOG_FORMAT: &str = "log.format";
 pub(crate) const LOG_FILTER: &str = "log.filter";
 pub(crate) const LOG_REQUESTS: &str = "log.requests";
 pub(crate) const METRICS_ACCESS: &str = "metrics.access";
+pub(crate) const SCAN_PLANNING: &str = "catalog.scan_planning";
 pub(crate) const CREDENTIALS_LIFETIME: &str = "credentials.lifetime_seconds";
 pub(crate) const CONNECTIONS_MAX: &str = "limits.connections_max";
 pub(crate) const MEMORY: &str = "limits.memory_mib";
@@ -96,6 +97,12 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(LOG_REQUESTS, "TARN_LOG_REQUESTS", "false", "whether every request is logged, not only failures"),
     key(METRICS_ACCESS, "TARN_METRICS_ACCESS", "admin", "who may read /_metrics: admin or public"),
+    key(
+        SCAN_PLANNING,
+        "TARN_SCAN_PLANNING",
+        "client",
+        "who plans the scans of tables without the property scan-planning-mode: client or server",
+    ),
     key(
         CREDENTIALS_LIFETIME,
         "TARN_CREDENTIALS_LIFETIME_SECONDS",

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tarn_catalog::rest::ScanPlanning;
+
 use super::ellipses;
 use super::keys;
 use super::layers::{ConfigError, Layers};
@@ -87,6 +89,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// Who may read the metrics.
     pub metrics: MetricsAccess,
+    /// Who plans the scans of tables that do not say it themselves.
+    pub scan_planning: ScanPlanning,
     /// How long vended credentials are good.
     pub credentials_lifetime: Duration,
     /// Limits of the listener.
@@ -115,6 +119,7 @@ impl Settings {
                 requests: required(layers, keys::LOG_REQUESTS, str::parse::<bool>)?,
             },
             metrics: required(layers, keys::METRICS_ACCESS, metrics_access)?,
+            scan_planning: required(layers, keys::SCAN_PLANNING, scan_planning)?,
             credentials_lifetime: required(layers, keys::CREDENTIALS_LIFETIME, lifetime)?,
             limits: Limits {
                 connections_max: required(layers, keys::CONNECTIONS_MAX, positive)?,
@@ -195,6 +200,14 @@ fn log_format(text: &str) -> Result<LogFormat, &'static str> {
 
 fn log_filter(text: &str) -> Result<String, tracing_subscriber::filter::ParseError> {
     text.parse::<tracing_subscriber::EnvFilter>().map(|_| text.to_owned())
+}
+
+fn scan_planning(text: &str) -> Result<ScanPlanning, &'static str> {
+    match text {
+        "client" => Ok(ScanPlanning::Client),
+        "server" => Ok(ScanPlanning::Server),
+        _ => Err("client or server is expected"),
+    }
 }
 
 fn metrics_access(text: &str) -> Result<MetricsAccess, &'static str> {

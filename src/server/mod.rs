@@ -181,6 +181,7 @@ impl Server {
             default_warehouse: Some(settings.warehouse.clone()),
             region: settings.region.clone(),
             s3_endpoint: public_endpoint(settings, address),
+            scan_planning: settings.scan_planning,
         });
         let tokens = oauth::router(identity.clone());
         front.open(program::all(Fronts { s3, iceberg, tokens, own: program::own(program) }, identity));

@@ -97,7 +97,7 @@ pub(crate) async fn get(
     front.allow(&caller, Action::GetConfig, Resource::Bucket(&warehouse))?;
     idents::existing_warehouse(&front.catalog.snapshot(), &warehouse)?;
     Ok(Json(CatalogConfig {
-        defaults: front.answers.client_config().clone(),
+        defaults: front.answers.defaults(),
         overrides: BTreeMap::from([
             ("prefix", warehouse.to_string()),
             ("namespace-separator", SEPARATOR_ENCODED.to_owned()),

@@ -65,6 +65,17 @@ pub struct RestFront {
     pub region: String,
     /// Where clients reach the objects, with its scheme; `None` leaves it to their settings.
     pub s3_endpoint: Option<String>,
+    /// Who plans the scans of tables that do not say it themselves.
+    pub scan_planning: ScanPlanning,
+}
+
+/// Who plans the scans of a table. Either way clients may ask the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScanPlanning {
+    /// Each client, unless it is set to ask the server.
+    Client,
+    /// The server: clients are told so.
+    Server,
 }
 
 /// The front as handlers see it.
@@ -83,7 +94,12 @@ pub(crate) struct Front {
 /// The routes from `/v1/...` on; nest them below the mounts.
 pub fn router(front: RestFront) -> Router {
     let front = Arc::new(Front {
-        answers: TableAnswers::new(&front.region, front.s3_endpoint.as_deref(), ANSWERS_BYTES_MAX),
+        answers: TableAnswers::new(
+            &front.region,
+            front.s3_endpoint.as_deref(),
+            front.scan_planning,
+            ANSWERS_BYTES_MAX,
+        ),
         planner: Planner::new(front.catalog.warehouses().clone(), Limits::default()),
         catalog: front.catalog,
         authorize: front.authorize,

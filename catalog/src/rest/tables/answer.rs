@@ -13,6 +13,7 @@ use super::delegate::Delegated;
 use crate::cache::ByteCache;
 use crate::files::{blocking, compress};
 use crate::metadata::TableMetadata;
+use crate::rest::ScanPlanning;
 
 /// Shorter answers are sent as they are.
 const GZIP_BYTES_MIN: usize = 16 << 10;
@@ -32,18 +33,39 @@ pub(crate) enum Encoding {
     Gzip,
 }
 
+/// The key of a table's config, and of its properties, that says who plans its scans.
+const SCAN_PLANNING_MODE: &str = "scan-planning-mode";
+
+impl ScanPlanning {
+    /// What a client is told; it plans itself when it is told nothing.
+    fn told(self) -> Option<&'static str> {
+        match self {
+            ScanPlanning::Client => None,
+            ScanPlanning::Server => Some("server"),
+        }
+    }
+}
+
 type Key = (Arc<str>, SnapshotMode, Encoding);
 
 /// Makes and keeps table answers.
 pub(crate) struct TableAnswers {
     /// What a client is told about the objects: only what is true without credentials.
     config: BTreeMap<&'static str, String>,
+    /// Who plans the scans of tables that do not say it themselves.
+    planning: ScanPlanning,
+    /// The config of such tables: part of every ETag.
     config_json: String,
     cache: ByteCache<Key, Bytes>,
 }
 
 impl TableAnswers {
-    pub(crate) fn new(region: &str, s3_endpoint: Option<&str>, bytes_max: usize) -> Self {
+    pub(crate) fn new(
+        region: &str,
+        s3_endpoint: Option<&str>,
+        planning: ScanPlanning,
+        bytes_max: usize,
+    ) -> Self {
         let mut config = BTreeMap::from([
             ("client.region", region.to_owned()),
             ("s3.region", region.to_owned()),
@@ -52,8 +74,35 @@ impl TableAnswers {
         if let Some(endpoint) = s3_endpoint {
             config.insert("s3.endpoint", endpoint.to_owned());
         }
-        let config_json = serde_json::json!(config).to_string();
-        Self { config, config_json, cache: ByteCache::new(bytes_max) }
+        let mut answers =
+            Self { config, planning, config_json: String::new(), cache: ByteCache::new(bytes_max) };
+        answers.config_json = serde_json::json!(answers.defaults()).to_string();
+        answers
+    }
+
+    /// What a client is told before it loads a table.
+    pub(crate) fn defaults(&self) -> BTreeMap<&'static str, String> {
+        self.config_with(self.planning.told())
+    }
+
+    /// What a client is told of one table, whose own word on who plans its scans comes first.
+    pub(crate) fn config_of(&self, metadata: &TableMetadata) -> BTreeMap<&'static str, String> {
+        let named = metadata.properties().get(SCAN_PLANNING_MODE).map(|mode| mode.to_ascii_lowercase());
+        match named.as_deref() {
+            Some("server") => self.config_with(Some("server")),
+            Some("client") => self.config_with(Some("client")),
+            Some(_) | None => self.defaults(),
+        }
+    }
+
+    fn config_with(&self, mode: Option<&str>) -> BTreeMap<&'static str, String> {
+        let mut config = self.config.clone();
+        config.extend(mode.map(|mode| (SCAN_PLANNING_MODE, mode.to_owned())));
+        config
+    }
+
+    fn config_json_of(&self, metadata: &TableMetadata) -> String {
+        serde_json::json!(self.config_of(metadata)).to_string()
     }
 
     pub(crate) fn client_config(&self) -> &BTreeMap<&'static str, String> {
@@ -96,7 +145,7 @@ impl TableAnswers {
         mode: SnapshotMode,
         encoding: Encoding,
     ) -> Response {
-        let (named, config) = (location.clone(), self.config_json.clone());
+        let (named, config) = (location.clone(), self.config_json_of(&metadata));
         let in_place = metadata.snapshots().len() <= IN_PLACE_SNAPSHOTS_MAX;
         let write = move || write(&named, &metadata, mode, encoding, &config);
         let (plain, gzip) = if in_place { write() } else { blocking(write).await };
@@ -117,10 +166,12 @@ impl TableAnswers {
         delegated: Delegated,
     ) -> Response {
         let key = (location.clone(), mode, Encoding::Plain);
+        let config = self.config_json_of(&metadata);
+        let end_bytes = config_member(&config).len();
         let shared = match self.cache.get(&key) {
             Some(kept) => kept,
             None => {
-                let (named, config) = (location.clone(), self.config_json.clone());
+                let named = location.clone();
                 let in_place = metadata.snapshots().len() <= IN_PLACE_SNAPSHOTS_MAX;
                 let write = move || write(&named, &metadata, mode, Encoding::Plain, &config).0;
                 let plain = if in_place { write() } else { blocking(write).await };
@@ -128,7 +179,7 @@ impl TableAnswers {
                 plain
             }
         };
-        let end = shared.len() - config_member(&self.config_json).len();
+        let end = shared.len() - end_bytes;
         let plain = [&shared[..end], b",", delegated.members.as_bytes(), b"}"].concat();
         let bytes: Bytes = if encoding == Encoding::Gzip && plain.len() >= GZIP_BYTES_MIN {
             blocking(move || compress(&plain)).await
@@ -151,9 +202,10 @@ impl TableAnswers {
 
     /// The answer of a staged create: no metadata location, no ETag, kept nowhere.
     pub(crate) fn staged(&self, metadata: &TableMetadata, delegated: Option<Delegated>) -> Response {
-        let shared = body(None, &metadata.to_json(), &self.config_json);
+        let config = self.config_json_of(metadata);
+        let shared = body(None, &metadata.to_json(), &config);
         let Some(delegated) = delegated else { return json_response(shared) };
-        let end = shared.len() - config_member(&self.config_json).len();
+        let end = shared.len() - config_member(&config).len();
         let plain = [&shared[..end], b",", delegated.members.as_bytes(), b"}"].concat();
         let mut response = json_response(plain.into());
         for_one_caller(&mut response);
@@ -297,8 +349,8 @@ mod tests {
 
     #[test]
     fn an_etag_names_location_mode_and_config() {
-        let one = TableAnswers::new("us-east-1", None, 0);
-        let other = TableAnswers::new("us-east-1", Some("http://127.0.0.1:9000"), 0);
+        let one = TableAnswers::new("us-east-1", None, ScanPlanning::Client, 0);
+        let other = TableAnswers::new("us-east-1", Some("http://127.0.0.1:9000"), ScanPlanning::Client, 0);
         let tags = [
             one.etag("s3://a/1", SnapshotMode::All),
             one.etag("s3://a/1", SnapshotMode::Refs),

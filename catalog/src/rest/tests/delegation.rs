@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tarn_openapi::access::{Action, Ask, Authorize, Denied, Prefix, PrefixAccess, Principal, Resource};
 use tarn_openapi::vend::{Credentials, SignOrder, Vend, VendError};
 
-use super::super::{RestFront, router};
+use super::super::{RestFront, ScanPlanning, router};
 use super::{Answer, Server, create_request, error};
 
 const T1: &str = "/v1/main/namespaces/sales/tables/t1";
@@ -88,6 +88,7 @@ async fn server() -> (Server, Arc<Teller>) {
         default_warehouse: Some("main".into()),
         region: "us-east-1".into(),
         s3_endpoint: Some("http://127.0.0.1:9000".into()),
+        scan_planning: ScanPlanning::Client,
     });
     let server = Server { router, catalog, warehouses };
     let create = with_location("t1", "s3://main/sales/t1");

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use tarn_openapi::access::{Action, Ask, Authorize, Denied, Principal};
 use tower::ServiceExt as _;
 
-use super::{RestFront, router};
+use super::{RestFront, ScanPlanning, router};
 use crate::Catalog;
 use crate::testing::MemoryWarehouses;
 
@@ -80,6 +80,7 @@ async fn server() -> Server {
         default_warehouse: Some("main".into()),
         region: "us-east-1".into(),
         s3_endpoint: Some("http://127.0.0.1:9000".into()),
+        scan_planning: ScanPlanning::Client,
     });
     Server { router, catalog, warehouses }
 }

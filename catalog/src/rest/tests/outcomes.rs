@@ -17,7 +17,7 @@ use object_store::{
 use serde_json::json;
 
 use super::{Rules, Server, answer, append, error};
-use crate::rest::{RestFront, router};
+use crate::rest::{RestFront, ScanPlanning, router};
 use crate::testing::{MemoryWarehouses, catalog_over, settings};
 
 /// How puts below `log/` end.
@@ -112,6 +112,7 @@ async fn server(mood: Mood) -> (Server, Arc<AtomicBool>) {
         default_warehouse: None,
         region: "us-east-1".into(),
         s3_endpoint: None,
+        scan_planning: ScanPlanning::Client,
     });
     let server = Server { router, catalog, warehouses };
     server.create_table("orders").await;

@@ -177,3 +177,38 @@ async fn who_may_not_read_the_table_may_not_plan() {
         assert_eq!(kind(&answer), (401, "NotAuthorizedException"), "{method} {path}");
     }
 }
+
+#[tokio::test]
+async fn a_table_tells_who_plans_its_scans_only_when_its_property_does() {
+    let server = server().await;
+    let table = "/v1/main/namespaces/sales/tables/t";
+    let mode = |answer: super::Answer| answer.body["config"]["scan-planning-mode"].clone();
+    server.create_table("t").await;
+    assert_eq!(mode(server.get(table).await), Value::Null);
+    for (said, told) in [("server", json!("server")), ("CLIENT", json!("client")), ("both", Value::Null)] {
+        let update = json!({"action": "set-properties", "updates": {"scan-planning-mode": said}});
+        let committed = server.post(table, json!({"requirements": [], "updates": [update]})).await;
+        assert_eq!((mode(committed), mode(server.get(table).await)), (told.clone(), told), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_plans_says_so_to_clients_and_a_table_may_say_otherwise() {
+    let mut server = server().await;
+    server.router = super::super::router(super::super::RestFront {
+        catalog: server.catalog.clone(),
+        authorize: std::sync::Arc::new(super::Rules),
+        vend: None,
+        uri: None,
+        default_warehouse: Some("main".into()),
+        region: "us-east-1".into(),
+        s3_endpoint: None,
+        scan_planning: super::super::ScanPlanning::Server,
+    });
+    let table = "/v1/main/namespaces/sales/tables/t";
+    assert_eq!(server.get("/v1/config").await.body["defaults"]["scan-planning-mode"], "server");
+    assert_eq!(server.create_table("t").await["config"]["scan-planning-mode"], "server");
+    let update = json!({"action": "set-properties", "updates": {"scan-planning-mode": "client"}});
+    server.post(table, json!({"requirements": [], "updates": [update]})).await;
+    assert_eq!(server.get(table).await.body["config"]["scan-planning-mode"], "client");
+}
