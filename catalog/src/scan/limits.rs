@@ -11,6 +11,8 @@ pub(crate) struct Limits {
     pub(crate) inline_manifest_bytes_max: u64,
     /// Files of one plan task.
     pub(crate) task_files_max: u32,
+    /// About how long one answer may be; each file repeats its residual.
+    pub(crate) answer_bytes_max: usize,
     /// Manifests of one plan task.
     pub(crate) task_manifests_max: u32,
     /// Plan tasks of one plan.
@@ -51,6 +53,7 @@ impl Default for Limits {
             inline_files_max: 2_000,
             inline_manifest_bytes_max: 16 << 20,
             task_files_max: 5_000,
+            answer_bytes_max: 32 << 20,
             task_manifests_max: 256,
             tasks_max: 100_000,
             snapshots_max: 10_000,

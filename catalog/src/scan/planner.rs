@@ -48,6 +48,8 @@ pub(crate) struct Page {
     pub(crate) tasks: Vec<FileTask>,
     /// What did not fit.
     pub(crate) rest: Vec<TaskRange>,
+    /// About how long the answer is.
+    bytes: usize,
 }
 
 /// A data file to read.
@@ -250,7 +252,7 @@ impl Planner {
 
 impl Page {
     fn is_full(&self, limits: &Limits) -> bool {
-        self.tasks.len() >= limits.task_files_max as usize
+        self.tasks.len() >= limits.task_files_max as usize || self.bytes >= limits.answer_bytes_max
     }
 }
 
@@ -318,6 +320,7 @@ impl Files<'_> {
                 Some(_) | None => Arc::new(group(spec, entry, &places)?),
             };
             if group.residual != Expr::False && file_may_match(&group.residual, &entry.file) {
+                page.bytes += self.scan.answer_bytes(&entry.file);
                 page.tasks.push(self.task(&page.deletes, at as usize, entry, &group));
             }
             last = Some((entry, group));

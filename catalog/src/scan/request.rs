@@ -6,11 +6,16 @@ use std::sync::Arc;
 use super::bind::{Case, Columns};
 use super::error::PlanError;
 use super::filter::{Expr, Predicate};
-use super::manifest::{Entry, ManifestContent, ManifestFile, Status};
+use super::limits::Limits;
+use super::manifest::{ContentFile, Entry, ManifestContent, ManifestFile, Status};
 use super::partition::SpecScan;
 use super::project::SpecFilter;
+use super::write::to_json;
 use crate::metadata::types::PrimitiveType;
 use crate::metadata::{Schema, Snapshot, TableMetadata};
+
+/// What a file takes in an answer beside its path, its residual and its metrics, in bytes.
+const FILE_BYTES: usize = 512;
 
 /// What a client asks for.
 #[derive(Debug)]
@@ -55,6 +60,8 @@ pub(crate) struct Scan {
     pub(crate) specs: HashMap<i32, Arc<SpecScan>>,
     /// The ids of the fields whose metrics are answered.
     pub(crate) stats: BTreeSet<i32>,
+    /// The length of the longest residual there can be.
+    pub(crate) residual_bytes: usize,
 }
 
 /// A snapshot that is scanned.
@@ -109,7 +116,21 @@ impl Scan {
             sources,
             specs: metadata.specs().iter().map(spec).collect(),
             stats,
+            residual_bytes: to_json(&filter).to_string().len(),
         })
+    }
+
+    /// Files of one plan task: a long filter makes them fewer.
+    pub(crate) fn task_files_max(&self, limits: &Limits) -> u32 {
+        let fit = limits.answer_bytes_max / (FILE_BYTES + self.residual_bytes);
+        u32::try_from(fit).unwrap_or(u32::MAX).clamp(1, limits.task_files_max)
+    }
+
+    /// About what a file takes in an answer.
+    pub(crate) fn answer_bytes(&self, file: &ContentFile) -> usize {
+        // As hexadecimal, with their keys.
+        let metrics = if self.stats.is_empty() { 0 } else { 3 * file.heap_bytes() };
+        FILE_BYTES + self.residual_bytes + file.path.len() + metrics
     }
 
     pub(crate) fn spec(&self, manifest: &ManifestFile) -> Result<&Arc<SpecScan>, PlanError> {

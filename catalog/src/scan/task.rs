@@ -85,6 +85,7 @@ impl Splitter {
         list: &[ManifestFile],
         limits: &Limits,
     ) -> Result<(), PlanError> {
+        let limits = &Limits { task_files_max: scan.task_files_max(limits), ..limits.clone() };
         let first = self.ranges.len();
         for (manifest, place) in list.iter().zip(0_u32..) {
             if !scan.wants(source, manifest)? {

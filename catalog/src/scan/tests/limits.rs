@@ -37,6 +37,7 @@ fn scan() -> Scan {
         sources: vec![source()],
         specs: [(0, Arc::new(crate::scan::partition::SpecScan::new(&spec, filter, &|_| None)))].into(),
         stats: std::collections::BTreeSet::new(),
+        residual_bytes: 4,
     }
 }
 

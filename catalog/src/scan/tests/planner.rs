@@ -353,3 +353,34 @@ async fn a_plan_is_found_under_its_table_only_and_until_it_is_cancelled() {
     assert!(matches!(planner.task("t", &task, now).await.err(), Some(PlanError::NoSuchTask(_))));
     assert!(matches!(planner.cancel("t", &id, now), Err(PlanError::NoSuchPlan(_))));
 }
+
+/// Each file's answer repeats the filter: without a limit, a filter of megabytes made answers of gigabytes.
+#[tokio::test]
+async fn a_long_filter_makes_answers_of_fewer_files() {
+    let mut table = Table::new();
+    let files: Vec<_> = (0..30).map(|n| (data(&format!("f{n}"), n), None)).collect();
+    let (manifest, _) = table.lake.manifest(ManifestContentType::Data, 0, 1, &files).await;
+    table.snapshot(1, vec![manifest]).await;
+    let ids: Vec<i64> = (0..5_000).collect();
+    let filter = json!({"type": "in", "term": "id", "values": ids});
+    let now = Instant::now();
+    for inline_files_max in [0, 1_000] {
+        let planner =
+            table.planner(Limits { answer_bytes_max: 100_000, inline_files_max, ..Limits::default() });
+        let scan = table.scan(SnapshotRange::Current, filter.clone()).unwrap();
+        let planned = planner.begin(scan, 0, now).await.unwrap();
+        let id = |range| crate::scan::TaskId { plan: planned.id, range }.to_string();
+        let mut found = names(&planned.page);
+        let mut queue: std::collections::VecDeque<_> = planned.page.rest.into_iter().map(id).collect();
+        while let Some(task) = queue.pop_front() {
+            let page = planner.task("t", &task, now).await.unwrap().page;
+            assert!(page.tasks.len() <= 5, "{}", page.tasks.len());
+            found.extend(names(&page));
+            queue.extend(page.rest.into_iter().map(id));
+        }
+        found.sort();
+        let mut expected: Vec<String> = (0..30).map(|n| format!("f{n}")).collect();
+        expected.sort();
+        assert_eq!(found, expected);
+    }
+}
