@@ -26,7 +26,7 @@ use object_store::{
 use self::convert::{attributes_from, attributes_to, body, meta, name, put_result, read_error, write_error};
 use crate::core::ObjectCore;
 use crate::name::BucketName;
-use crate::types::{CopyOptions, ETag, GetRange as CoreRange, PutIf, PutOptions};
+use crate::types::{CopyOptions, ETag, GetRange as CoreRange, PutIf, PutOptions, Tagging};
 
 /// How many objects are deleted at once.
 const DELETES_AT_ONCE: usize = 16;
@@ -79,6 +79,7 @@ impl ObjectStore for CoreStore {
             attributes: attributes_from(&opts.attributes)?,
             size: Some(payload.content_length() as u64),
             content_md5: None,
+            tagging: Tagging::Version,
         };
         let written = self.core.put(&name(&self.bucket, location)?, body(payload), options).await;
         written.map(put_result).map_err(|error| write_error(error, location, &when))

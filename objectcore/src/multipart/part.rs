@@ -8,7 +8,7 @@ use crate::core::{ObjectCore, Set, now};
 use crate::memory::write_bytes;
 use crate::name::ObjectName;
 use crate::object::publish::Refused;
-use crate::object::receive::{Content, Terms, receive};
+use crate::object::receive::{Content, Hashing, Terms, receive};
 use crate::object::value::{Extent, Stored};
 use crate::object::{key, value};
 use crate::set::{CommitError, Draft, Expect, Op, Space};
@@ -35,6 +35,7 @@ impl ObjectCore {
             bytes_max: self.inner.settings.body_bytes_max,
             size: options.size,
             md5: options.content_md5,
+            hashing: Hashing::Md5,
         };
         let coding = set.log.coding();
         let share = self.admit(write_bytes(&coding, terms.size, terms.inline_bytes_max)).await?;

@@ -35,7 +35,7 @@ impl ObjectCore {
             when: options.when,
             attributes: options.attributes.unwrap_or(source.info.attributes),
             size: Some(source.info.size),
-            content_md5: None,
+            ..PutOptions::default()
         };
         let (body, failed) = body_of(source.chunks, algorithm);
         match core.put(to, body, put).await {

@@ -226,7 +226,7 @@ fn resolve(object: &Object, range: Option<GetRange>) -> Result<Range<u64>, ReadE
 
 fn part(object: &Object, number: u16) -> Option<Range<u64>> {
     match object.head.tag {
-        Tag::Md5(_) => (number == 1).then_some(0..object.head.size),
+        Tag::Md5(_) | Tag::Version(_) => (number == 1).then_some(0..object.head.size),
         Tag::Parts(..) => {
             let mut start = 0;
             for extent in object.tail.files() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::key;
 use super::publish::Durable;
-use super::receive::{Content, Terms, receive};
+use super::receive::{Content, Hashing, Terms, receive};
 use super::value::{Head, Object, Tag, Tail};
 use crate::bucket::BucketState;
 use crate::core::{ObjectCore, Set, now};
@@ -12,7 +12,7 @@ use crate::erasure::layout::BlobId;
 use crate::memory::write_bytes;
 use crate::name::ObjectName;
 use crate::set::{Draft, Op, Space};
-use crate::types::{Attributes, Body, PutIf, PutOptions, WriteError, Written};
+use crate::types::{Attributes, Body, PutIf, PutOptions, Tagging, WriteError, Written};
 
 impl ObjectCore {
     /// Puts an object. It is durable when this returns.
@@ -26,15 +26,19 @@ impl ObjectCore {
             bytes_max: self.inner.settings.body_bytes_max,
             size: options.size,
             md5: options.content_md5,
+            hashing: match (options.tagging, options.content_md5) {
+                (Tagging::Md5, _) | (Tagging::Version, Some(_)) => Hashing::Md5,
+                (Tagging::Version, None) => Hashing::None,
+            },
         };
         let coding = set.log.coding();
         let share = self.admit(write_bytes(&coding, terms.size, terms.inline_bytes_max)).await?;
         let content = receive(&set, body, &terms).await?;
         let (core, at) = (self.clone(), at.clone());
-        let PutOptions { when, attributes, .. } = options;
+        let PutOptions { when, attributes, tagging, .. } = options;
         self.to_the_end(async move {
             let _held = share;
-            core.publish(set, bucket, at, content, (when, attributes)).await
+            core.publish(set, bucket, at, content, (when, attributes, tagging)).await
         })
         .await?
     }
@@ -56,7 +60,7 @@ impl ObjectCore {
         bucket: Arc<BucketState>,
         at: ObjectName,
         content: Content,
-        (when, attributes): (PutIf, Attributes),
+        (when, attributes, tagging): (PutIf, Attributes, Tagging),
     ) -> Result<Written, WriteError> {
         let Durable { stored, inline, short } = self.make_durable(&set, content.kept, 0).await?;
         let version = BlobId::random();
@@ -64,7 +68,10 @@ impl ObjectCore {
             head: Head {
                 size: content.size,
                 modified: now(),
-                tag: Tag::Md5(content.md5),
+                tag: match tagging {
+                    Tagging::Md5 => Tag::Md5(content.md5),
+                    Tagging::Version => Tag::Version(version.0),
+                },
                 checksum: content.checksum,
             },
             tail: Tail { version, stored, attributes },

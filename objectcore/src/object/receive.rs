@@ -22,6 +22,7 @@ use crate::types::{Body, BodyError, Checksum, StorageError, WriteError};
 /// What a body became.
 pub(crate) struct Content {
     pub(crate) size: u64,
+    /// Zeros where none was asked for.
     pub(crate) md5: [u8; 16],
     pub(crate) checksum: Option<Checksum>,
     pub(crate) kept: Kept,
@@ -44,6 +45,14 @@ pub(crate) struct Terms {
     pub(crate) bytes_max: u64,
     pub(crate) size: Option<u64>,
     pub(crate) md5: Option<[u8; 16]>,
+    pub(crate) hashing: Hashing,
+}
+
+/// Whether a body's MD5 is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hashing {
+    Md5,
+    None,
 }
 
 /// Takes `body` in.
@@ -95,6 +104,7 @@ struct Intake<'a> {
     set: &'a Arc<Set>,
     head: Vec<u8>,
     head_bytes_max: usize,
+    hashing: Hashing,
     large: Option<Pipeline>,
 }
 
@@ -105,7 +115,8 @@ impl<'a> Intake<'a> {
         let room = terms.inline_bytes_max.unwrap_or(0).min(stripe_bytes);
         let announced = terms.size.map_or(0, |size| usize::try_from(size).unwrap_or(usize::MAX));
         let head_bytes_max = if announced > room { 0 } else { room };
-        Self { set, head: Vec::with_capacity(announced.min(head_bytes_max)), head_bytes_max, large: None }
+        let head = Vec::with_capacity(announced.min(head_bytes_max));
+        Self { set, head, head_bytes_max, hashing: terms.hashing, large: None }
     }
 
     async fn push(&mut self, chunk: &[u8]) -> Result<(), StorageError> {
@@ -116,7 +127,7 @@ impl<'a> Intake<'a> {
             self.head.extend_from_slice(chunk);
             return Ok(());
         }
-        let large = self.large.insert(Pipeline::new(self.set));
+        let large = self.large.insert(Pipeline::new(self.set, self.hashing));
         large.push(&std::mem::take(&mut self.head)).await?;
         large.push(chunk).await
     }
@@ -127,13 +138,16 @@ impl<'a> Intake<'a> {
                 let (md5, writer) = large.finish().await?;
                 Ok((md5, Kept::Files(writer)))
             }
-            None => Ok(keep_inline(self.set, self.head)),
+            None => Ok(keep_inline(self.set, self.head, self.hashing)),
         }
     }
 }
 
-fn keep_inline(set: &Set, bytes: Vec<u8>) -> ([u8; 16], Kept) {
-    let md5: [u8; 16] = Md5::digest(&bytes).into();
+fn keep_inline(set: &Set, bytes: Vec<u8>, hashing: Hashing) -> ([u8; 16], Kept) {
+    let md5 = match hashing {
+        Hashing::Md5 => Md5::digest(&bytes).into(),
+        Hashing::None => [0; 16],
+    };
     if bytes.is_empty() {
         return (md5, Kept::Empty);
     }
@@ -157,11 +171,11 @@ struct Pipeline {
 enum State {
     Idle {
         writer: BlobWriter,
-        md5: Md5,
+        md5: Option<Md5>,
     },
     Busy {
         writing: JoinHandle<Result<BlobWriter, StorageError>>,
-        hashing: JoinHandle<Md5>,
+        hashing: Option<JoinHandle<Md5>>,
         spare: Arc<Vec<u8>>,
     },
     /// A stripe failed.
@@ -169,7 +183,7 @@ enum State {
 }
 
 impl Pipeline {
-    fn new(set: &Arc<Set>) -> Self {
+    fn new(set: &Arc<Set>, hashing: Hashing) -> Self {
         let writer = BlobWriter::new(Arc::clone(set), BlobId::random());
         let coding = *writer.coding();
         let stripe_bytes = coding.stripe_bytes as usize;
@@ -178,7 +192,7 @@ impl Pipeline {
             stripe: Vec::with_capacity(room),
             stripe_bytes,
             coding,
-            state: State::Idle { writer, md5: Md5::new() },
+            state: State::Idle { writer, md5: (hashing == Hashing::Md5).then(Md5::new) },
         }
     }
 
@@ -196,28 +210,33 @@ impl Pipeline {
 
     /// Hands the filled stripe on, once the one before it is done.
     async fn send(&mut self) -> Result<(), StorageError> {
-        let (writer, mut md5, spare) = self.settle().await?;
+        let (writer, md5, spare) = self.settle().await?;
         let bytes = self.stripe.len();
         let mut stripe = std::mem::replace(&mut self.stripe, spare);
         self.coding.pad(&mut stripe);
         let stripe = Arc::new(stripe);
-        let (to_write, to_hash) = (Arc::clone(&stripe), Arc::clone(&stripe));
-        let hashing = tokio::task::spawn_blocking(move || {
-            md5.update(&to_hash[..bytes]);
-            md5
+        let hashing = md5.map(|mut md5| {
+            let to_hash = Arc::clone(&stripe);
+            tokio::task::spawn_blocking(move || {
+                md5.update(&to_hash[..bytes]);
+                md5
+            })
         });
-        let writing = tokio::spawn(writer.write_stripe(bytes, to_write));
+        let writing = tokio::spawn(writer.write_stripe(bytes, Arc::clone(&stripe)));
         self.state = State::Busy { writing, hashing, spare: stripe };
         Ok(())
     }
 
     /// Waits for the stripe under way; returns its buffer, empty, for the next.
-    async fn settle(&mut self) -> Result<(BlobWriter, Md5, Vec<u8>), StorageError> {
+    async fn settle(&mut self) -> Result<(BlobWriter, Option<Md5>, Vec<u8>), StorageError> {
         match std::mem::replace(&mut self.state, State::Failed) {
             State::Idle { writer, md5 } => Ok((writer, md5, Vec::with_capacity(self.stripe.capacity()))),
             State::Busy { writing, hashing, spare } => {
                 let writer = writing.await.map_err(|_| StorageError::Closing)??;
-                let md5 = hashing.await.map_err(|_| StorageError::Closing)?;
+                let md5 = match hashing {
+                    Some(hashing) => Some(hashing.await.map_err(|_| StorageError::Closing)?),
+                    None => None,
+                };
                 let mut spare = Arc::try_unwrap(spare).unwrap_or_default();
                 spare.clear();
                 Ok((writer, md5, spare))
@@ -231,6 +250,6 @@ impl Pipeline {
             self.send().await?;
         }
         let (writer, md5, _) = self.settle().await?;
-        Ok((md5.finalize().into(), writer))
+        Ok((md5.map_or([0; 16], |md5| md5.finalize().into()), writer))
     }
 }

@@ -3,7 +3,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::testing::{KIB, MIB, SIZES, at, body, bucket, bytes, core, get, md5, put, put_when, read};
 use crate::types::{
     Attributes, Body, BodyError, BucketError, Checksum, ChecksumAlgorithm, ChecksumKind, CopyOptions, ETag,
-    GetRange, ListOptions, PutIf, PutOptions, ReadError, WriteError,
+    GetRange, ListOptions, PutIf, PutOptions, ReadError, Tagging, WriteError,
 };
 
 #[tokio::test]
@@ -162,6 +162,29 @@ async fn a_body_that_is_not_as_announced_leaves_nothing() {
     for set in core.inner.sets.iter() {
         assert!(set.log.slots().iter().all(|slot| slot.list_shards().unwrap().is_empty()));
     }
+}
+
+#[tokio::test]
+async fn an_object_tagged_by_its_version_is_whole_has_a_new_tag_each_time_and_meets_conditions_by_it() {
+    let core = core(4).await;
+    let at = at("key");
+    let by_version = |when| PutOptions { when, tagging: Tagging::Version, ..PutOptions::default() };
+    for size in [0, 100, 300 * KIB, 3 * MIB] {
+        let content = bytes(size, 1);
+        let first = core.put(&at, body(&content), by_version(PutIf::Always)).await.unwrap();
+        assert!(first.etag.0.ends_with("-1"), "{}", first.etag.0);
+        assert_eq!(get(&core, "key").await.unwrap(), content);
+        let part = core.get(&at, Some(GetRange::Part(1))).await.unwrap();
+        assert_eq!((part.range, part.info.parts.len()), (0..size as u64, 0));
+        let again =
+            core.put(&at, body(&content), by_version(PutIf::Match(first.etag.clone()))).await.unwrap();
+        assert_ne!(again.etag, first.etag);
+        let stale = core.put(&at, body(&content), by_version(PutIf::Match(first.etag))).await;
+        assert!(matches!(stale, Err(WriteError::Precondition { exists: true })));
+    }
+    let wrong = PutOptions { content_md5: Some([0; 16]), ..by_version(PutIf::Always) };
+    let wrong = core.put(&at, body(&bytes(100, 1)), wrong).await;
+    assert!(matches!(wrong, Err(WriteError::Body(BodyError::Mismatch(_)))));
 }
 
 #[tokio::test]

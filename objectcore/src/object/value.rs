@@ -46,6 +46,8 @@ pub(crate) enum Tag {
     Md5([u8; 16]),
     /// The MD5 of the parts' MD5s, and how many parts there are.
     Parts([u8; 16], u16),
+    /// The version's id, of an object put whole.
+    Version([u8; 16]),
 }
 
 /// The rest of an object's value.
@@ -112,6 +114,7 @@ impl Tag {
         match self {
             Self::Md5(md5) => ETag(hex::encode(md5)),
             Self::Parts(md5, parts) => ETag(format!("{}-{parts}", hex::encode(md5))),
+            Self::Version(id) => ETag(format!("{}-1", hex::encode(id))),
         }
     }
 }
@@ -152,7 +155,9 @@ impl Object {
                     checksum: extent.checksum.clone(),
                 })
                 .collect(),
-            (Tag::Md5(_), _) | (Tag::Parts(..), Stored::Empty | Stored::Inline(_)) => Vec::new(),
+            (Tag::Md5(_) | Tag::Version(_), _) | (Tag::Parts(..), Stored::Empty | Stored::Inline(_)) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -246,6 +251,12 @@ mod tests {
             "01bc0580d095ffbc310109090909090909090909090909090909020101000401020304040404040404040404\
              0404040404040402010503030303030303030303030303030303bc05010202808040808004000103612f62000000000000"
         );
+    }
+
+    #[test]
+    fn a_tag_of_a_version_has_its_own_number_and_is_no_md5_to_clients() {
+        assert_eq!(postcard::to_allocvec(&Tag::Version([7; 16])).unwrap()[..2], [2, 7]);
+        assert_eq!(Tag::Version([7; 16]).text(), ETag(format!("{}-1", "07".repeat(16))));
     }
 
     #[test]

@@ -175,12 +175,30 @@ pub struct PutOptions {
     pub size: Option<u64>,
     /// The MD5 the client sent (`Content-MD5`). Another one is refused.
     pub content_md5: Option<[u8; 16]>,
+    /// What its entity tag is made of.
+    pub tagging: Tagging,
 }
 
 impl Default for PutOptions {
     fn default() -> Self {
-        Self { when: PutIf::Always, attributes: Attributes::default(), size: None, content_md5: None }
+        Self {
+            when: PutIf::Always,
+            attributes: Attributes::default(),
+            size: None,
+            content_md5: None,
+            tagging: Tagging::Md5,
+        }
     }
+}
+
+/// What the entity tag of an object that is put whole is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tagging {
+    /// The MD5 of its bytes: what clients of S3 expect who compare it with their own.
+    Md5,
+    /// Its version. The tag ends in `-1` like that of an upload of one part, which tells clients that it is no
+    /// MD5. MD5 costs more than all else of a small put.
+    Version,
 }
 
 /// What a put made.

@@ -23,6 +23,7 @@ pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName, body: Body) -> Res
         attributes: attributes::parse(headers)?,
         size: Some(body::announced_size(headers)?),
         content_md5: checksum::content_md5(headers)?,
+        ..PutOptions::default()
     };
     let claim = Claim::parse(headers)?;
     let keep = claim.algorithm().unwrap_or(checksum::DEFAULT);
