@@ -35,6 +35,7 @@ struct Inner {
     files: Arc<MetadataFiles>,
     warehouses: Arc<dyn WarehouseStores>,
     reply_lifetime: Duration,
+    keep_dropped: Duration,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Work that answers nobody. It stops with the catalog and goes on when it is opened again.
     background: Mutex<JoinSet<()>>,
@@ -86,6 +87,7 @@ impl Catalog {
     ) -> Result<Self, OpenError> {
         let catalog = Self::open_with(log_store, root, warehouses, settings, Box::new(System)).await?;
         catalog.start_purging().await;
+        catalog.start_expiring().await;
         Ok(catalog)
     }
 
@@ -115,7 +117,7 @@ impl Catalog {
         let published = Arc::new(Published::new(state.clone(), log.tail().seq));
         let (queue, receiver) = Queue::new(settings.queue_requests_max, settings.retry_after);
         let size_bytes = recovered.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.body.len());
-        let reply_lifetime = settings.reply_lifetime;
+        let (reply_lifetime, keep_dropped) = (settings.reply_lifetime, settings.keep_dropped);
         let mut checkpoints = Checkpoints::new(trimmer, (records, bytes), size_bytes, &settings);
         checkpoints.replayed(began.elapsed(), &state, log.tail());
         let writer = Writer::new(Parts {
@@ -135,6 +137,7 @@ impl Catalog {
                 files,
                 warehouses,
                 reply_lifetime,
+                keep_dropped,
                 writer,
                 background: Mutex::default(),
             }),
@@ -223,6 +226,11 @@ impl Catalog {
     /// How long answers are kept for idempotency keys.
     pub fn reply_lifetime(&self) -> Duration {
         self.inner.reply_lifetime
+    }
+
+    /// How long a dropped table is kept where neither it nor its warehouse says, in milliseconds.
+    pub fn keep_dropped_ms(&self) -> i64 {
+        i64::try_from(self.inner.keep_dropped.as_millis()).unwrap_or(i64::MAX)
     }
 
     /// The table as it is now; `None` when there is none of this name.

@@ -74,6 +74,19 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// Whether trying again gives the same.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            LoadError::Location { .. }
+            | LoadError::Missing { .. }
+            | LoadError::TooLarge { .. }
+            | LoadError::Invalid { .. } => true,
+            LoadError::Store { .. } => false,
+        }
+    }
+}
+
 /// A metadata file could not be written. Nothing refers to it.
 #[derive(Debug, thiserror::Error)]
 #[error("metadata file {location} could not be written")]

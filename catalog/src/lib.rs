@@ -4,6 +4,7 @@ mod cache;
 mod catalog;
 mod commit;
 mod documents;
+mod expiry;
 mod files;
 mod log;
 pub mod metadata;

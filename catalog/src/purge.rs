@@ -23,7 +23,7 @@ use crate::Catalog;
 use crate::commit::CommitError;
 use crate::files::{LoadError, split};
 use crate::metadata::TableMetadata;
-use crate::state::{Expect, PURGE_KIND, PurgeOrder};
+use crate::state::{But, Expect, PURGE_KIND, PurgeOrder};
 
 /// A purge that failed is tried again after so long; twice as long each time, up to an hour.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -108,7 +108,7 @@ async fn finished(catalog: &Catalog, id: &str, order: Option<PurgeOrder>) -> boo
 async fn purge(catalog: &Catalog, id: &str, order: &PurgeOrder) -> Result<u64, PurgeError> {
     let mut files = 0;
     // Versions before purges were state noted the purge before the drop: the table may still be there.
-    if !catalog.snapshot().is_in_use(order, None) {
+    if !catalog.snapshot().is_in_use(order, But::Nothing) {
         let store = catalog.warehouses().store(&order.warehouse);
         let doomed = if order.location.ends_with(&order.uuid.to_string()) {
             everything(&store, order).await?

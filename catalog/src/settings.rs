@@ -31,6 +31,9 @@ pub struct Settings {
     /// How long answers are kept for idempotency keys. Half an hour outlasts the retries of every client known, and
     /// an outage an operator ends; it is also what the specification shows.
     pub reply_lifetime: Duration,
+    /// How long a dropped table is kept and can be brought back, where neither it nor its warehouse says otherwise.
+    /// A week outlasts a weekend and a holiday after the drop of a table that only a weekly job reads.
+    pub keep_dropped: Duration,
     /// A checkpoint is written after so many log records; a large state is written less often ...
     pub checkpoint_records: u64,
     /// ... or after so many bytes of them, but not fewer than the last checkpoint has.
@@ -52,6 +55,7 @@ impl Default for Settings {
             append_backoff: Duration::from_millis(20),
             retry_after: Duration::from_secs(1),
             reply_lifetime: Duration::from_secs(30 * 60),
+            keep_dropped: Duration::from_secs(7 * 24 * 3600),
             checkpoint_records: 1000,
             checkpoint_bytes: 16 << 20,
         }

@@ -71,12 +71,13 @@ impl Sources for Counting {
     }
 }
 
-/// Checkpoints often, and one try of an append.
+/// Checkpoints often, one try of an append, and dropped tables are not kept.
 pub(crate) fn settings() -> Settings {
     Settings {
         checkpoint_records: 8,
         append_deadline: Duration::ZERO,
         append_backoff: Duration::ZERO,
+        keep_dropped: Duration::ZERO,
         ..Settings::default()
     }
 }

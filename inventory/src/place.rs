@@ -3,7 +3,7 @@
 use tarn_catalog::metadata::TableMetadata;
 use tarn_catalog::state::{CatalogState, TableIdent};
 
-/// Another table lies at, in or around a table's place, so what lies there may be its own.
+/// Another table, which may be a dropped one, lies at, in or around a table's place, so what lies there may be its own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("table '{other}' lies at, in or around {place}")]
 pub struct Overlap {
@@ -44,13 +44,15 @@ impl Places {
         plain(location).is_some_and(|location| self.0.iter().any(|place| is_below(&location, place)))
     }
 
-    /// Another table or a view whose location touches one of the places.
+    /// Another table, a view or a dropped table that is kept, whose location touches one of the places.
     pub(crate) fn overlap(&self, state: &CatalogState, ident: &TableIdent) -> Option<Overlap> {
         let tables = state.all_tables().filter(|(other, _)| other != ident);
         let tables = tables.map(|(other, entry)| (other, [&entry.location, &entry.metadata_location]));
         let views = state.all_views();
         let views = views.map(|(other, entry)| (other, [&entry.location, &entry.metadata_location]));
-        tables.chain(views).find_map(|(other, theirs)| {
+        let dropped = state.dropped_tables(None).map(|dropped| (dropped.ident.clone(), &dropped.entry));
+        let dropped = dropped.map(|(other, entry)| (other, [&entry.location, &entry.metadata_location]));
+        tables.chain(views).chain(dropped).find_map(|(other, theirs)| {
             let place = theirs.into_iter().find_map(|location| self.touched_by(location))?;
             Some(Overlap { place: format!("s3://{place}"), other })
         })
@@ -79,7 +81,7 @@ fn is_below(location: &str, place: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tarn_catalog::state::{Change, Commit, Namespace, Properties, TablePut};
+    use tarn_catalog::state::{Change, Commit, Namespace, Properties, Purge, TablePut};
 
     use super::*;
 
@@ -129,6 +131,15 @@ mod tests {
             state.apply(&Commit { at: 0, changes });
             let found = places.overlap(&state, &ident("t1"));
             assert_eq!(found.map(|overlap| overlap.other), overlaps.then(|| ident("other")), "{location}");
+            // A dropped table that is kept lies there still.
+            let kept = Change::SetAside {
+                id: uuid::Uuid::from_u128(2),
+                ident: ident("other"),
+                until: 1,
+                purge: Purge::Files,
+            };
+            state.apply(&Commit { at: 0, changes: vec![kept] });
+            assert_eq!(places.overlap(&state, &ident("t1")).is_some(), overlaps, "{location}");
         }
     }
 }

@@ -175,6 +175,13 @@ actions! {
     AdminDeleteFunction = "admin:DeleteFunction",
     AdminGetFunction = "admin:GetFunction",
     AdminListFunctions = "admin:ListFunctions",
+    /// Drops that override protection, dropped tables, settings of warehouses.
+    AdminDropTable = "admin:DropTable",
+    AdminDropNamespace = "admin:DropNamespace",
+    AdminListDroppedTables = "admin:ListDroppedTables",
+    AdminUndropTable = "admin:UndropTable",
+    AdminRemoveDroppedTable = "admin:RemoveDroppedTable",
+    AdminUpdateWarehouse = "admin:UpdateWarehouse",
     // Temporary credentials.
     AssumeRole = "sts:AssumeRole",
     AssumeRoleWithWebIdentity = "sts:AssumeRoleWithWebIdentity",

@@ -104,8 +104,21 @@ fn key_error(error: &KeyError) -> (StatusCode, &'static str, String) {
 fn catalog_error(error: &CommitError) -> (StatusCode, &'static str, String) {
     let (status, code) = match error {
         CommitError::Conflict(
-            Conflict::NoSuchWarehouse(_) | Conflict::NoSuchNamespace(_) | Conflict::NoSuchFunction(_),
+            Conflict::NoSuchWarehouse(_)
+            | Conflict::NoSuchNamespace(_)
+            | Conflict::NoSuchFunction(_)
+            | Conflict::NoSuchTable(_)
+            | Conflict::NotDropped(_)
+            | Conflict::NoSuchDropped(_),
         ) => (StatusCode::NOT_FOUND, "NotFound"),
+        CommitError::Conflict(
+            Conflict::TableExists(_)
+            | Conflict::ViewExists(_)
+            | Conflict::PlaceTaken(_)
+            | Conflict::NamespaceNotEmpty(_)
+            | Conflict::TableProtected(_)
+            | Conflict::NamespaceProtected(_),
+        ) => (StatusCode::CONFLICT, "Conflict"),
         CommitError::Conflict(_) => (StatusCode::BAD_REQUEST, "InvalidRequest"),
         CommitError::Busy { .. } | CommitError::Fenced => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
         CommitError::Load(_) | CommitError::Write(_) | CommitError::Defect | CommitError::Unknown { .. } => {

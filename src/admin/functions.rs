@@ -20,7 +20,7 @@ use crate::server::Shared;
 /// Functions of a page when `page_size` is not given, and the most it may be.
 const PAGE_SIZE_MAX: usize = 1000;
 /// Between the levels of a namespace in a path, as in the catalog's routes.
-const SEPARATOR: char = '\u{1f}';
+pub(super) const SEPARATOR: char = '\u{1f}';
 
 /// What part of the list to answer.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -182,7 +182,7 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn ident((warehouse, namespace, name): (String, String, String)) -> Result<TableIdent, Failure> {
+pub(super) fn ident((warehouse, namespace, name): (String, String, String)) -> Result<TableIdent, Failure> {
     let levels = namespace.split(SEPARATOR).map(str::to_owned).collect();
     Namespace::new(levels)
         .and_then(|namespace| TableIdent::new(warehouse, namespace, name))

@@ -1,4 +1,4 @@
-//! The admin API, `/_admin/v1`: access keys, functions, maintenance of tables and the server's status.
+//! The admin API, `/_admin/v1`: access keys, functions, tables and their maintenance, the server's status.
 //!
 //! - A1: every route asks for the action it does (`access.rs`) before it does or tells anything.
 
@@ -9,12 +9,14 @@ mod keys;
 mod maintenance;
 mod openapi;
 mod status;
+mod tables;
+mod warehouses;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 
 pub(crate) use openapi::document;
 
@@ -44,6 +46,15 @@ pub(crate) fn router() -> Router<Arc<Program>> {
         )
         .route("/_admin/v1/maintenance/runs", get(maintenance::runs).post(maintenance::begin))
         .route("/_admin/v1/maintenance/runs/{id}", get(maintenance::run))
+        .route("/_admin/v1/tables/{warehouse}/{namespace}/{table}", delete(tables::drop))
+        .route("/_admin/v1/namespaces/{warehouse}/{namespace}", delete(tables::drop_namespace))
+        .route("/_admin/v1/dropped-tables", get(tables::list_dropped))
+        .route("/_admin/v1/dropped-tables/{id}", delete(tables::remove_dropped))
+        .route("/_admin/v1/dropped-tables/{id}/undrop", post(tables::undrop))
+        .route(
+            "/_admin/v1/warehouses/{warehouse}/properties",
+            get(warehouses::properties).post(warehouses::update),
+        )
         .route("/_admin/v1/status", get(status::show))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }

@@ -4,7 +4,7 @@
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
-use super::{functions, keys, maintenance, status};
+use super::{functions, keys, maintenance, status, tables, warehouses};
 use crate::identity::oauth::endpoint;
 use crate::server::{health, metrics};
 
@@ -25,6 +25,13 @@ use crate::server::{health, metrics};
         maintenance::begin,
         maintenance::runs,
         maintenance::run,
+        tables::drop,
+        tables::drop_namespace,
+        tables::list_dropped,
+        tables::remove_dropped,
+        tables::undrop,
+        warehouses::properties,
+        warehouses::update,
         status::show,
         endpoint::issue,
         health::ready,
@@ -50,6 +57,11 @@ mod tests {
             "/_admin/v1/maintenance/policy",
             "/_admin/v1/maintenance/runs/{id}",
             "/_admin/v1/status",
+            "/_admin/v1/tables/{warehouse}/{namespace}/{table}",
+            "/_admin/v1/dropped-tables/{id}/undrop",
+            "/_admin/v1/warehouses/{warehouse}/properties",
+            "/_iceberg/v1/{prefix}/dropped-tables",
+            "/_iceberg/v1/{prefix}/namespaces/{namespace}/tables/{table}/undrop",
             "/_iceberg/v1/{prefix}/namespaces/{namespace}/functions",
             "/_iceberg/v1/{prefix}/namespaces/{namespace}/views/{view}",
             "/_iceberg/v1/config",

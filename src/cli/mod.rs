@@ -32,7 +32,7 @@ enum Command {
     /// Administer a running server.
     #[command(subcommand)]
     Admin(admin::Command),
-    /// Look at the tables of a running server, and maintain them.
+    /// Look at the tables of a running server, change and maintain them.
     #[command(subcommand)]
     Table(table::Command),
     /// Show drives, sets, healing and logs of a running server.

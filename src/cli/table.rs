@@ -1,7 +1,10 @@
-//! `tarn table list|show|snapshots`, and what `maintain.rs` has.
+//! `tarn table ...`; what maintains tables is in `maintain.rs`.
+
+use serde_json::{Value, json};
 
 use super::{ClientFlags, Failure, block_on, maintain, print_json};
-use crate::client::tables;
+use crate::client::table_changes::{self, Protection};
+use crate::client::{ClientError, output, tables};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -13,19 +16,40 @@ pub(crate) enum Command {
         place: Place,
     },
     /// Show a table: schema, partitions, current snapshot, properties.
-    Show {
-        /// The table: namespace and name separated by dots.
-        table: String,
-        #[command(flatten)]
-        place: Place,
-    },
+    Show(Named),
     /// List a table's snapshots and the branches and tags on them.
-    Snapshots {
-        /// The table: namespace and name separated by dots.
-        table: String,
+    Snapshots(Named),
+    /// Drop a table. It can be undropped for as long as the server keeps it.
+    Drop {
+        /// Delete its files when it is kept no more.
+        #[arg(long)]
+        purge: bool,
+        /// Drop it even if it is protected; asks for the right to administer.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        table: Named,
+    },
+    /// Bring a dropped table back.
+    Undrop {
+        /// The id of the drop, as `tarn table dropped` shows it [default: the last one of this name].
+        #[arg(long)]
+        id: Option<String>,
+        /// Another name for it: namespace and name separated by dots.
+        #[arg(long, value_name = "TABLE")]
+        to: Option<String>,
+        #[command(flatten)]
+        table: Named,
+    },
+    /// List the dropped tables that can be undropped.
+    Dropped {
         #[command(flatten)]
         place: Place,
     },
+    /// Protect a table from being dropped.
+    Protect(Named),
+    /// Protect a table no more.
+    Unprotect(Named),
     /// Run maintenance of a table now.
     Maintain(maintain::Maintain),
     /// List the runs of maintenance, the newest first.
@@ -33,6 +57,15 @@ pub(crate) enum Command {
     /// What maintenance does by itself: policies of the server, warehouses, namespaces and tables.
     #[command(subcommand)]
     Policy(maintain::Policy),
+}
+
+/// A table of a server.
+#[derive(clap::Args)]
+pub(crate) struct Named {
+    /// The table: namespace and name separated by dots.
+    table: String,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(clap::Args)]
@@ -44,52 +77,100 @@ pub(crate) struct Place {
     client: ClientFlags,
 }
 
-pub(crate) fn run(command: Command) -> Result<(), Failure> {
-    match command {
-        Command::List { namespace, place } => list(namespace.as_deref(), &place),
-        Command::Show { table, place } => show(&table, &place),
-        Command::Snapshots { table, place } => snapshots(&table, &place),
-        Command::Maintain(command) => maintain::maintain(&command),
-        Command::Runs(command) => maintain::runs(&command),
-        Command::Policy(command) => maintain::policy(command),
+impl Place {
+    async fn open(&self) -> Result<tables::Catalog, ClientError> {
+        tables::Catalog::open(self.client.connect()?, self.warehouse.as_deref()).await
+    }
+
+    /// Says what was done.
+    fn done(&self, verb: &str, table: &str) {
+        if self.client.json {
+            print_json(&json!({ verb: table }));
+        } else {
+            output::line(&format!("{verb} {}", output::text(&table.into())));
+        }
     }
 }
 
-fn list(namespace: Option<&str>, place: &Place) -> Result<(), Failure> {
-    block_on(async {
-        let catalog = tables::Catalog::open(place.client.connect()?, place.warehouse.as_deref()).await?;
-        let found = catalog.list(namespace).await?;
-        if place.client.json {
-            print_json(&tables::list_json(&found));
-        } else {
-            tables::print_list(&found);
-        }
-        Ok(())
-    })
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Maintain(command) => maintain::maintain(&command),
+        Command::Runs(command) => maintain::runs(&command),
+        Command::Policy(command) => maintain::policy(command),
+        Command::List { namespace, place } => block_on(list(namespace.as_deref(), &place)),
+        Command::Show(named) => block_on(show(&named)),
+        Command::Snapshots(named) => block_on(snapshots(&named)),
+        Command::Drop { purge, force, table } => block_on(drop(&table, purge, force)),
+        Command::Undrop { id, to, table } => block_on(undrop(&table, id.as_deref(), to.as_deref())),
+        Command::Dropped { place } => block_on(dropped(&place)),
+        Command::Protect(named) => block_on(protect(&named, Protection::On)),
+        Command::Unprotect(named) => block_on(protect(&named, Protection::Off)),
+    }
 }
 
-fn show(table: &str, place: &Place) -> Result<(), Failure> {
-    block_on(async {
-        let catalog = tables::Catalog::open(place.client.connect()?, place.warehouse.as_deref()).await?;
-        let answer = catalog.load(table).await?;
-        if place.client.json {
-            print_json(&answer);
-        } else {
-            tables::print_table(table, &answer);
-        }
-        Ok(())
-    })
+async fn list(namespace: Option<&str>, place: &Place) -> Result<(), Failure> {
+    let found = place.open().await?.list(namespace).await?;
+    if place.client.json {
+        print_json(&tables::list_json(&found))
+    } else {
+        tables::print_list(&found)
+    }
+    Ok(())
 }
 
-fn snapshots(table: &str, place: &Place) -> Result<(), Failure> {
-    block_on(async {
-        let catalog = tables::Catalog::open(place.client.connect()?, place.warehouse.as_deref()).await?;
-        let metadata = catalog.load(table).await?["metadata"].take();
-        if place.client.json {
-            print_json(&tables::snapshots_json(&metadata));
-        } else {
-            tables::print_snapshots(&metadata);
-        }
-        Ok(())
-    })
+async fn show(Named { table, place }: &Named) -> Result<(), Failure> {
+    let answer = place.open().await?.load(table).await?;
+    if place.client.json {
+        print_json(&answer)
+    } else {
+        tables::print_table(table, &answer)
+    }
+    Ok(())
+}
+
+async fn snapshots(Named { table, place }: &Named) -> Result<(), Failure> {
+    let metadata = place.open().await?.load(table).await?["metadata"].take();
+    if place.client.json {
+        print_json(&tables::snapshots_json(&metadata));
+    } else {
+        tables::print_snapshots(&metadata);
+    }
+    Ok(())
+}
+
+async fn drop(Named { table, place }: &Named, purge: bool, force: bool) -> Result<(), Failure> {
+    let catalog = place.open().await?;
+    if force {
+        catalog.drop_protected(table, purge).await?;
+    } else {
+        catalog.drop(table, purge).await?;
+    }
+    place.done("dropped", table);
+    Ok(())
+}
+
+async fn undrop(Named { table, place }: &Named, id: Option<&str>, to: Option<&str>) -> Result<(), Failure> {
+    place.open().await?.undrop(table, id, to).await?;
+    place.done("undropped", to.unwrap_or(table));
+    Ok(())
+}
+
+async fn dropped(place: &Place) -> Result<(), Failure> {
+    let found = place.open().await?.dropped().await?;
+    if place.client.json {
+        print_json(&json!({ "tables": Value::Array(found) }));
+    } else {
+        table_changes::print_dropped(&found);
+    }
+    Ok(())
+}
+
+async fn protect(Named { table, place }: &Named, protection: Protection) -> Result<(), Failure> {
+    place.open().await?.protect(table, protection).await?;
+    let verb = match protection {
+        Protection::On => "protected",
+        Protection::Off => "unprotected",
+    };
+    place.done(verb, table);
+    Ok(())
 }

@@ -3,6 +3,7 @@
 pub(crate) mod maintenance;
 pub(crate) mod output;
 pub(crate) mod status;
+pub(crate) mod table_changes;
 pub(crate) mod tables;
 
 use std::path::Path;

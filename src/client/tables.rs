@@ -10,9 +10,11 @@ const SEPARATOR: &str = "%1F";
 
 /// The catalog of a server, seen from one warehouse.
 pub(crate) struct Catalog {
-    connection: Connection,
+    pub(super) connection: Connection,
     /// `/_iceberg/v1` and the prefix of the warehouse.
-    base: String,
+    pub(super) base: String,
+    /// The warehouse.
+    pub(super) warehouse: String,
 }
 
 impl Catalog {
@@ -26,7 +28,8 @@ impl Catalog {
         };
         let prefix = setting("prefix").filter(|prefix| !prefix.is_empty());
         let base = prefix.map_or("/_iceberg/v1".into(), |prefix| format!("/_iceberg/v1/{prefix}"));
-        Ok(Self { connection, base })
+        let warehouse = prefix.or(warehouse).unwrap_or_default().to_owned();
+        Ok(Self { connection, base, warehouse })
     }
 
     /// Every table below `namespace`, or everywhere: levels and name.
@@ -58,21 +61,31 @@ impl Catalog {
 
     /// The table's load answer.
     pub(crate) async fn load(&self, table: &str) -> Result<Value, ClientError> {
-        let mut levels = levels(table);
-        let name = levels.pop().filter(|_| !levels.is_empty());
-        let name = name.ok_or_else(|| ClientError::NotFound {
-            message: format!("{table:?} names no table: namespace.table is expected"),
-        })?;
-        let path = format!("{}/namespaces/{}/tables/{}", self.base, encode(&levels), path_segment(&name));
-        self.connection.get(&path).await
+        self.connection.get(&self.path(table)?).await
     }
+
+    /// The path of a table.
+    pub(super) fn path(&self, table: &str) -> Result<String, ClientError> {
+        let (levels, name) = split(table)?;
+        Ok(format!("{}/namespaces/{}/tables/{}", self.base, encode(&levels), path_segment(&name)))
+    }
+}
+
+/// The levels of a table's namespace, and its name.
+pub(super) fn split(table: &str) -> Result<(Vec<String>, String), ClientError> {
+    let mut levels = levels(table);
+    let name = levels.pop().filter(|_| !levels.is_empty());
+    let name = name.ok_or_else(|| ClientError::NotFound {
+        message: format!("{table:?} names no table: namespace.table is expected"),
+    })?;
+    Ok((levels, name))
 }
 
 fn levels(text: &str) -> Vec<String> {
     text.split('.').map(str::to_owned).collect()
 }
 
-fn encode(levels: &[String]) -> String {
+pub(super) fn encode(levels: &[String]) -> String {
     levels.iter().map(|level| path_segment(level)).collect::<Vec<_>>().join(SEPARATOR)
 }
 
@@ -215,7 +228,7 @@ pub(crate) fn print_snapshots(metadata: &Value) {
     rows.print();
 }
 
-fn millis(value: &Value) -> String {
+pub(super) fn millis(value: &Value) -> String {
     value.as_i64().map_or_else(|| "-".into(), time)
 }
 

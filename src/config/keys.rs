@@ -54,6 +54,7 @@ pub(crate) const MEMORY: &str = "limits.memory_mib";
 pub(crate) const HEADER_TIMEOUT: &str = "limits.header_timeout_seconds";
 pub(crate) const IDLE_TIMEOUT: &str = "limits.idle_timeout_seconds";
 pub(crate) const DRAIN_TIMEOUT: &str = "limits.drain_timeout_seconds";
+pub(crate) const KEEP_DROPPED: &str = "tables.keep_dropped_seconds";
 
 /// All settings, in the order they are shown.
 pub(crate) const KEYS: &[Key] = &[
@@ -133,6 +134,12 @@ pub(crate) const KEYS: &[Key] = &[
         "TARN_DRAIN_TIMEOUT_SECONDS",
         "30",
         "time that running requests get when the server stops",
+    ),
+    key(
+        KEEP_DROPPED,
+        "TARN_KEEP_DROPPED_SECONDS",
+        "604800",
+        "how long a dropped table can be undropped, where neither it nor its warehouse says; 0: not at all",
     ),
 ];
 

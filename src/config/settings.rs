@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tarn_catalog::rest::ScanPlanning;
+use tarn_catalog::state::KEEP_SECONDS_MAX;
 
 use super::ellipses;
 use super::keys;
@@ -95,6 +96,8 @@ pub struct Settings {
     pub credentials_lifetime: Duration,
     /// Limits of the listener.
     pub limits: Limits,
+    /// How long dropped tables are kept; zero: not at all.
+    pub keep_dropped: Duration,
 }
 
 impl Settings {
@@ -128,6 +131,7 @@ impl Settings {
                 idle_timeout: seconds(layers, keys::IDLE_TIMEOUT)?,
                 drain_timeout: seconds(layers, keys::DRAIN_TIMEOUT)?,
             },
+            keep_dropped: required(layers, keys::KEEP_DROPPED, keep_seconds)?,
             drives,
         })
     }
@@ -228,6 +232,13 @@ fn lifetime(text: &str) -> Result<Duration, &'static str> {
     seconds.map(Duration::from_secs).ok_or("1 to 86400 seconds are expected")
 }
 
+fn keep_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|&seconds| seconds <= KEEP_SECONDS_MAX);
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("a number of seconds up to {KEEP_SECONDS_MAX} is expected"))
+}
+
 fn seconds(layers: &Layers, name: &'static str) -> Result<Duration, ConfigError> {
     required(layers, name, positive).map(|seconds| Duration::from_secs(seconds as u64))
 }
@@ -268,6 +279,7 @@ mod tests {
             ("[limits]\nconnections_max = 0", "limits.connections_max"),
             ("[limits]\nmemory_mib = 0", "limits.memory_mib"),
             ("[credentials]\nlifetime_seconds = 86401", "credentials.lifetime_seconds"),
+            ("[tables]\nkeep_dropped_seconds = -1", "tables.keep_dropped_seconds"),
         ] {
             match read(file) {
                 Err(ConfigError::Invalid { name, .. }) => assert_eq!(name, at),

@@ -139,7 +139,8 @@ impl Server {
         let core = ObjectCore::open(core_settings, drives).await?;
         let warehouses: Arc<dyn WarehouseStores> = Arc::new(Warehouses::new(core.clone()));
         let log_store = stores::system_store(&core).await.map_err(StartError::SystemBucket)?;
-        let catalog_settings = tarn_catalog::Settings::default();
+        let catalog_settings =
+            tarn_catalog::Settings { keep_dropped: settings.keep_dropped, ..Default::default() };
         let catalog =
             Catalog::open(log_store, Path::from(CATALOG_ROOT), warehouses.clone(), catalog_settings).await?;
         setup::first_start(&catalog, &*warehouses, &settings.warehouse).await?;

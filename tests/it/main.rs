@@ -5,3 +5,4 @@ mod house;
 mod maintenance;
 mod serve;
 mod support;
+mod tables;

@@ -166,12 +166,17 @@ fn reply(request: &Request, plan: &Plan) -> Reply {
                 _ => Reply::Done,
             }
         }
-        Request::UpdateNamespace { .. } => Reply::Missing(plan.missing.clone()),
+        Request::UpdateNamespace { .. } | Request::UpdateWarehouse { .. } => {
+            Reply::Missing(plan.missing.clone())
+        }
         Request::CreateWarehouse { .. }
         | Request::DropWarehouse { .. }
         | Request::CreateNamespace { .. }
         | Request::DropNamespace { .. }
-        | Request::DropTable { .. }
+        | Request::DropTable(_)
+        | Request::UndropTable(_)
+        | Request::RemoveDropped { .. }
+        | Request::ExpireDropped { .. }
         | Request::RenameTable { .. }
         | Request::DropView { .. }
         | Request::RenameView { .. }
@@ -198,6 +203,9 @@ fn gather(state: &CatalogState, request: &Request, sources: &Sources) -> Result<
             }
             Some(Ok(Metadata::View(metadata))) => {
                 loaded.insert_view(ident.clone(), location.clone(), metadata.clone());
+            }
+            Some(Err(error)) if request.reads_readable() && error.is_final() => {
+                loaded.insert_unreadable(ident.clone(), location.clone());
             }
             Some(Err(error)) => return Err(Stop::Failed(CommitError::Load(error.clone()))),
             // Brought in earlier in this batch; planning says so.

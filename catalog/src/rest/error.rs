@@ -38,6 +38,8 @@ pub(crate) enum Kind {
     /// The client can do it itself; this server does not.
     Unsupported,
     AlreadyExists,
+    /// A table or namespace that may not be dropped.
+    Protected,
     NamespaceNotEmpty,
     CommitFailed,
     TooLarge,
@@ -71,6 +73,7 @@ impl Kind {
             Kind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "UnsupportedOperationException"),
             Kind::Unsupported => (StatusCode::NOT_ACCEPTABLE, "UnsupportedOperationException"),
             Kind::AlreadyExists => (StatusCode::CONFLICT, "AlreadyExistsException"),
+            Kind::Protected => (StatusCode::CONFLICT, "ConflictException"),
             Kind::NamespaceNotEmpty => (StatusCode::CONFLICT, "NamespaceNotEmptyException"),
             Kind::CommitFailed => (StatusCode::CONFLICT, "CommitFailedException"),
             Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "BadRequestException"),

@@ -9,7 +9,7 @@ use super::Front;
 use super::access::Caller;
 use super::error::{Failure, Kind};
 use super::path::Place;
-use super::tables::{self, Encoding, SnapshotMode};
+use super::tables::{self, Deletes, Encoding, Shown, SnapshotMode};
 use crate::commit::Committed;
 use crate::state::{CatalogState, InvalidName, Namespace, NamespaceEntry, TableEntry, TableIdent, ViewEntry};
 
@@ -85,16 +85,28 @@ pub(crate) async fn answer_delegated(
     headers: &HeaderMap,
 ) -> Result<Response, Failure> {
     let encoding = tables::encoding(headers);
-    let delegated =
-        tables::delegate::asked(headers).zip(committed.tables.first()).and_then(|(means, table)| {
-            front.delegate(caller, place, (&front.catalog.snapshot(), &table.metadata), means)
-        });
+    let state = front.catalog.snapshot();
+    let delegated = tables::delegate::asked(headers)
+        .zip(committed.tables.first())
+        .and_then(|(means, table)| front.delegate(caller, place, (&state, &table.metadata), means));
     let (Some(delegated), Some(table)) = (delegated, committed.tables.first()) else {
         return answer_committed(front, committed, encoding).await;
     };
-    let location: Arc<str> = table.metadata_location.as_str().into();
-    let form = (SnapshotMode::All, encoding);
-    Ok(front.answers.make_delegated(&location, table.metadata.clone(), form, delegated).await)
+    let shown = Shown {
+        metadata_location: table.metadata_location.as_str().into(),
+        mode: SnapshotMode::All,
+        deletes: front.deletes(&state, &place.warehouse),
+    };
+    Ok(front.answers.make_delegated(&shown, table.metadata.clone(), encoding, delegated).await)
+}
+
+impl Front {
+    /// Whether clients may delete files in this warehouse, where the table does not say.
+    pub(crate) fn deletes(&self, state: &CatalogState, warehouse: &str) -> Deletes {
+        // A warehouse's property was checked when it was set.
+        let keep_ms = state.keep_ms(warehouse, None, self.catalog.keep_dropped_ms());
+        keep_ms.map_or(Deletes::Refused, Deletes::of)
+    }
 }
 
 /// The answer to a commit of one table: the table as that commit left it.
@@ -106,6 +118,10 @@ pub(crate) async fn answer_committed(
     let Some(table) = committed.tables.into_iter().next() else {
         return Err(Failure::new(Kind::Internal, "the commit names no table"));
     };
-    let location: Arc<str> = table.metadata_location.into();
-    Ok(front.answers.make(&location, table.metadata, SnapshotMode::All, encoding).await)
+    let shown = Shown {
+        metadata_location: table.metadata_location.into(),
+        mode: SnapshotMode::All,
+        deletes: front.deletes(&front.catalog.snapshot(), &table.ident.warehouse),
+    };
+    Ok(front.answers.make(&shown, table.metadata, encoding).await)
 }

@@ -146,6 +146,8 @@ fn catalog_routes(base: &str) -> Router<Arc<Front>> {
             get(scan::fetch).delete(scan::cancel),
         )
         .route(&at("namespaces/{namespace}/tables/{table}/tasks"), post(scan::tasks))
+        .route(&at("namespaces/{namespace}/tables/{table}/undrop"), post(tables::undrop))
+        .route(&at("dropped-tables"), get(tables::dropped))
         .route(&at("tables/rename"), post(tables::rename))
         .route(&at("transactions/commit"), post(transactions::commit))
         .route(&at("namespaces/{namespace}/views"), get(views::list).post(views::create))

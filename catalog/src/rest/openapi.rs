@@ -24,6 +24,8 @@ use super::{config, functions, namespaces, scan, tables, transactions, views, wa
     tables::register::register,
     tables::rename::rename,
     tables::unregister::unregister,
+    tables::undrop::undrop,
+    tables::dropped::dropped,
     tables::metrics::metrics,
     scan::plan::plan,
     scan::fetch::fetch,

@@ -21,8 +21,8 @@ use crate::state::{Request, check_warehouse_name};
 use crate::warehouses::WarehouseError;
 
 /// Names that would read as routes in `/v1/{prefix}/...`.
-const RESERVED: [&str; 7] =
-    ["config", "namespaces", "oauth", "tables", "transactions", "views", "warehouses"];
+const RESERVED: [&str; 8] =
+    ["config", "dropped-tables", "namespaces", "oauth", "tables", "transactions", "views", "warehouses"];
 
 /// Creates a warehouse and its bucket.
 #[utoipa::path(

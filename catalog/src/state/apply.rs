@@ -9,8 +9,8 @@ use imbl::OrdMap;
 
 use super::name::{Namespace, TableIdent};
 use super::{
-    CatalogState, Change, Commit, Document, NamespaceEntry, Revision, Revisions, TableEntry, TablePut,
-    Warehouse,
+    CatalogState, Change, Commit, Document, DroppedTable, NamespaceEntry, Revision, Revisions, TableEntry,
+    TablePut, Warehouse,
 };
 
 impl CatalogState {
@@ -73,6 +73,26 @@ impl CatalogState {
             }
             Change::RenameView { from, to } => self.rename_view(from, to),
             Change::KeepReply(kept) => self.replies.keep(Arc::clone(kept), at),
+            Change::SetAside { id, ident, until, purge } => {
+                if let Some(entry) = self.take_table(ident) {
+                    self.locations.remove(&entry.location);
+                    let (id, ident, until, purge) = (*id, ident.clone(), *until, *purge);
+                    self.dropped.insert(DroppedTable { id, ident, entry, at, until, purge });
+                }
+            }
+            Change::BringBack { id, to } => {
+                if let Some(dropped) = self.dropped.remove(id) {
+                    let tables = &mut self.namespace_mut(&to.warehouse, &to.namespace).tables;
+                    let replaced = tables.insert(Arc::clone(&to.name), Arc::clone(&dropped.entry));
+                    if let Some(replaced) = replaced {
+                        self.locations.remove(&replaced.location);
+                    }
+                    self.locations.add(&dropped.entry.location);
+                }
+            }
+            Change::Forget { id } => {
+                self.dropped.remove(id);
+            }
         }
     }
 

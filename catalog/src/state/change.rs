@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::name::{Namespace, TableIdent};
 use super::reply::KeptReply;
-use super::request::Properties;
+use super::request::{Properties, Purge};
 
 /// Changes that happen together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +99,29 @@ pub enum Change {
     },
     /// 12: an answer is kept for an idempotency key.
     KeepReply(Arc<KeptReply>),
+    /// 13: a table is gone, and kept to be brought back.
+    SetAside {
+        /// Of this drop.
+        id: Uuid,
+        /// The table.
+        ident: TableIdent,
+        /// Kept until then; milliseconds since 1970.
+        until: i64,
+        /// What becomes of its files then.
+        purge: Purge,
+    },
+    /// 14: a kept table is there again.
+    BringBack {
+        /// Of the drop.
+        id: Uuid,
+        /// The name it has.
+        to: TableIdent,
+    },
+    /// 15: a kept table is kept no more.
+    Forget {
+        /// Of the drop.
+        id: Uuid,
+    },
 }
 
 /// A table's new metadata.

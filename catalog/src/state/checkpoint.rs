@@ -1,7 +1,8 @@
 //! The state as bytes: what a checkpoint of the catalog log holds.
 //!
-//! `version byte || postcard(Stored) || postcard(Vec<StoredViews>) || postcard(Vec<KeptReply>)`. Version 2 ends before
-//! the replies, version 1 before the views. The checkpoint's object carries magic, length and checksum.
+//! `version byte || postcard(Stored) || postcard(Vec<StoredViews>) || postcard(Vec<KeptReply>)
+//! || postcard(Vec<StoredDropped>)`. Version 3 ends before the dropped tables, version 2 before the replies, version 1
+//! before the views. The checkpoint's object carries magic, length and checksum.
 //! Names that many tables share are stored once, so that 100,000 tables load in a fraction of a second.
 
 use std::sync::Arc;
@@ -9,14 +10,17 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::dropped::DroppedTables;
 use super::reply::{KeptReply, Replies};
 use super::{
-    CatalogState, Document, Namespace, NamespaceEntry, Properties, Revisions, TableEntry, TableIdent,
-    ViewPut, Warehouse,
+    CatalogState, Document, DroppedTable, Namespace, NamespaceEntry, Properties, Purge, Revisions,
+    TableEntry, TableIdent, ViewPut, Warehouse,
 };
 
-const VERSION: u8 = 3;
-/// The version without replies.
+const VERSION: u8 = 4;
+/// The version without dropped tables.
+const VERSION_WITHOUT_DROPPED: u8 = 3;
+/// The version without replies, too.
 const VERSION_WITHOUT_REPLIES: u8 = 2;
 /// The version without views, too.
 const VERSION_WITHOUT_VIEWS: u8 = 1;
@@ -33,7 +37,7 @@ pub enum InvalidCheckpoint {
 }
 
 /// Replies are in order of their end.
-type Contents = (Stored, Vec<StoredViews>, Vec<Arc<KeptReply>>);
+type Contents = (Stored, Vec<StoredViews>, Vec<Arc<KeptReply>>, Vec<StoredDropped>);
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -81,6 +85,18 @@ struct StoredView {
     metadata_location: Arc<str>,
 }
 
+/// A dropped table that is kept; its table's name is the one it had.
+#[derive(Serialize, Deserialize)]
+struct StoredDropped {
+    id: Uuid,
+    warehouse: Arc<str>,
+    namespace: Namespace,
+    table: StoredTable,
+    at: i64,
+    until: i64,
+    purge: Purge,
+}
+
 #[derive(Serialize, Deserialize)]
 struct StoredDocument {
     kind: Arc<str>,
@@ -101,7 +117,9 @@ impl CatalogState {
             documents: self.documents.iter().map(store_document).collect(),
         };
         let replies: Vec<&Arc<KeptReply>> = self.replies.iter().collect();
-        let bytes = postcard::to_extend(&(stored, self.store_views(), replies), vec![VERSION]);
+        let dropped: Vec<StoredDropped> = self.dropped.iter().map(|dropped| store_dropped(dropped)).collect();
+        let contents = (stored, self.store_views(), replies, dropped);
+        let bytes = postcard::to_extend(&contents, vec![VERSION]);
         // Serializing plain structs into memory has no way to fail.
         bytes.expect("a catalog state is serializable")
     }
@@ -111,13 +129,14 @@ impl CatalogState {
         let (version, rest) = bytes
             .split_first()
             .ok_or(InvalidCheckpoint::Damaged(postcard::Error::DeserializeUnexpectedEnd))?;
-        let ((stored, views, replies), rest): (Contents, &[u8]) = match *version {
+        let ((stored, views, replies, dropped), rest): (Contents, &[u8]) = match *version {
             VERSION => postcard::take_from_bytes(rest),
+            VERSION_WITHOUT_DROPPED => postcard::take_from_bytes(rest)
+                .map(|((stored, views, replies), rest)| ((stored, views, replies, Vec::new()), rest)),
             VERSION_WITHOUT_REPLIES => postcard::take_from_bytes(rest)
-                .map(|((stored, views), rest)| ((stored, views, Vec::new()), rest)),
-            VERSION_WITHOUT_VIEWS => {
-                postcard::take_from_bytes(rest).map(|(stored, rest)| ((stored, Vec::new(), Vec::new()), rest))
-            }
+                .map(|((stored, views), rest)| ((stored, views, Vec::new(), Vec::new()), rest)),
+            VERSION_WITHOUT_VIEWS => postcard::take_from_bytes(rest)
+                .map(|(stored, rest)| ((stored, Vec::new(), Vec::new(), Vec::new()), rest)),
             unknown => return Err(InvalidCheckpoint::Version(unknown)),
         }
         .map_err(InvalidCheckpoint::Damaged)?;
@@ -134,6 +153,7 @@ impl CatalogState {
                 .map(|stored| ((stored.kind, stored.id), stored.document))
                 .collect(),
             replies: Replies::default(),
+            dropped: DroppedTables::default(),
         };
         for stored in views {
             state.load_views(stored);
@@ -141,6 +161,9 @@ impl CatalogState {
         for kept in replies {
             // Which have ended is the next commit's to say.
             state.replies.keep(kept, i64::MIN);
+        }
+        for stored in dropped {
+            state.dropped.insert(load_dropped(stored)?);
         }
         state.locations = state.collect_locations();
         Ok(state)
@@ -195,6 +218,24 @@ fn store_table((name, entry): (&Arc<str>, &Arc<TableEntry>)) -> StoredTable {
         location: Arc::clone(&entry.location),
         revisions: entry.revisions.clone(),
     }
+}
+
+fn store_dropped(dropped: &DroppedTable) -> StoredDropped {
+    StoredDropped {
+        id: dropped.id,
+        warehouse: Arc::clone(&dropped.ident.warehouse),
+        namespace: dropped.ident.namespace.clone(),
+        table: store_table((&dropped.ident.name, &dropped.entry)),
+        at: dropped.at,
+        until: dropped.until,
+        purge: dropped.purge,
+    }
+}
+
+fn load_dropped(stored: StoredDropped) -> Result<DroppedTable, InvalidCheckpoint> {
+    let StoredDropped { id, warehouse, namespace, table, at, until, purge } = stored;
+    let (name, entry) = load_table(table)?;
+    Ok(DroppedTable { id, ident: TableIdent { warehouse, namespace, name }, entry, at, until, purge })
 }
 
 fn store_document(((kind, id), document): (&(Arc<str>, Arc<str>), &Document)) -> StoredDocument {

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
+use super::dropped::PROTECTED_PROPERTY;
+use super::limits::DROPPED_TABLES_MAX;
 use super::name::{InvalidName, Namespace, TableIdent};
 use super::reply::Refusal;
 use crate::metadata::{InvalidMetadata, RequirementFailed};
@@ -36,6 +40,27 @@ pub enum Conflict {
     /// 409 AlreadyExistsException.
     #[error("table '{0}' already exists")]
     TableExists(TableIdent),
+    /// 409 ConflictException.
+    #[error("table '{0}' is protected: its property {PROTECTED_PROPERTY} is true")]
+    TableProtected(TableIdent),
+    /// 409 ConflictException.
+    #[error("namespace '{0}' is protected: its property {PROTECTED_PROPERTY} is true")]
+    NamespaceProtected(Namespace),
+    /// 409 NamespaceNotEmptyException.
+    #[error("warehouse '{0}' keeps dropped tables: they can be undropped until their time is over")]
+    WarehouseKeepsTables(Arc<str>),
+    /// 409 AlreadyExistsException.
+    #[error("dropped table '{0}' lies where another table or view lies by now")]
+    PlaceTaken(TableIdent),
+    /// 404 NoSuchTableException.
+    #[error("no dropped table '{0}' is kept")]
+    NotDropped(TableIdent),
+    /// 404 NoSuchTableException.
+    #[error("no dropped table with the id {0} is kept")]
+    NoSuchDropped(Uuid),
+    /// 422 UnprocessableEntityException.
+    #[error("{DROPPED_TABLES_MAX} dropped tables are kept, and no more can be")]
+    TooManyDropped,
     /// 404 NoSuchViewException.
     #[error("view '{0}' does not exist")]
     NoSuchView(TableIdent),
@@ -143,15 +168,23 @@ impl Conflict {
         Some(match self {
             Conflict::NoSuchWarehouse(_) => Refusal::NoSuchWarehouse,
             Conflict::NoSuchNamespace(_) => Refusal::NoSuchNamespace,
-            Conflict::NoSuchTable(_) => Refusal::NoSuchTable,
+            Conflict::NoSuchTable(_) | Conflict::NotDropped(_) | Conflict::NoSuchDropped(_) => {
+                Refusal::NoSuchTable
+            }
+            Conflict::TableProtected(_) | Conflict::NamespaceProtected(_) => Refusal::Protected,
             Conflict::NoSuchView(_) => Refusal::NoSuchView,
             Conflict::NoSuchFunction(_) | Conflict::NoSuchDocument { .. } => Refusal::NotFound,
             Conflict::WarehouseExists(_)
             | Conflict::NamespaceExists(_)
             | Conflict::TableExists(_)
-            | Conflict::ViewExists(_) => Refusal::AlreadyExists,
-            Conflict::WarehouseNotEmpty(_) | Conflict::NamespaceNotEmpty(_) => Refusal::NotEmpty,
-            Conflict::SetAndRemoved(_) | Conflict::KeyReused => Refusal::Unprocessable,
+            | Conflict::ViewExists(_)
+            | Conflict::PlaceTaken(_) => Refusal::AlreadyExists,
+            Conflict::WarehouseNotEmpty(_)
+            | Conflict::NamespaceNotEmpty(_)
+            | Conflict::WarehouseKeepsTables(_) => Refusal::NotEmpty,
+            Conflict::SetAndRemoved(_) | Conflict::KeyReused | Conflict::TooManyDropped => {
+                Refusal::Unprocessable
+            }
             Conflict::Requirement { .. }
             | Conflict::ViewRequirement { .. }
             | Conflict::Stale { .. }

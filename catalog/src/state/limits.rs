@@ -16,6 +16,10 @@ pub const LOCATION_BYTES_MAX: usize = 1000;
 pub const TABLES_PER_COMMIT_MAX: usize = 1_000;
 /// Updates of one table in one commit.
 pub const UPDATES_PER_TABLE_MAX: usize = 10_000;
+/// Dropped tables that are kept at a time.
+pub const DROPPED_TABLES_MAX: usize = 100_000;
+/// Dropped tables whose keeping one commit ends.
+pub const EXPIRED_PER_COMMIT_MAX: usize = 100;
 /// Revisions kept for a table.
 pub const REVISIONS_MAX: usize = 1_000;
 /// Bytes of all answers that are kept for idempotency keys, roughly: about 100,000 of them.

@@ -11,6 +11,7 @@ mod apply;
 mod change;
 mod checkpoint;
 mod conflict;
+mod dropped;
 mod functions;
 pub mod limits;
 mod name;
@@ -32,15 +33,19 @@ use uuid::Uuid;
 pub use change::{Change, Commit, TablePut, ViewPut};
 pub use checkpoint::InvalidCheckpoint;
 pub use conflict::Conflict;
+use dropped::DroppedTables;
+pub(crate) use dropped::keep_ms_of;
+pub use dropped::{DroppedTable, KEEP_PROPERTY, KEEP_SECONDS_MAX, PROTECTED_PROPERTY};
 pub use functions::Function;
 pub(crate) use name::namespace_location;
 pub use name::{InvalidName, Namespace, TableIdent, check_warehouse_name, key_in_warehouse};
 pub use plan::{FreshIds, Loaded, Plan};
-pub(crate) use purge::{PURGE_KIND, PurgeOrder};
+pub(crate) use purge::{But, PURGE_KIND, PurgeOrder};
 use reply::Replies;
 pub use reply::{KeptReply, Refusal, Reply, RequestKey};
 pub use request::{
-    CreateTable, CreateView, Existing, Expect, Properties, Purge, Request, Subject, TableChange, ViewChange,
+    CreateTable, CreateView, DropTable, Existing, Expect, Guard, Properties, Purge, Request, Subject,
+    TableChange, UndropTable, ViewChange,
 };
 pub use revisions::Revisions;
 pub use views::ViewEntry;
@@ -57,6 +62,7 @@ pub struct CatalogState {
     replies: Replies,
     /// Follows from tables and views; not stored.
     locations: Locations,
+    dropped: DroppedTables,
 }
 
 /// A warehouse: a bucket with namespaces.

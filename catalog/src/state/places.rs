@@ -3,8 +3,8 @@
 //! Whoever may use a table is given access to its places, so:
 //!
 //! - Q1: a place lies in the warehouse (N2) and not below `.tarn`.
-//! - Q2: no place is, holds, or lies in the location of another table or of a view. Checked when a table is created or registered
-//!   and when a commit changes its location or a write path.
+//! - Q2: no place is, holds, or lies in the location of another table or of a view. Checked when a table is created, registered
+//!   or undropped and when a commit changes its location or a write path.
 //!
 //! Q2 may not hold for what older versions wrote: ask again before access is given ([`CatalogState::places_of`]).
 
@@ -82,6 +82,13 @@ impl CatalogState {
                 "'{place}' overlaps with the location of another table or view"
             ))),
         }
+    }
+}
+
+impl CatalogState {
+    /// Whether a location is, holds or lies in that of a table or view.
+    pub(super) fn is_taken(&self, location: &str) -> bool {
+        self.locations.overlap(&below(location), None)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Purges that are not finished: places whose files are being deleted.
 //!
-//! - G1: a purge begins in the commit that drops its table, and only if no other table or view lies at, in or
-//!   around the place.
+//! - G1: a purge begins in the commit that drops its table, or that ends its keeping, and only if no other table or
+//!   view, and no dropped table that is kept, lies at, in or around the place.
 //! - G2: while it is pending no table or view comes to lie at, in or around its place, and no metadata file in it.
 //!
 //! So whoever deletes the files needs to look at nothing else. A purge is a document, so it survives a restart.
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CatalogState, Change, Commit, Conflict, TableEntry, TableIdent};
+use super::{CatalogState, Change, Commit, Conflict, DroppedTable, TableEntry, TableIdent};
 
 /// The kind of the documents.
 pub(crate) const PURGE_KIND: &str = "table-purge";
@@ -61,8 +61,19 @@ impl CatalogState {
         self.documents(PURGE_KIND, None).map(|(id, document)| (id, serde_json::from_str(&document.json)))
     }
 
-    /// Does a table or view lie at, in or around the place of `order`? `but` is not looked at.
-    pub(crate) fn is_in_use(&self, order: &PurgeOrder, but: Option<&TableIdent>) -> bool {
+    /// Does a table, a view or a dropped table that is kept lie at, in or around the place of `order`? `but` is not
+    /// looked at.
+    pub(crate) fn is_in_use(&self, order: &PurgeOrder, but: But<'_>) -> bool {
+        let (but, gone) = match but {
+            But::Nothing => (None, [].as_slice()),
+            But::Table(ident) => (Some(ident), [].as_slice()),
+            But::Dropped(gone) => (None, gone),
+        };
+        let kept = self.dropped.iter().filter(|dropped| *dropped.ident.warehouse == *order.warehouse);
+        let mut kept = kept.filter(|dropped| !gone.contains(&dropped.id)).map(|dropped| &dropped.entry);
+        if kept.any(|entry| order.meets(&entry.location) || order.holds(&entry.metadata_location)) {
+            return true;
+        }
         let Some(warehouse) = self.warehouses.get(order.warehouse.as_str()) else { return false };
         warehouse.namespaces.iter().any(|(namespace, space)| {
             space.tables.iter().any(|(name, entry)| {
@@ -78,13 +89,32 @@ impl CatalogState {
     /// What a drop with purge adds to its commit (G1).
     pub(super) fn begin_purge(&self, ident: &TableIdent, entry: &TableEntry, at: i64) -> Option<Change> {
         let order = PurgeOrder::of(ident, entry, at);
-        if self.is_in_use(&order, Some(ident)) {
+        self.put_order(order, But::Table(ident))
+    }
+
+    /// The same when the keeping of a dropped table ends: `gone` are this one and those that end before it.
+    pub(super) fn begin_purge_of_dropped(
+        &self,
+        dropped: &DroppedTable,
+        gone: &[Uuid],
+        at: i64,
+    ) -> Option<Change> {
+        let order = PurgeOrder::of(&dropped.ident, &dropped.entry, at);
+        self.put_order(order, But::Dropped(gone))
+    }
+
+    fn put_order(&self, order: PurgeOrder, but: But<'_>) -> Option<Change> {
+        if self.is_in_use(&order, but) {
             return None;
         }
         let mut id = order.uuid.to_string();
         if self.document(PURGE_KIND, &id).is_some() {
             // Two tables can have one UUID, when one was registered from the other's file.
-            id = format!("{id}-{}", self.commits);
+            let number = match but {
+                But::Nothing | But::Table(_) => 0,
+                But::Dropped(gone) => gone.len(),
+            };
+            id = format!("{id}-{}-{number}", self.commits);
         }
         let json = serde_json::json!(order).to_string();
         Some(Change::PutDocument { kind: PURGE_KIND.into(), id: id.into(), json: json.into() })
@@ -132,9 +162,23 @@ impl CatalogState {
             | Change::DeleteDocument { .. }
             | Change::DropView { .. }
             | Change::RenameView { .. }
+            // What comes back lies where it lay, and that was in use all the time (G1, D1).
+            | Change::SetAside { .. }
+            | Change::BringBack { .. }
+            | Change::Forget { .. }
             | Change::KeepReply(_) => None,
         }
     }
+}
+
+/// What does not count as a use of a place.
+#[derive(Clone, Copy)]
+pub(crate) enum But<'a> {
+    Nothing,
+    /// The table that is dropped.
+    Table(&'a TableIdent),
+    /// The dropped tables that are kept no more.
+    Dropped(&'a [Uuid]),
 }
 
 /// A table or view that a commit puts.

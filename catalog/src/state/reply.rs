@@ -81,6 +81,8 @@ pub enum Refusal {
     Unprocessable,
     /// 9
     NoSuchView,
+    /// 10
+    Protected,
 }
 
 impl KeptReply {

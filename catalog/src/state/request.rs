@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
 use super::name::{Namespace, TableIdent};
 use super::reply::Refusal;
 use crate::metadata::view::{ViewRequirement, ViewUpdate, ViewVersion};
@@ -38,12 +41,23 @@ pub enum Request {
         /// Its properties.
         properties: Properties,
     },
+    /// Sets and removes properties of a warehouse.
+    UpdateWarehouse {
+        /// Its name.
+        name: Arc<str>,
+        /// Properties to set.
+        updates: Properties,
+        /// Properties to remove; those it does not have are answered in [`super::Plan::missing`].
+        removals: Vec<String>,
+    },
     /// Removes an empty namespace.
     DropNamespace {
         /// The warehouse.
         warehouse: Arc<str>,
         /// The namespace.
         namespace: Namespace,
+        /// What becomes of its protection.
+        guard: Guard,
     },
     /// Sets and removes properties of a namespace.
     UpdateNamespace {
@@ -60,12 +74,19 @@ pub enum Request {
     CreateTable(CreateTable),
     /// Commits to any number of tables: all or none.
     CommitTables(Vec<TableChange>),
-    /// Removes a table from the catalog.
-    DropTable {
-        /// The table.
-        ident: TableIdent,
-        /// What becomes of its files.
-        purge: Purge,
+    /// Removes a table from the catalog, and keeps it to be brought back where that is set.
+    DropTable(DropTable),
+    /// Brings a dropped table back.
+    UndropTable(UndropTable),
+    /// Ends the keeping of a dropped table before its time.
+    RemoveDropped {
+        /// Of the drop.
+        id: Uuid,
+    },
+    /// Ends the keeping of dropped tables whose time is over; at most [`super::limits::EXPIRED_PER_COMMIT_MAX`].
+    ExpireDropped {
+        /// Milliseconds since 1970.
+        now: i64,
     },
     /// Removes a table from the catalog and tells what it was; its files stay for another catalog.
     UnregisterTable {
@@ -156,13 +177,46 @@ pub enum Request {
     },
 }
 
-/// What becomes of a dropped table's files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What becomes of a dropped table's files. The order of the variants is their number on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Purge {
-    /// They stay.
+    /// 0: they stay.
     Keep,
-    /// They are deleted in the background.
+    /// 1: they are deleted in the background.
     Files,
+}
+
+/// What becomes of the protection of what is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// What is protected is not dropped.
+    Respect,
+    /// It is dropped all the same.
+    Override,
+}
+
+/// A table to drop.
+#[derive(Debug, Clone)]
+pub struct DropTable {
+    /// The table.
+    pub ident: TableIdent,
+    /// What becomes of its files.
+    pub purge: Purge,
+    /// What becomes of its protection.
+    pub guard: Guard,
+    /// How long it is kept if neither it nor its warehouse says; milliseconds, 0 is not at all.
+    pub keep_ms: i64,
+}
+
+/// A dropped table to bring back.
+#[derive(Debug, Clone)]
+pub struct UndropTable {
+    /// The name it had.
+    pub ident: TableIdent,
+    /// Of the drop; `None` is the last one of that name.
+    pub id: Option<Uuid>,
+    /// The name it gets; `None` is the one it had.
+    pub to: Option<TableIdent>,
 }
 
 /// What a request is about.
@@ -264,7 +318,7 @@ impl Request {
                 [change] => Some(Subject::Table(change.ident.clone())),
                 _ => None,
             },
-            Request::DropTable { ident, .. }
+            Request::DropTable(DropTable { ident, .. })
             | Request::UnregisterTable { ident }
             | Request::RegisterTable { ident, .. } => Some(Subject::Table(ident.clone())),
             Request::CreateView(create) => Some(Subject::View(create.ident.clone())),
@@ -275,8 +329,12 @@ impl Request {
             Request::CreateWarehouse { .. }
             | Request::DropWarehouse { .. }
             | Request::CreateNamespace { .. }
+            | Request::UpdateWarehouse { .. }
             | Request::DropNamespace { .. }
             | Request::UpdateNamespace { .. }
+            | Request::UndropTable(_)
+            | Request::RemoveDropped { .. }
+            | Request::ExpireDropped { .. }
             | Request::RenameTable { .. }
             | Request::RenameView { .. }
             | Request::Refuse { .. }
@@ -287,18 +345,26 @@ impl Request {
         }
     }
 
+    /// The table whose metadata planning reads only if it can be read.
+    pub(crate) fn reads_readable(&self) -> bool {
+        matches!(self, Request::DropTable(_))
+    }
+
     /// The tables whose metadata planning reads, where they exist.
     pub fn reads(&self) -> Vec<&TableIdent> {
         match self {
             Request::CommitTables(changes) => changes.iter().map(|change| &change.ident).collect(),
-            Request::UnregisterTable { ident } => vec![ident],
+            Request::UnregisterTable { ident } | Request::DropTable(DropTable { ident, .. }) => vec![ident],
             Request::CreateWarehouse { .. }
             | Request::DropWarehouse { .. }
             | Request::CreateNamespace { .. }
             | Request::DropNamespace { .. }
             | Request::UpdateNamespace { .. }
             | Request::CreateTable(_)
-            | Request::DropTable { .. }
+            | Request::UpdateWarehouse { .. }
+            | Request::UndropTable(_)
+            | Request::RemoveDropped { .. }
+            | Request::ExpireDropped { .. }
             | Request::RenameTable { .. }
             | Request::RegisterTable { .. }
             | Request::CreateView(_)
@@ -325,7 +391,11 @@ impl Request {
             | Request::UpdateNamespace { .. }
             | Request::CreateTable(_)
             | Request::CommitTables(_)
-            | Request::DropTable { .. }
+            | Request::UpdateWarehouse { .. }
+            | Request::DropTable(_)
+            | Request::UndropTable(_)
+            | Request::RemoveDropped { .. }
+            | Request::ExpireDropped { .. }
             | Request::RenameTable { .. }
             | Request::RegisterTable { .. }
             | Request::CreateView(_)

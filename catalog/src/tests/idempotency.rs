@@ -35,7 +35,8 @@ async fn an_answer_is_given_again_after_a_restart_from_the_log_and_from_a_checkp
     let first = set(&catalog, 1).await.unwrap();
     let refused = catalog.commit_once(create("t"), key(2)).await.unwrap_err();
     assert!(matches!(refused, CommitError::Conflict(Conflict::TableExists(_))));
-    let missing = Request::DropTable { ident: ident("none"), purge: crate::state::Purge::Keep };
+    let missing =
+        Request::DropTable(crate::state::DropTable::asked(ident("none"), crate::state::Purge::Keep, 0));
     catalog.commit_once(missing.clone(), key(3)).await.unwrap_err();
     catalog.commit(create("none")).await.unwrap();
     catalog.close().await;

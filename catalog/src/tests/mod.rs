@@ -2,6 +2,7 @@
 
 mod basics;
 mod batches;
+mod dropped;
 mod faults;
 mod history;
 mod idempotency;

@@ -11,7 +11,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 
 use crate::log::testing::{Fault, FaultyStore};
 use crate::metadata::Schema;
-use crate::state::{Conflict, CreateTable, Existing, Properties, Purge, Request};
+use crate::state::{Conflict, CreateTable, DropTable, Existing, Properties, Purge, Request};
 use crate::testing::{MemoryWarehouses, change, ident, open, open_at, set_up, settings};
 use crate::{Catalog, CommitError, WarehouseStores as _};
 
@@ -26,7 +26,7 @@ async fn catalog() -> (Catalog, Arc<InMemory>, Arc<MemoryWarehouses>) {
 }
 
 async fn drop_table(catalog: &Catalog, purge: Purge) {
-    catalog.commit(Request::DropTable { ident: ident("orders"), purge }).await.unwrap();
+    catalog.commit(Request::DropTable(DropTable::asked(ident("orders"), purge, 0))).await.unwrap();
 }
 
 /// Purges what is to be purged.

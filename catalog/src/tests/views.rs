@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::metadata::view::{ViewUpdate, ViewVersion};
 use crate::metadata::{Schema, ViewMetadata};
-use crate::state::{Conflict, CreateView, Properties, Purge, Request, ViewChange};
+use crate::state::{Conflict, CreateView, DropTable, Properties, Purge, Request, ViewChange};
 use crate::testing::{catalog, ident, open, settings};
 use crate::{Catalog, CommitError};
 
@@ -84,7 +84,7 @@ async fn a_view_inside_a_table_keeps_the_tables_files_from_being_purged() {
     let Request::CreateView(view) = create("v") else { panic!("no view") };
     let inside = CreateView { location: Some(format!("{place}/view")), ..view };
     catalog.commit(Request::CreateView(inside.clone())).await.unwrap();
-    let drop = Request::DropTable { ident: ident("t"), purge: Purge::Files };
+    let drop = Request::DropTable(DropTable::asked(ident("t"), Purge::Files, 0));
     catalog.commit(drop.clone()).await.unwrap();
     assert_eq!(catalog.snapshot().purges().count(), 0, "the view's files lie there");
 

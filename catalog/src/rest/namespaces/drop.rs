@@ -7,7 +7,7 @@ use crate::rest::body::NoBody;
 use crate::rest::error::{ErrorEnvelope, Failure};
 use crate::rest::idents;
 use crate::rest::mutation::Mutation;
-use crate::state::Request;
+use crate::state::{Guard, Request};
 
 /// Drops an empty namespace.
 #[utoipa::path(
@@ -19,7 +19,7 @@ use crate::state::Request;
     responses(
         (status = 204, description = "Dropped"),
         (status = 404, description = "There is no such namespace", body = ErrorEnvelope),
-        (status = 409, description = "It holds tables or namespaces", body = ErrorEnvelope),
+        (status = 409, description = "It holds tables or namespaces, or is protected", body = ErrorEnvelope),
     )
 )]
 pub(crate) async fn drop(
@@ -27,7 +27,7 @@ pub(crate) async fn drop(
 ) -> Result<StatusCode, Failure> {
     front.allow_namespace(&caller, Action::DeleteNamespace, &place)?;
     let namespace = idents::namespace(&place.levels)?;
-    let request = Request::DropNamespace { warehouse: place.warehouse, namespace };
+    let request = Request::DropNamespace { warehouse: place.warehouse, namespace, guard: Guard::Respect };
     front.catalog.commit_once(request, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -14,6 +14,7 @@ use crate::cache::ByteCache;
 use crate::files::{blocking, compress};
 use crate::metadata::TableMetadata;
 use crate::rest::ScanPlanning;
+use crate::state::keep_ms_of;
 
 /// Shorter answers are sent as they are.
 const GZIP_BYTES_MIN: usize = 16 << 10;
@@ -35,6 +36,8 @@ pub(crate) enum Encoding {
 
 /// The key of a table's config, and of its properties, that says who plans its scans.
 const SCAN_PLANNING_MODE: &str = "scan-planning-mode";
+/// The key of a table's config that keeps clients from deleting files.
+const DELETE_ENABLED: &str = "s3.delete-enabled";
 
 impl ScanPlanning {
     /// What a client is told; it plans itself when it is told nothing.
@@ -46,7 +49,36 @@ impl ScanPlanning {
     }
 }
 
-type Key = (Arc<str>, SnapshotMode, Encoding);
+/// What an answer of a table is made for, beside its encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Shown {
+    pub(crate) metadata_location: Arc<str>,
+    pub(crate) mode: SnapshotMode,
+    /// What holds where the table's properties do not say.
+    pub(crate) deletes: Deletes,
+}
+
+/// Whether clients may delete files of the table themselves. They may not where a dropped table is kept: an engine
+/// that drops with purge would delete the files at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Deletes {
+    Allowed,
+    Refused,
+}
+
+impl Deletes {
+    pub(crate) fn of(keep_ms: i64) -> Self {
+        if keep_ms > 0 { Self::Refused } else { Self::Allowed }
+    }
+
+    /// What holds for a table with these properties.
+    fn within(self, metadata: &TableMetadata) -> Self {
+        // What is no number is refused when the table is dropped, so files must not go before.
+        keep_ms_of(metadata.properties()).map_or(Self::Refused, |keep_ms| keep_ms.map_or(self, Self::of))
+    }
+}
+
+type Key = (Shown, Encoding);
 
 /// Makes and keeps table answers.
 pub(crate) struct TableAnswers {
@@ -86,13 +118,25 @@ impl TableAnswers {
     }
 
     /// What a client is told of one table, whose own word on who plans its scans comes first.
-    pub(crate) fn config_of(&self, metadata: &TableMetadata) -> BTreeMap<&'static str, String> {
+    /// `deletes` holds where it does not say whether it is kept when it is dropped.
+    pub(crate) fn config_of(
+        &self,
+        metadata: &TableMetadata,
+        deletes: Deletes,
+    ) -> BTreeMap<&'static str, String> {
         let named = metadata.properties().get(SCAN_PLANNING_MODE).map(|mode| mode.to_ascii_lowercase());
-        match named.as_deref() {
+        let mut config = match named.as_deref() {
             Some("server") => self.config_with(Some("server")),
             Some("client") => self.config_with(Some("client")),
             Some(_) | None => self.defaults(),
+        };
+        match deletes.within(metadata) {
+            Deletes::Allowed => {}
+            Deletes::Refused => {
+                config.insert(DELETE_ENABLED, "false".to_owned());
+            }
         }
+        config
     }
 
     fn config_with(&self, mode: Option<&str>) -> BTreeMap<&'static str, String> {
@@ -101,8 +145,8 @@ impl TableAnswers {
         config
     }
 
-    fn config_json_of(&self, metadata: &TableMetadata) -> String {
-        serde_json::json!(self.config_of(metadata)).to_string()
+    fn config_json_of(&self, metadata: &TableMetadata, deletes: Deletes) -> String {
+        serde_json::json!(self.config_of(metadata, deletes)).to_string()
     }
 
     pub(crate) fn client_config(&self) -> &BTreeMap<&'static str, String> {
@@ -110,42 +154,41 @@ impl TableAnswers {
     }
 
     /// The ETag of a table's answer. Weak, because gzip and plain share it.
-    pub(crate) fn etag(&self, metadata_location: &str, mode: SnapshotMode) -> String {
+    pub(crate) fn etag(&self, shown: &Shown) -> String {
+        let Shown { metadata_location, mode, deletes } = shown;
         let mode = match mode {
             SnapshotMode::All => "all",
             SnapshotMode::Refs => "refs",
         };
         let mut hash = Sha256::new();
         hash.update(&self.config_json);
-        hash.update([0]);
-        hash.update(metadata_location);
+        hash.update([match deletes {
+            Deletes::Allowed => 0,
+            Deletes::Refused => 1,
+        }]);
+        hash.update(metadata_location.as_bytes());
         format!("W/\"{}-{mode}\"", hex::encode(&hash.finalize()[..12]))
     }
 
     /// The answer from memory, if it is there.
-    pub(crate) fn kept(
-        &self,
-        location: &Arc<str>,
-        mode: SnapshotMode,
-        encoding: Encoding,
-    ) -> Option<Response> {
-        let bytes = self.cache.get(&(location.clone(), mode, encoding)).or_else(|| {
+    pub(crate) fn kept(&self, shown: &Shown, encoding: Encoding) -> Option<Response> {
+        let bytes = self.cache.get(&(shown.clone(), encoding)).or_else(|| {
             // Too short to be worth gzip: only the plain form is kept.
-            let plain = self.cache.get(&(location.clone(), mode, Encoding::Plain))?;
+            let plain = self.cache.get(&(shown.clone(), Encoding::Plain))?;
             (plain.len() < GZIP_BYTES_MIN).then_some(plain)
         })?;
-        Some(self.respond(location, mode, bytes))
+        Some(self.respond(shown, bytes))
     }
 
     /// The answer made from `metadata`.
     pub(crate) async fn make(
         &self,
-        location: &Arc<str>,
+        shown: &Shown,
         metadata: Arc<TableMetadata>,
-        mode: SnapshotMode,
         encoding: Encoding,
     ) -> Response {
-        let (named, config) = (location.clone(), self.config_json_of(&metadata));
+        let (named, mode) = (shown.metadata_location.clone(), shown.mode);
+        let config = self.config_json_of(&metadata, shown.deletes);
         let in_place = metadata.snapshots().len() <= IN_PLACE_SNAPSHOTS_MAX;
         let write = move || write(&named, &metadata, mode, encoding, &config);
         let (plain, gzip) = if in_place { write() } else { blocking(write).await };
@@ -153,25 +196,25 @@ impl TableAnswers {
             Some(bytes) => (Encoding::Gzip, bytes),
             None => (Encoding::Plain, plain),
         };
-        self.cache.insert((location.clone(), mode, encoding), bytes.clone(), bytes.len());
-        self.respond(location, mode, bytes)
+        self.cache.insert((shown.clone(), encoding), bytes.clone(), bytes.len());
+        self.respond(shown, bytes)
     }
 
     /// The answer with what is `delegated` to one caller. Only the part that is everybody's is kept.
     pub(crate) async fn make_delegated(
         &self,
-        location: &Arc<str>,
+        shown: &Shown,
         metadata: Arc<TableMetadata>,
-        (mode, encoding): (SnapshotMode, Encoding),
+        encoding: Encoding,
         delegated: Delegated,
     ) -> Response {
-        let key = (location.clone(), mode, Encoding::Plain);
-        let config = self.config_json_of(&metadata);
+        let key = (shown.clone(), Encoding::Plain);
+        let config = self.config_json_of(&metadata, shown.deletes);
         let end_bytes = config_member(&config).len();
         let shared = match self.cache.get(&key) {
             Some(kept) => kept,
             None => {
-                let named = location.clone();
+                let (named, mode) = (shown.metadata_location.clone(), shown.mode);
                 let in_place = metadata.snapshots().len() <= IN_PLACE_SNAPSHOTS_MAX;
                 let write = move || write(&named, &metadata, mode, Encoding::Plain, &config).0;
                 let plain = if in_place { write() } else { blocking(write).await };
@@ -188,21 +231,26 @@ impl TableAnswers {
         };
         let mut response = coded_response(bytes);
         if let Some(tag) = &delegated.tag {
-            set_etag(&mut response, &self.delegated_etag(location, mode, tag));
+            set_etag(&mut response, &self.delegated_etag(shown, tag));
         }
         for_one_caller(&mut response);
         response
     }
 
     /// The ETag of an answer with what is delegated under `tag`.
-    pub(crate) fn delegated_etag(&self, metadata_location: &str, mode: SnapshotMode, tag: &str) -> String {
-        let shared = self.etag(metadata_location, mode);
+    pub(crate) fn delegated_etag(&self, shown: &Shown, tag: &str) -> String {
+        let shared = self.etag(shown);
         format!("{}-{tag}\"", shared.trim_end_matches('"'))
     }
 
     /// The answer of a staged create: no metadata location, no ETag, kept nowhere.
-    pub(crate) fn staged(&self, metadata: &TableMetadata, delegated: Option<Delegated>) -> Response {
-        let config = self.config_json_of(metadata);
+    pub(crate) fn staged(
+        &self,
+        metadata: &TableMetadata,
+        deletes: Deletes,
+        delegated: Option<Delegated>,
+    ) -> Response {
+        let config = self.config_json_of(metadata, deletes);
         let shared = body(None, &metadata.to_json(), &config);
         let Some(delegated) = delegated else { return json_response(shared) };
         let end = shared.len() - config_member(&config).len();
@@ -218,9 +266,9 @@ impl TableAnswers {
         response
     }
 
-    fn respond(&self, location: &str, mode: SnapshotMode, bytes: Bytes) -> Response {
+    fn respond(&self, shown: &Shown, bytes: Bytes) -> Response {
         let mut response = coded_response(bytes);
-        set_etag(&mut response, &self.etag(location, mode));
+        set_etag(&mut response, &self.etag(shown));
         response
     }
 }
@@ -351,11 +399,14 @@ mod tests {
     fn an_etag_names_location_mode_and_config() {
         let one = TableAnswers::new("us-east-1", None, ScanPlanning::Client, 0);
         let other = TableAnswers::new("us-east-1", Some("http://127.0.0.1:9000"), ScanPlanning::Client, 0);
+        let shown =
+            |location: &str, mode, deletes| Shown { metadata_location: location.into(), mode, deletes };
         let tags = [
-            one.etag("s3://a/1", SnapshotMode::All),
-            one.etag("s3://a/1", SnapshotMode::Refs),
-            one.etag("s3://a/2", SnapshotMode::All),
-            other.etag("s3://a/1", SnapshotMode::All),
+            one.etag(&shown("s3://a/1", SnapshotMode::All, Deletes::Allowed)),
+            one.etag(&shown("s3://a/1", SnapshotMode::Refs, Deletes::Allowed)),
+            one.etag(&shown("s3://a/2", SnapshotMode::All, Deletes::Allowed)),
+            one.etag(&shown("s3://a/1", SnapshotMode::All, Deletes::Refused)),
+            other.etag(&shown("s3://a/1", SnapshotMode::All, Deletes::Allowed)),
         ];
         for (at, tag) in tags.iter().enumerate() {
             assert!(!tags[at + 1..].contains(tag), "{tag}");

@@ -48,7 +48,8 @@ pub(crate) async fn create(
         let state = front.catalog.snapshot();
         let delegated =
             asked(&headers).and_then(|means| front.delegate(&caller, &place, (&state, &metadata), means));
-        return Ok(front.answers.staged(&metadata, delegated));
+        let deletes = front.deletes(&state, &place.warehouse);
+        return Ok(front.answers.staged(&metadata, deletes, delegated));
     }
     let committed = front.catalog.commit_once(Request::CreateTable(create), key).await?;
     idents::answer_delegated(&front, (&caller, &place), committed, &headers).await

@@ -111,7 +111,7 @@ impl Front {
         let entry = idents::table(place).ok().and_then(|ident| state.table(&ident));
         let found = self.reach(caller, place, (state, entry.map(|entry| &**entry)), metadata);
         let delegated = found.and_then(|reach| {
-            let mut config = self.answers.config_of(metadata);
+            let mut config = self.answers.config_of(metadata, self.deletes(state, &place.warehouse));
             let members = match means {
                 Means::Credentials => {
                     let credentials = self.credentials(caller, &reach, now)?;

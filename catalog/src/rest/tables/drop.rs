@@ -9,7 +9,7 @@ use crate::rest::body::{NoBody, Query};
 use crate::rest::error::{ErrorEnvelope, Failure};
 use crate::rest::idents;
 use crate::rest::mutation::Mutation;
-use crate::state::{Purge, Request};
+use crate::state::{DropTable, Purge, Request};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
@@ -19,7 +19,8 @@ pub(crate) struct PurgeQuery {
     purge_requested: Option<String>,
 }
 
-/// Drops a table. With `purgeRequested` its files are deleted afterwards, in the background.
+/// Drops a table. It is kept for the time that it, its warehouse or the server sets, and can be undropped. With
+/// `purgeRequested` its files are deleted after that, in the background.
 #[utoipa::path(
     delete, path = "/v1/{prefix}/namespaces/{namespace}/tables/{table}", tag = "Catalog",
     params(
@@ -30,6 +31,7 @@ pub(crate) struct PurgeQuery {
     responses(
         (status = 204, description = "Dropped"),
         (status = 404, description = "There is no such table", body = ErrorEnvelope),
+        (status = 409, description = "It is protected", body = ErrorEnvelope),
     )
 )]
 pub(crate) async fn drop(
@@ -44,7 +46,8 @@ pub(crate) async fn drop(
             return Err(Failure::bad_request(format!("purgeRequested={other} is neither true nor false")));
         }
     };
-    let request = Request::DropTable { ident: idents::table(&place)?, purge };
+    let drop = DropTable::asked(idents::table(&place)?, purge, front.catalog.keep_dropped_ms());
+    let request = Request::DropTable(drop);
     front.catalog.commit_once(request, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

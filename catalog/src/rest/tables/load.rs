@@ -9,9 +9,9 @@ use serde::Deserialize;
 use tarn_openapi::access::Action;
 use utoipa::IntoParams;
 
-use super::SnapshotMode;
 use super::answer::{encoding, matches};
 use super::delegate::asked;
+use super::{Shown, SnapshotMode};
 use crate::rest::access::Caller;
 use crate::rest::body::Query;
 use crate::rest::dto::LoadTableResult;
@@ -60,26 +60,27 @@ pub(crate) async fn load(
         }
     };
     let state = front.catalog.snapshot();
-    let location = idents::existing_table(&state, &place)?.metadata_location.clone();
+    let metadata_location = idents::existing_table(&state, &place)?.metadata_location.clone();
+    let shown = Shown { metadata_location, mode, deletes: front.deletes(&state, &place.warehouse) };
     if let Some(means) = asked(&headers) {
-        let metadata = front.catalog.read_metadata(&location).await?;
+        let metadata = front.catalog.read_metadata(&shown.metadata_location).await?;
         if let Some(delegated) = front.delegate(&caller, &place, (&state, &metadata), means) {
             let tag = delegated.tag.as_deref();
-            let etag = tag.map(|tag| front.answers.delegated_etag(&location, mode, tag));
+            let etag = tag.map(|tag| front.answers.delegated_etag(&shown, tag));
             if let Some(etag) = etag.filter(|etag| matches(&headers, etag)) {
                 return Ok(front.answers.not_modified(&etag));
             }
-            let form = (mode, encoding(&headers));
-            return Ok(front.answers.make_delegated(&location, metadata, form, delegated).await);
+            return Ok(front.answers.make_delegated(&shown, metadata, encoding(&headers), delegated).await);
         }
     }
-    if matches(&headers, &front.answers.etag(&location, mode)) {
-        return Ok(front.answers.not_modified(&front.answers.etag(&location, mode)));
+    let etag = front.answers.etag(&shown);
+    if matches(&headers, &etag) {
+        return Ok(front.answers.not_modified(&etag));
     }
     let encoding = encoding(&headers);
-    if let Some(kept) = front.answers.kept(&location, mode, encoding) {
+    if let Some(kept) = front.answers.kept(&shown, encoding) {
         return Ok(kept);
     }
-    let metadata = front.catalog.read_metadata(&location).await?;
-    Ok(front.answers.make(&location, metadata, mode, encoding).await)
+    let metadata = front.catalog.read_metadata(&shown.metadata_location).await?;
+    Ok(front.answers.make(&shown, metadata, encoding).await)
 }

@@ -3,6 +3,7 @@
 mod clients;
 mod config;
 mod delegation;
+mod dropped;
 mod edges;
 mod functions;
 mod idempotency;

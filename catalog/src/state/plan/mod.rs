@@ -7,6 +7,7 @@
 //! - L3: a request that changes nothing plans a commit without changes, which needs no log record.
 
 mod documents;
+mod dropped;
 mod functions;
 mod namespaces;
 mod tables;
@@ -65,12 +66,18 @@ impl Plan {
 pub struct Loaded {
     tables: HashMap<TableIdent, (Arc<str>, Arc<TableMetadata>)>,
     views: HashMap<TableIdent, (Arc<str>, Arc<ViewMetadata>)>,
+    unreadable: HashMap<TableIdent, Arc<str>>,
 }
 
 impl Loaded {
     /// Adds the metadata of a table as it is in the file at `metadata_location`.
     pub fn insert(&mut self, ident: TableIdent, metadata_location: Arc<str>, metadata: Arc<TableMetadata>) {
         self.tables.insert(ident, (metadata_location, metadata));
+    }
+
+    /// Notes that the file at `metadata_location` is not there or holds no metadata.
+    pub fn insert_unreadable(&mut self, ident: TableIdent, metadata_location: Arc<str>) {
+        self.unreadable.insert(ident, metadata_location);
     }
 
     /// Adds the metadata of a view as it is in the file at `metadata_location`.
@@ -96,6 +103,18 @@ impl Loaded {
             Some((loaded, metadata)) if **loaded == *metadata_location => Ok(metadata),
             Some(_) | None => Err(Conflict::NotLoaded(ident.clone())),
         }
+    }
+
+    /// The same; `None` when the file cannot be read.
+    fn get_readable(
+        &self,
+        ident: &TableIdent,
+        metadata_location: &str,
+    ) -> Result<Option<&Arc<TableMetadata>>, Conflict> {
+        if self.unreadable.get(ident).is_some_and(|unreadable| **unreadable == *metadata_location) {
+            return Ok(None);
+        }
+        self.get(ident, metadata_location).map(Some)
     }
 
     /// The metadata of a view, if it is that of this file (L2).
@@ -147,15 +166,21 @@ impl CatalogState {
             Request::CreateNamespace { warehouse, namespace, properties } => {
                 self.plan_create_namespace(warehouse, namespace, properties, at)
             }
-            Request::DropNamespace { warehouse, namespace } => {
-                self.plan_drop_namespace(warehouse, namespace, at)
+            Request::UpdateWarehouse { name, updates, removals } => {
+                self.plan_update_warehouse(name, updates, removals, at)
+            }
+            Request::DropNamespace { warehouse, namespace, guard } => {
+                self.plan_drop_namespace((warehouse, namespace), *guard, at)
             }
             Request::UpdateNamespace { warehouse, namespace, updates, removals } => {
                 self.plan_update_namespace((warehouse, namespace), updates, removals, at)
             }
             Request::CreateTable(create) => self.plan_create_table(create, at, ids),
             Request::CommitTables(changes) => self.plan_commit_tables(changes, loaded, at, ids),
-            Request::DropTable { ident, purge } => self.plan_drop_table(ident, *purge, at),
+            Request::DropTable(drop) => self.plan_drop_table(drop, loaded, at, ids),
+            Request::UndropTable(undrop) => self.plan_undrop_table(undrop, at),
+            Request::RemoveDropped { id } => self.plan_remove_dropped(*id, at),
+            Request::ExpireDropped { now } => self.plan_expire_dropped(*now, at),
             Request::UnregisterTable { ident } => self.plan_unregister_table(ident, loaded, at),
             Request::RenameTable { from, to } => self.plan_rename_table(from, to, at),
             Request::RegisterTable { ident, metadata_location, metadata, existing } => {

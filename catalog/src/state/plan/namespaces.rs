@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::super::limits::LOCATION_BYTES_MAX;
 use super::super::name::{check_warehouse_name, key_in_warehouse};
-use super::super::{CatalogState, Change, Conflict, Namespace, NamespaceEntry, Properties, Warehouse};
+use super::super::{
+    CatalogState, Change, Conflict, Guard, Namespace, NamespaceEntry, Properties, Warehouse, keep_ms_of,
+};
+use super::dropped::check_guard;
 use super::{Plan, check_properties};
 
 impl CatalogState {
@@ -15,7 +18,7 @@ impl CatalogState {
         at: i64,
     ) -> Result<Plan, Conflict> {
         check_warehouse_name(name)?;
-        check_properties(properties)?;
+        check_warehouse_properties(properties)?;
         if self.warehouse(name).is_some() {
             return Err(Conflict::WarehouseExists(Arc::clone(name)));
         }
@@ -26,6 +29,9 @@ impl CatalogState {
     pub(super) fn plan_drop_warehouse(&self, name: &Arc<str>, at: i64) -> Result<Plan, Conflict> {
         if self.find_warehouse(name)?.namespace_count() > 0 {
             return Err(Conflict::WarehouseNotEmpty(Arc::clone(name)));
+        }
+        if self.keeps_dropped(name) {
+            return Err(Conflict::WarehouseKeepsTables(Arc::clone(name)));
         }
         Ok(Plan::of(at, vec![Change::DropWarehouse { name: Arc::clone(name) }]))
     }
@@ -55,11 +61,12 @@ impl CatalogState {
 
     pub(super) fn plan_drop_namespace(
         &self,
-        warehouse: &Arc<str>,
-        namespace: &Namespace,
+        (warehouse, namespace): (&Arc<str>, &Namespace),
+        guard: Guard,
         at: i64,
     ) -> Result<Plan, Conflict> {
         let entry = self.find_namespace(warehouse, namespace)?;
+        check_guard(guard, Some(&entry.properties), || Conflict::NamespaceProtected(namespace.clone()))?;
         let has_child = self.namespaces(warehouse, Some(namespace), None).next().is_some();
         let has_function = self.functions(warehouse, namespace, None).next().is_some();
         if entry.table_count() > 0 || entry.view_count() > 0 || has_function || has_child {
@@ -108,6 +115,11 @@ impl CatalogState {
 
 fn put_namespace(warehouse: &Arc<str>, namespace: &Namespace, properties: Properties) -> Change {
     Change::PutNamespace { warehouse: Arc::clone(warehouse), namespace: namespace.clone(), properties }
+}
+
+pub(super) fn check_warehouse_properties(properties: &Properties) -> Result<(), Conflict> {
+    check_properties(properties)?;
+    keep_ms_of(properties).map(|_| ())
 }
 
 /// A namespace's `location` is where its tables go, so it lies in the warehouse.

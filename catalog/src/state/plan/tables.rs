@@ -8,9 +8,10 @@ use super::super::limits::{TABLES_PER_COMMIT_MAX, UPDATES_PER_TABLE_MAX};
 use super::super::name::{default_location, key_in_warehouse};
 use super::super::places::{moved, touch};
 use super::super::{
-    CatalogState, Change, Conflict, CreateTable, Existing, Properties, Purge, TableChange, TableEntry,
+    CatalogState, Change, Conflict, CreateTable, Existing, Guard, Properties, TableChange, TableEntry,
     TableIdent, TablePut,
 };
+use super::dropped::check_guard;
 use super::{FreshIds, Loaded, Plan, check_properties, repeated};
 use crate::metadata::builder::{Builder, UpdateError};
 use crate::metadata::create::NewTable;
@@ -170,21 +171,6 @@ impl CatalogState {
         Ok(())
     }
 
-    pub(super) fn plan_drop_table(
-        &self,
-        ident: &TableIdent,
-        purge: Purge,
-        at: i64,
-    ) -> Result<Plan, Conflict> {
-        let entry = self.find_table(ident)?;
-        let mut changes = vec![Change::DropTable { ident: ident.clone() }];
-        match purge {
-            Purge::Keep => {}
-            Purge::Files => changes.extend(self.begin_purge(ident, entry, at)),
-        }
-        Ok(Plan::of(at, changes))
-    }
-
     pub(super) fn plan_unregister_table(
         &self,
         ident: &TableIdent,
@@ -193,6 +179,7 @@ impl CatalogState {
     ) -> Result<Plan, Conflict> {
         let entry = self.find_table(ident)?;
         let metadata = loaded.get(ident, &entry.metadata_location)?;
+        check_guard(Guard::Respect, Some(metadata.properties()), || Conflict::TableProtected(ident.clone()))?;
         let mut plan = Plan::of(at, vec![Change::DropTable { ident: ident.clone() }]);
         plan.tables.push((ident.clone(), entry.metadata_location.to_string(), Arc::clone(metadata)));
         Ok(plan)
@@ -234,7 +221,7 @@ impl CatalogState {
         Ok(plan)
     }
 
-    fn find_table(&self, ident: &TableIdent) -> Result<&Arc<TableEntry>, Conflict> {
+    pub(super) fn find_table(&self, ident: &TableIdent) -> Result<&Arc<TableEntry>, Conflict> {
         self.find_warehouse(&ident.warehouse)?;
         self.table(ident).ok_or_else(|| Conflict::NoSuchTable(ident.clone()))
     }

@@ -44,8 +44,8 @@ fn damaged_bytes_are_refused() {
     }
     let longer = [bytes.as_slice(), &[0]].concat();
     assert!(matches!(CatalogState::decode_checkpoint(&longer), Err(InvalidCheckpoint::Damaged(_))));
-    let newer = [&[4], &bytes[1..]].concat();
-    assert_eq!(CatalogState::decode_checkpoint(&newer).unwrap_err(), InvalidCheckpoint::Version(4));
+    let newer = [&[5], &bytes[1..]].concat();
+    assert_eq!(CatalogState::decode_checkpoint(&newer).unwrap_err(), InvalidCheckpoint::Version(5));
     for at in 1..bytes.len() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 0xff;

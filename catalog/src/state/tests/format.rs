@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::state::{
-    CatalogState, Change, Commit, KeptReply, Properties, Refusal, Reply, TableIdent, TablePut, ViewPut,
+    CatalogState, Change, Commit, KeptReply, Properties, Purge, Refusal, Reply, TableIdent, TablePut, ViewPut,
 };
 
 use super::tables::namespace;
@@ -17,7 +17,10 @@ const CHECKPOINT_V1: &str = include_str!("fixtures/checkpoint-v1.hex");
 const CHECKPOINT_V2: &str = include_str!("fixtures/checkpoint-v2.hex");
 /// Kept replies, which are newer.
 const REPLY_COMMIT: &str = include_str!("fixtures/commit-v1-replies.hex");
-const CHECKPOINT: &str = include_str!("fixtures/checkpoint-v3.hex");
+const CHECKPOINT_V3: &str = include_str!("fixtures/checkpoint-v3.hex");
+/// Dropped tables, which are newer.
+const DROPPED_COMMIT: &str = include_str!("fixtures/commit-v1-dropped.hex");
+const CHECKPOINT: &str = include_str!("fixtures/checkpoint-v4.hex");
 
 /// Every kind of change but those of views once, and one table and document that stay.
 fn commit() -> Commit {
@@ -85,6 +88,25 @@ fn reply_commit() -> Commit {
     Commit { at: 1_700_000_000_002, changes: (1..).zip(replies).map(keep).collect() }
 }
 
+/// Every change of dropped tables once, and one that stays kept.
+fn dropped_commit() -> Commit {
+    let table = |name: &str| TableIdent::new("main", namespace(&["a", "b"]), name).unwrap();
+    let id = Uuid::from_u128;
+    let set_aside = |number, name, purge| Change::SetAside {
+        id: id(number),
+        ident: table(name),
+        until: 1_700_604_800_000,
+        purge,
+    };
+    let changes = vec![
+        set_aside(1, "u", Purge::Keep),
+        Change::BringBack { id: id(1), to: table("v") },
+        set_aside(2, "v", Purge::Files),
+        Change::Forget { id: id(3) },
+    ];
+    Commit { at: 1_700_000_000_003, changes }
+}
+
 fn state_of(commits: &[Commit]) -> CatalogState {
     let mut state = CatalogState::default();
     commits.iter().for_each(|commit| state.apply(commit));
@@ -93,7 +115,9 @@ fn state_of(commits: &[Commit]) -> CatalogState {
 
 #[test]
 fn a_commit_has_the_bytes_it_always_had() {
-    for (commit, fixture) in [(commit(), COMMIT), (view_commit(), VIEW_COMMIT)] {
+    for (commit, fixture) in
+        [(commit(), COMMIT), (view_commit(), VIEW_COMMIT), (dropped_commit(), DROPPED_COMMIT)]
+    {
         assert_eq!(hex::encode(postcard::to_stdvec(&commit).unwrap()), fixture.trim());
         let bytes = hex::decode(fixture.trim()).unwrap();
         assert_eq!(postcard::from_bytes::<Commit>(&bytes).unwrap(), commit);
@@ -102,7 +126,8 @@ fn a_commit_has_the_bytes_it_always_had() {
 
 #[test]
 fn a_checkpoint_has_the_bytes_it_always_had() {
-    let state = state_of(&[commit(), view_commit(), reply_commit()]);
+    let state = state_of(&[commit(), view_commit(), reply_commit(), dropped_commit()]);
+    assert_eq!(state.dropped_tables(None).count(), 1);
     assert_eq!(hex::encode(state.encode_checkpoint()), CHECKPOINT.trim());
     let bytes = hex::decode(CHECKPOINT.trim()).unwrap();
     assert_eq!(CatalogState::decode_checkpoint(&bytes).unwrap(), state);
@@ -121,6 +146,13 @@ fn a_checkpoint_of_version_2_is_still_read() {
 }
 
 #[test]
+fn a_checkpoint_of_version_3_is_still_read() {
+    let bytes = hex::decode(CHECKPOINT_V3.trim()).unwrap();
+    let before = state_of(&[commit(), view_commit(), reply_commit()]);
+    assert_eq!(CatalogState::decode_checkpoint(&bytes).unwrap(), before);
+}
+
+#[test]
 fn a_commit_with_replies_has_the_bytes_it_always_had() {
     assert_eq!(hex::encode(postcard::to_stdvec(&reply_commit()).unwrap()), REPLY_COMMIT.trim());
     let bytes = hex::decode(REPLY_COMMIT.trim()).unwrap();
@@ -129,7 +161,8 @@ fn a_commit_with_replies_has_the_bytes_it_always_had() {
 
 #[test]
 fn the_numbers_of_changes_on_disk_never_move() {
-    let changes = [commit().changes, view_commit().changes, reply_commit().changes].concat();
+    let changes = [commit().changes, view_commit().changes, reply_commit().changes, dropped_commit().changes];
+    let changes = changes.concat();
     let numbers: Vec<u8> = changes.iter().map(|change| postcard::to_stdvec(change).unwrap()[0]).collect();
-    assert_eq!(numbers, [0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 11, 10, 12, 12, 12, 12]);
+    assert_eq!(numbers, [0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 11, 10, 12, 12, 12, 12, 13, 14, 13, 15]);
 }

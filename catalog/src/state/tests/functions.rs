@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::tables::{World, ident, namespace};
 use crate::metadata::FunctionMetadata;
-use crate::state::{Conflict, Properties, Request, TableIdent, limits};
+use crate::state::{Conflict, Guard, Properties, Request, TableIdent, limits};
 
 fn metadata() -> Arc<FunctionMetadata> {
     let json = json!({
@@ -58,7 +58,11 @@ fn a_function_needs_a_namespace_and_keeps_it() {
     let nowhere = TableIdent::new("main", namespace(&["none"]), "f").unwrap();
     assert_eq!(world.run(&put(nowhere)).unwrap_err(), Conflict::NoSuchNamespace(namespace(&["none"])));
     world.run(&put(ident("f"))).unwrap();
-    let drop = Request::DropNamespace { warehouse: "main".into(), namespace: namespace(&["a"]) };
+    let drop = Request::DropNamespace {
+        warehouse: "main".into(),
+        namespace: namespace(&["a"]),
+        guard: Guard::Respect,
+    };
     assert_eq!(world.run(&drop).unwrap_err(), Conflict::NamespaceNotEmpty(namespace(&["a"])));
     world.run(&Request::DeleteFunction { ident: ident("f") }).unwrap();
     world.run(&drop).unwrap();

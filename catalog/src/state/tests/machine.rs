@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::metadata::{TableRequirement, TableUpdate};
 use crate::state::{
-    CatalogState, Change, Commit, Conflict, Namespace, Properties, Purge, Request, TableChange, TableIdent,
-    TablePut, ViewPut,
+    CatalogState, Change, Commit, Conflict, DropTable, Guard, Namespace, Properties, Purge, Request,
+    TableChange, TableIdent, TablePut, ViewPut,
 };
 
 use super::tables::{World, create, namespace};
@@ -124,15 +124,19 @@ fn request(act: &Act) -> Request {
             namespace: space(*number),
             properties: Properties::new(),
         },
-        Act::DropNamespace(number) => {
-            Request::DropNamespace { warehouse: warehouse(), namespace: space(*number) }
-        }
+        Act::DropNamespace(number) => Request::DropNamespace {
+            warehouse: warehouse(),
+            namespace: space(*number),
+            guard: Guard::Respect,
+        },
         Act::Create(space, name) => {
             let mut wanted = create("t");
             wanted.ident = table((*space, *name));
             Request::CreateTable(wanted)
         }
-        Act::Drop(space, name) => Request::DropTable { ident: table((*space, *name)), purge: Purge::Keep },
+        Act::Drop(space, name) => {
+            Request::DropTable(DropTable::asked(table((*space, *name)), Purge::Keep, 0))
+        }
         Act::Rename(from, to) => Request::RenameTable { from: table(*from), to: table(*to) },
         Act::Commit(all) => Request::CommitTables(all.iter().map(change).collect()),
         Act::Put(number) => Request::PutDocument {
@@ -263,5 +267,13 @@ fn any_change() -> impl Strategy<Value = Change> {
         (tables(), tables()).prop_map(|(from, to)| Change::RenameView { from, to }),
         name().prop_map(|id| Change::PutDocument { kind: "k".into(), id: id.into(), json: "1".into() }),
         name().prop_map(|id| Change::DeleteDocument { kind: "k".into(), id: id.into() }),
+        (tables(), 0..3u128, 0..3i64).prop_map(|(ident, id, until)| Change::SetAside {
+            id: Uuid::from_u128(id),
+            ident,
+            until,
+            purge: if until == 0 { Purge::Keep } else { Purge::Files },
+        }),
+        (tables(), 0..3u128).prop_map(|(to, id)| Change::BringBack { id: Uuid::from_u128(id), to }),
+        (0..3u128).prop_map(|id| Change::Forget { id: Uuid::from_u128(id) }),
     ]
 }

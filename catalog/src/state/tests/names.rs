@@ -1,8 +1,8 @@
 //! Namespaces, names, locations and documents.
 
 use crate::state::{
-    CatalogState, Conflict, Expect, FreshIds, Loaded, Namespace, Plan, Properties, Request, TableIdent,
-    check_warehouse_name, key_in_warehouse, limits,
+    CatalogState, Conflict, Expect, FreshIds, Guard, Loaded, Namespace, Plan, Properties, Request,
+    TableIdent, check_warehouse_name, key_in_warehouse, limits,
 };
 
 use super::tables::{World, namespace};
@@ -16,7 +16,7 @@ fn create_namespace(levels: &[&str], properties: &[(&str, &str)]) -> Request {
 }
 
 fn drop_namespace(levels: &[&str]) -> Request {
-    Request::DropNamespace { warehouse: "main".into(), namespace: namespace(levels) }
+    Request::DropNamespace { warehouse: "main".into(), namespace: namespace(levels), guard: Guard::Respect }
 }
 
 #[test]

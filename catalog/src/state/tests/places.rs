@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::tables::{World, create, ident, set};
 use crate::metadata::TableUpdate;
-use crate::state::{Change, Commit, Conflict, CreateTable, Existing, Purge, Request, TableChange, TablePut};
+use crate::state::{
+    Change, Commit, Conflict, CreateTable, DropTable, Existing, Purge, Request, TableChange, TablePut,
+};
 
 fn at(name: &str, location: &str) -> Request {
     Request::CreateTable(CreateTable { location: Some(location.to_owned()), ..create(name) })
@@ -51,7 +53,8 @@ fn a_place_is_free_again_when_its_table_is_gone_and_follows_one_that_is_renamed(
     let rename = Request::RenameTable { from: ident("t1"), to: ident("t2") };
     world.run(&rename).unwrap();
     refused(world.run(&at("t1", "s3://main/a/t1")));
-    world.run(&Request::DropTable { ident: ident("t2"), purge: Purge::Keep }).unwrap();
+    world.follow(&ident("t1"), &ident("t2"));
+    world.run(&Request::DropTable(DropTable::asked(ident("t2"), Purge::Keep, 0))).unwrap();
     world.run(&at("t1", "s3://main/a/t1")).unwrap();
     let decoded = crate::state::CatalogState::decode_checkpoint(&world.state.encode_checkpoint()).unwrap();
     assert_eq!(decoded, world.state);
@@ -131,6 +134,6 @@ fn tables_that_share_a_place_since_an_older_version_are_neither_purged_nor_given
     // What does not move it is committed as before.
     let plan = world.commit("t1", Vec::new(), vec![set("a", "1")]).unwrap();
     refused(world.state.places_of(&ident("t1"), Some(&entry), &plan.tables[0].2));
-    let dropped = world.run(&Request::DropTable { ident: ident("t1"), purge: Purge::Files }).unwrap();
+    let dropped = world.run(&Request::DropTable(DropTable::asked(ident("t1"), Purge::Files, 0))).unwrap();
     assert_eq!(dropped.commit.changes.len(), 1, "no purge begins: {dropped:?}");
 }

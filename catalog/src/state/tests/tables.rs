@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::metadata::{Metadata, Schema, TableMetadata, TableRequirement, TableUpdate};
 use crate::state::{
-    CatalogState, Conflict, CreateTable, Existing, FreshIds, Loaded, Namespace, Plan, Properties, Purge,
-    Request, TableChange, TableIdent, limits,
+    CatalogState, Conflict, CreateTable, DropTable, Existing, FreshIds, Loaded, Namespace, Plan, Properties,
+    Purge, Request, TableChange, TableIdent, limits,
 };
 
 pub(super) fn namespace(levels: &[&str]) -> Namespace {
@@ -271,7 +271,7 @@ fn a_registered_table_takes_a_free_name_or_the_place_of_another() {
     let mut world = World::new();
     let metadata = world.create("t").unwrap();
     let file = Arc::clone(&world.state.table(&ident("t")).unwrap().metadata_location);
-    world.run(&Request::DropTable { ident: ident("t"), purge: Purge::Keep }).unwrap();
+    world.run(&Request::DropTable(DropTable::asked(ident("t"), Purge::Keep, 0))).unwrap();
     let register = |existing| Request::RegisterTable {
         ident: ident("r"),
         metadata_location: Arc::clone(&file),
@@ -281,7 +281,7 @@ fn a_registered_table_takes_a_free_name_or_the_place_of_another() {
     world.run(&register(Existing::Refuse)).unwrap();
     assert_eq!(world.run(&register(Existing::Refuse)).unwrap_err(), Conflict::TableExists(ident("r")));
     assert_eq!(world.state.table(&ident("r")).unwrap().metadata_location, file);
-    world.run(&Request::DropTable { ident: ident("r"), purge: Purge::Keep }).unwrap();
+    world.run(&Request::DropTable(DropTable::asked(ident("r"), Purge::Keep, 0))).unwrap();
     world.create("other").unwrap();
     let overwrite = Request::RegisterTable {
         ident: ident("other"),

@@ -8,7 +8,7 @@ use super::tables::{World, ident, namespace, schema};
 use crate::metadata::Metadata;
 use crate::metadata::view::{ViewRequirement, ViewUpdate, ViewVersion};
 use crate::state::{
-    CatalogState, Conflict, CreateView, Existing, Plan, Properties, Request, TableIdent, ViewChange,
+    CatalogState, Conflict, CreateView, Existing, Guard, Plan, Properties, Request, TableIdent, ViewChange,
 };
 
 fn create(name: &str) -> CreateView {
@@ -121,7 +121,11 @@ fn a_table_and_a_view_never_share_a_name() {
 #[test]
 fn a_namespace_with_a_view_is_not_dropped() {
     let mut world = world_with_view("v");
-    let drop = Request::DropNamespace { warehouse: "main".into(), namespace: namespace(&["a"]) };
+    let drop = Request::DropNamespace {
+        warehouse: "main".into(),
+        namespace: namespace(&["a"]),
+        guard: Guard::Respect,
+    };
     assert_eq!(world.run(&drop).unwrap_err(), Conflict::NamespaceNotEmpty(namespace(&["a"])));
     run(&mut world, &Request::DropView { ident: ident("v") }).unwrap();
     assert!(world.run(&drop).is_ok());
