@@ -1,12 +1,13 @@
 //! The files of tables in the stores of their warehouses, read and deleted at a pace.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode};
 use tarn_catalog::WarehouseStores;
 use tokio::time::timeout;
 
@@ -83,6 +84,21 @@ impl Files {
         }
         self.throttle.take(bytes).await;
         self.in_time(location, result.bytes()).await
+    }
+
+    /// A part of a file.
+    pub(crate) async fn range(&self, location: &str, range: Range<u64>) -> Result<Bytes, FileError> {
+        let (store, path) = self.find(location)?;
+        self.throttle.take(range.end.saturating_sub(range.start)).await;
+        self.in_time(location, store.get_range(&path, range)).await
+    }
+
+    /// Writes a file whose name no other has.
+    pub(crate) async fn create(&self, location: &str, bytes: Bytes) -> Result<(), FileError> {
+        let (store, path) = self.find(location)?;
+        self.throttle.take(bytes.len() as u64).await;
+        let put = store.put_opts(&path, bytes.into(), PutMode::Create.into());
+        self.in_time(location, put).await.map(|_| ())
     }
 
     /// The size of a file in bytes; `None` when there is none.

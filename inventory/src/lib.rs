@@ -10,6 +10,7 @@
 //! - X4: memory is bounded: reachability is computed in passes over parts of the digests when there are too many.
 
 mod avro;
+pub mod compact;
 mod digest;
 pub mod expire;
 mod files;

@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use crate::Settings;
+use crate::compact::{Compact, CompactError};
 use crate::expire::{Expire, ExpireError, Expired, Retention};
 use crate::files::Files;
 use crate::orphans::{Age, OrphanError, Orphans, Unreferenced};
@@ -31,7 +32,7 @@ pub struct Maintenance {
 
 struct Inner {
     catalog: Catalog,
-    files: Files,
+    files: Arc<Files>,
     settings: Settings,
     runs: Arc<Runs>,
     /// Runs and the schedule; they stop with the server, and what they left a later run finds.
@@ -51,8 +52,8 @@ pub enum BeginError {
     #[error("{ASKED_MAX} runs are at work")]
     TooMany,
     /// Not there yet.
-    #[error("{} is not implemented", .0.name())]
-    NotImplemented(Job),
+    #[error("{0} is not implemented")]
+    NotImplemented(&'static str),
     /// The table's policy cannot be read.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -65,12 +66,14 @@ enum RunError {
     Expire(#[from] ExpireError),
     #[error(transparent)]
     Orphans(#[from] OrphanError),
+    #[error(transparent)]
+    Compact(#[from] CompactError),
 }
 
 impl Maintenance {
     /// Maintains the tables of `catalog`, whose files lie in `stores`.
     pub fn new(catalog: Catalog, stores: Arc<dyn WarehouseStores>, settings: Settings) -> Self {
-        let files = Files::new(stores, &settings);
+        let files = Arc::new(Files::new(stores, &settings));
         Self {
             inner: Arc::new(Inner {
                 catalog,
@@ -148,12 +151,12 @@ impl Inner {
         mode: Mode,
         cause: Cause,
     ) -> Result<(Ticket, Policy), BeginError> {
-        if job == Job::Compaction {
-            return Err(BeginError::NotImplemented(job));
-        }
         let state = self.catalog.snapshot();
         let entry = state.table(ident).ok_or_else(|| BeginError::NoSuchTable(ident.clone()))?;
         let policy = policy::of_table(&state, ident)?;
+        if job == Job::Compaction && policy.sorts() {
+            return Err(BeginError::NotImplemented("compaction with strategy sort"));
+        }
         let begun = self.runs.begin(job, (ident, entry.uuid), mode, cause, now_ms());
         Ok((begun.map_err(BeginError::Running)?, policy))
     }
@@ -236,7 +239,11 @@ impl Inner {
                 let removed = self.remove_unreferenced(progress, ident, age, mode).await?;
                 Ok(Outcome::Unreferenced(removed))
             }
-            Job::Compaction => unreachable!("refused before it begins"),
+            Job::Compaction => {
+                let Self { catalog, files, .. } = self;
+                let compact = Compact { catalog, files, mode, progress };
+                Ok(Outcome::Compaction(compact.run(ident, policy.target()).await?))
+            }
         }
     }
 
@@ -366,7 +373,5 @@ mod tests {
             .begin(&ident("nowhere"), Job::SnapshotManagement, Mode::Apply, Grace::Kept)
             .unwrap_err();
         assert!(matches!(error, BeginError::NoSuchTable(_)));
-        let error = maintenance.begin(&ident("t"), Job::Compaction, Mode::Apply, Grace::Kept).unwrap_err();
-        assert!(matches!(error, BeginError::NotImplemented(Job::Compaction)));
     }
 }

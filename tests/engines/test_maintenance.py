@@ -100,6 +100,14 @@ def test_rows_of_the_table_and_its_tags_outlive_maintenance_and_nothing_else_doe
     location = [row[1] for row in spark.sql(f"describe extended {table}") if row[0] == "Location"][0]
     expected, snapshots = rows(spark, table), spark.sql(f"select count(*) from {table}.snapshots")[0][0]
 
+    if version == 2:
+        compacted = maintain(tarn, table, "compaction")
+        assert rows(spark, table) == expected
+        snapshots += compacted["groups"]
+    else:
+        run = command(tarn, table.removeprefix("tarn."), "--job", "compaction")
+        assert "are not compacted" in run.communicate(timeout=120)[1] and run.returncode == 1
+
     before = stored(tarn, location)
     told = maintain(tarn, table, "snapshots", "--dry-run")
     assert stored(tarn, location) == before
@@ -148,6 +156,71 @@ def test_appends_during_expiry_are_all_there(tarn, pyiceberg):
     assert expired > 0
     table = pyiceberg.catalog.load_table(name)
     assert sorted(table.scan().to_arrow()["id"].to_pylist()) == list(range(125))
+
+
+def test_compaction_applies_deletes_and_every_engine_reads_the_same(tarn, spark, every_engine):
+    table = "tarn.upkeep.compacted"
+    columns = "id bigint, s string, d decimal(20,3), t timestamp, day date, f double, b boolean, x binary"
+    spark.sql(f"create table {table} ({columns}) using iceberg partitioned by (truncate(1, s)) "
+              f"tblproperties ('format-version'='2', {MERGE_ON_READ})")
+    for step in range(8):
+        spark.sql(f"""insert into {table} select id, concat('k', id % 3), id / 7, timestamp_seconds(id), date_add(date'2020-01-01', cast(id as int)),
+            id / 3, id % 2 = 0, cast(cast(id as string) as binary) from range({step * 50}, {step * 50 + 50})""")
+    spark.sql(f"delete from {table} where id % 10 = 3")
+    spark.sql(f"update {table} set s = concat('z', s) where id % 25 = 1")
+    everything = f"select * from {table} order by id"
+    before = spark.sql(everything)
+    dry = maintain(tarn, table, "compaction", "--dry-run")
+    assert spark.sql(f"select count(*) from {table}.files where content = 0")[0][0] > dry["groups"]
+    done = maintain(tarn, table, "compaction")
+    assert (done["groups"], done["files_before"], done["skipped"]) == (dry["groups"], dry["files_before"], {}), done
+    assert done["rows_dropped"] > 0
+    assert spark.sql(everything) == before
+    assert spark.sql(f"select operation from {table}.snapshots order by committed_at desc limit 1") == [("replace",)]
+    assert spark.sql(f"select count(*) from {table}.files where content = 0")[0][0] == done["files_after"]
+    fields = ["id", "s", "d", "t", "day"]
+    pyiceberg, *others = every_engine
+    texts = {engine.name: sorted(engine.sql(f"select id, s from {table}")) for engine in others}
+    texts["pyiceberg"] = sorted(map(tuple, (row.values() for row in pyiceberg.read(table).select(fields[:2]).to_pylist())))
+    assert texts == dict.fromkeys(texts, [(row[0], row[1]) for row in before])
+    assert maintain(tarn, table, "compaction")["groups"] == 0
+
+
+def test_deletes_and_appends_during_compaction_take_effect(tarn, spark):
+    table = "tarn.upkeep.contended"
+    spark.sql(f"create table {table} (id bigint, v string) using iceberg tblproperties ('format-version'='2', {MERGE_ON_READ}, "
+              "'commit.retry.num-retries'='30', 'commit.retry.min-wait-ms'='20')")
+    for step in range(6):
+        spark.sql(f"insert into {table} select id, 'a' from range({step * 100}, {step * 100 + 100})")
+    failed, expected = [], {number: "a" for number in range(600)}
+
+    def write():
+        rng = random.Random(7)
+        try:
+            for step in range(12):
+                low = rng.randrange(600)
+                try:
+                    spark.sql(f"delete from {table} where id between {low} and {low + 15}")
+                    for number in range(low, low + 16):
+                        expected.pop(number, None)
+                except Exception as error:
+                    # Spark refuses a delete whose files were rewritten meanwhile; then nothing was deleted.
+                    if "ValidationException" not in str(error):
+                        raise
+                spark.sql(f"insert into {table} values ({1000 + step}, 'b')")
+                expected[1000 + step] = "b"
+        except Exception as error:  # told by the main thread
+            failed.append(error)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    groups = 0
+    while writer.is_alive():
+        groups += maintain(tarn, table, "compaction")["groups"]
+    writer.join()
+    assert failed == []
+    assert groups > 0
+    assert sorted(rows(spark, table)) == sorted(expected.items())
 
 
 def test_a_kill_in_the_middle_leaves_a_table_that_a_later_run_cleans(tmp_path):

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::compact::Target;
 use crate::expire::Retention;
 use crate::orphans::Age;
 
@@ -183,6 +184,17 @@ impl Policy {
             min_snapshots_to_keep: minimum.unwrap_or(default.min_snapshots_to_keep),
             ..default
         }
+    }
+
+    /// How large files a compaction makes.
+    pub(crate) fn target(&self) -> Target {
+        let rule = self.compaction.as_ref();
+        Target { bytes: rule.and_then(|rule| rule.target_file_size_mb).map(|size| u64::from(size) << 20) }
+    }
+
+    /// Whether a compaction is asked to sort.
+    pub(crate) fn sorts(&self) -> bool {
+        self.compaction.as_ref().is_some_and(|rule| rule.strategy == Some(Strategy::Sort))
     }
 
     /// The age of unreferenced files.

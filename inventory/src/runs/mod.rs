@@ -12,6 +12,7 @@ use tarn_catalog::state::{Expect, TableIdent};
 use tarn_catalog::{Catalog, CommitError};
 use uuid::Uuid;
 
+use crate::compact::Compacted;
 use crate::expire::Expired;
 use crate::orphans::Unreferenced;
 use crate::removal::Mode;
@@ -84,6 +85,8 @@ pub enum Outcome {
     Snapshots(Expired),
     /// Of a removal of unreferenced files.
     Unreferenced(Unreferenced),
+    /// Of a compaction.
+    Compaction(Compacted),
 }
 
 /// A run.
@@ -108,7 +111,7 @@ pub struct Run {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_ms: Option<i64>,
-    /// Files removed so far.
+    /// Files removed or replaced so far.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -292,7 +295,7 @@ pub(crate) async fn keep(catalog: &Catalog, run: &Run) -> Result<(), CommitError
             unreferenced.removed.listed.clear();
             unreferenced.old_metadata.listed.clear();
         }
-        None => {}
+        Some(Outcome::Compaction(_)) | None => {}
     }
     let json = serde_json::json!(kept).to_string();
     catalog.put_document(KIND, &run.id.to_string(), &json, Expect::Any).await?;
