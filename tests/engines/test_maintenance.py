@@ -171,13 +171,14 @@ def test_compaction_applies_deletes_and_every_engine_reads_the_same(tarn, spark,
     everything = f"select * from {table} order by id"
     before = spark.sql(everything)
     dry = maintain(tarn, table, "compaction", "--dry-run")
-    assert spark.sql(f"select count(*) from {table}.files where content = 0")[0][0] > dry["groups"]
+    count = f"select count(*) from {table}.files where content = 0"
+    files = spark.sql(count)[0][0]
     done = maintain(tarn, table, "compaction")
     assert (done["groups"], done["files_before"], done["skipped"]) == (dry["groups"], dry["files_before"], {}), done
     assert done["rows_dropped"] > 0
     assert spark.sql(everything) == before
     assert spark.sql(f"select operation from {table}.snapshots order by committed_at desc limit 1") == [("replace",)]
-    assert spark.sql(f"select count(*) from {table}.files where content = 0")[0][0] == done["files_after"]
+    assert spark.sql(count)[0][0] == files - done["files_before"] + done["files_after"] < files
     fields = ["id", "s", "d", "t", "day"]
     pyiceberg, *others = every_engine
     texts = {engine.name: sorted(engine.sql(f"select id, s from {table}")) for engine in others}
