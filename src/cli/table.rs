@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{ClientFlags, Failure, block_on, maintain, print_json};
-use crate::client::table_changes::{self, Protection};
+use crate::client::engines::Engine;
+use crate::client::table_changes::{self, NewTable, Protection};
 use crate::client::{ClientError, output, tables};
 
 #[derive(clap::Subcommand)]
@@ -19,6 +20,34 @@ pub(crate) enum Command {
     Show(Named),
     /// List a table's snapshots and the branches and tags on them.
     Snapshots(Named),
+    /// Create a table.
+    Create(Create),
+    /// Rename a table, also into another namespace.
+    Rename {
+        /// The name it gets: namespace and name separated by dots.
+        #[arg(long, value_name = "TABLE")]
+        to: String,
+        #[command(flatten)]
+        table: Named,
+    },
+    /// Make a table of a metadata file that lies in the warehouse already.
+    Register {
+        /// The file, such as s3://main/sales/orders/metadata/00003-....metadata.json.
+        #[arg(long, value_name = "LOCATION")]
+        metadata: String,
+        /// Put it in the place of the table of this name.
+        #[arg(long)]
+        overwrite: bool,
+        #[command(flatten)]
+        table: Named,
+    },
+    /// Print what to paste into an engine so that it uses this warehouse.
+    Config {
+        #[arg(value_enum)]
+        engine: Engine,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Drop a table. It can be undropped for as long as the server keeps it.
     Drop {
         /// Delete its files when it is kept no more.
@@ -57,6 +86,33 @@ pub(crate) enum Command {
     /// What maintenance does by itself: policies of the server, warehouses, namespaces and tables.
     #[command(subcommand)]
     Policy(maintain::Policy),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Create {
+    /// A column: its name and its Iceberg type, such as id:long or price:decimal(10,2); may be given several times.
+    #[arg(long = "column", value_name = "NAME:TYPE", value_parser = pair, required_unless_present = "schema")]
+    columns: Vec<(String, String)>,
+    /// A column that is never null; may be given several times.
+    #[arg(long = "required", value_name = "NAME")]
+    required: Vec<String>,
+    /// A file with an Iceberg schema as JSON.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["columns", "required"])]
+    schema: Option<std::path::PathBuf>,
+    /// Where it lies [default: the server chooses].
+    #[arg(long)]
+    location: Option<String>,
+    /// A property; may be given several times.
+    #[arg(long = "property", value_name = "KEY:VALUE", value_parser = pair)]
+    properties: Vec<(String, String)>,
+    #[command(flatten)]
+    table: Named,
+}
+
+/// What stands before the first colon, and behind it.
+fn pair(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once(':').ok_or("a colon is expected after the name")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// A table of a server.
@@ -100,6 +156,10 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::List { namespace, place } => block_on(list(namespace.as_deref(), &place)),
         Command::Show(named) => block_on(show(&named)),
         Command::Snapshots(named) => block_on(snapshots(&named)),
+        Command::Create(command) => block_on(create(&command)),
+        Command::Rename { to, table } => block_on(rename(&table, &to)),
+        Command::Register { metadata, overwrite, table } => block_on(register(&table, &metadata, overwrite)),
+        Command::Config { engine, place } => block_on(config(engine, &place)),
         Command::Drop { purge, force, table } => block_on(drop(&table, purge, force)),
         Command::Undrop { id, to, table } => block_on(undrop(&table, id.as_deref(), to.as_deref())),
         Command::Dropped { place } => block_on(dropped(&place)),
@@ -134,6 +194,64 @@ async fn snapshots(Named { table, place }: &Named) -> Result<(), Failure> {
         print_json(&tables::snapshots_json(&metadata));
     } else {
         tables::print_snapshots(&metadata);
+    }
+    Ok(())
+}
+
+async fn create(command: &Create) -> Result<(), Failure> {
+    let Named { table, place } = &command.table;
+    let schema = match &command.schema {
+        Some(file) => {
+            let read = || -> anyhow::Result<Value> { Ok(serde_json::from_slice(&std::fs::read(file)?)?) };
+            let named = |error: anyhow::Error| error.context(format!("{} holds no schema", file.display()));
+            read().map_err(|error| Failure::Usage(named(error)))?
+        }
+        None => schema(&command.columns, &command.required)?,
+    };
+    let (location, properties) = (command.location.as_deref(), command.properties.clone());
+    let answer = place.open().await?.create(table, NewTable { schema, location, properties }).await?;
+    if place.client.json {
+        print_json(&answer)
+    } else {
+        place.done("created", table)
+    }
+    Ok(())
+}
+
+/// The schema of these columns, numbered from 1.
+fn schema(columns: &[(String, String)], required: &[String]) -> Result<Value, Failure> {
+    if let Some(unknown) = required.iter().find(|name| !columns.iter().any(|(column, _)| column == *name)) {
+        return Err(Failure::Usage(anyhow::anyhow!("--required {unknown} names no column")));
+    }
+    let fields = (1..).zip(columns).map(|(id, (name, kind))| {
+        json!({ "id": id, "name": name, "type": kind, "required": required.contains(name) })
+    });
+    Ok(json!({ "type": "struct", "schema-id": 0, "fields": fields.collect::<Vec<_>>() }))
+}
+
+async fn rename(Named { table, place }: &Named, to: &str) -> Result<(), Failure> {
+    place.open().await?.rename(table, to).await?;
+    place.done("renamed", to);
+    Ok(())
+}
+
+async fn register(Named { table, place }: &Named, metadata: &str, overwrite: bool) -> Result<(), Failure> {
+    let answer = place.open().await?.register(table, metadata, overwrite).await?;
+    if place.client.json {
+        print_json(&answer)
+    } else {
+        place.done("registered", table)
+    }
+    Ok(())
+}
+
+async fn config(engine: Engine, place: &Place) -> Result<(), Failure> {
+    let catalog = place.open().await?;
+    let text = engine.snippet(&catalog.attach());
+    if place.client.json {
+        print_json(&json!({ "engine": engine.title(), "config": text }));
+    } else {
+        output::line(&text);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A client of a running server: signs requests with SigV4 and reads JSON answers.
 
+pub(crate) mod engines;
 pub(crate) mod maintenance;
 pub(crate) mod output;
 pub(crate) mod status;

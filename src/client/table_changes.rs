@@ -1,4 +1,4 @@
-//! Changes of tables through a server's catalog: drop, undrop, protect.
+//! Changes of tables through a server's catalog.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,46 @@ pub(crate) enum Protection {
     Off,
 }
 
+/// A table to create.
+pub(crate) struct NewTable<'a> {
+    /// An Iceberg schema as JSON.
+    pub(crate) schema: Value,
+    pub(crate) location: Option<&'a str>,
+    pub(crate) properties: Vec<(String, String)>,
+}
+
 impl Catalog {
+    /// Creates a table. The answer is that of a load.
+    pub(crate) async fn create(&self, table: &str, new: NewTable<'_>) -> Result<Value, ClientError> {
+        let (levels, name) = split(table)?;
+        let properties: serde_json::Map<String, Value> =
+            new.properties.into_iter().map(|(key, value)| (key, value.into())).collect();
+        let mut ask = json!({ "name": name, "schema": new.schema, "properties": properties });
+        if let Some(location) = new.location {
+            ask["location"] = location.into();
+        }
+        self.connection.post(&format!("{}/namespaces/{}/tables", self.base, encode(&levels)), &ask).await
+    }
+
+    /// Makes a table of a metadata file. The answer is that of a load.
+    pub(crate) async fn register(
+        &self,
+        table: &str,
+        metadata_location: &str,
+        overwrite: bool,
+    ) -> Result<Value, ClientError> {
+        let (levels, name) = split(table)?;
+        let ask = json!({ "name": name, "metadata-location": metadata_location, "overwrite": overwrite });
+        self.connection.post(&format!("{}/namespaces/{}/register", self.base, encode(&levels)), &ask).await
+    }
+
+    /// Renames a table.
+    pub(crate) async fn rename(&self, from: &str, to: &str) -> Result<(), ClientError> {
+        let name = |table| split(table).map(|(levels, name)| json!({ "namespace": levels, "name": name }));
+        let ask = json!({ "source": name(from)?, "destination": name(to)? });
+        self.connection.post(&format!("{}/tables/rename", self.base), &ask).await.map(|_| ())
+    }
+
     /// Drops a table.
     pub(crate) async fn drop(&self, table: &str, purge: bool) -> Result<(), ClientError> {
         let path = format!("{}?purgeRequested={purge}", self.path(table)?);

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::engines::Attach;
 use super::output::{Table, bytes, line, text, time};
 use super::{ClientError, Connection, path_segment};
 
@@ -15,6 +16,7 @@ pub(crate) struct Catalog {
     pub(super) base: String,
     /// The warehouse.
     pub(super) warehouse: String,
+    region: String,
 }
 
 impl Catalog {
@@ -29,7 +31,8 @@ impl Catalog {
         let prefix = setting("prefix").filter(|prefix| !prefix.is_empty());
         let base = prefix.map_or("/_iceberg/v1".into(), |prefix| format!("/_iceberg/v1/{prefix}"));
         let warehouse = prefix.or(warehouse).unwrap_or_default().to_owned();
-        Ok(Self { connection, base, warehouse })
+        let region = setting("client.region").unwrap_or_default().to_owned();
+        Ok(Self { connection, base, warehouse, region })
     }
 
     /// Every table below `namespace`, or everywhere: levels and name.
@@ -62,6 +65,11 @@ impl Catalog {
     /// The table's load answer.
     pub(crate) async fn load(&self, table: &str) -> Result<Value, ClientError> {
         self.connection.get(&self.path(table)?).await
+    }
+
+    /// Where engines find this warehouse.
+    pub(crate) fn attach(&self) -> Attach<'_> {
+        Attach { endpoint: &self.connection.endpoint, warehouse: &self.warehouse, region: &self.region }
     }
 
     /// The path of a table.

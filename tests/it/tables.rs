@@ -106,3 +106,36 @@ async fn a_warehouse_says_how_long_its_dropped_tables_are_kept() {
     ok(&tarn, &["table", "drop", "sales.orders"]);
     assert_eq!(tarn.run(&["table", "undrop", "sales.orders"]).0, 4);
 }
+
+#[tokio::test]
+async fn a_table_is_created_renamed_dropped_and_registered_on_the_command_line() {
+    let tarn = Tarn::start(1).await;
+    ask(&tarn, Method::POST, "/_iceberg/v1/main/namespaces", json!({"namespace": ["sales"]})).await;
+    let columns = ["--column", "id:long", "--column", "price:decimal(10,2)", "--required", "id"];
+    let create = [&["table", "create", "sales.a", "--property", "owner:lake"], &columns[..]].concat();
+    assert_eq!(ok(&tarn, &create), "created sales.a\n");
+    assert_eq!(tarn.run(&create).0, 1);
+    assert_eq!(tarn.run(&["table", "create", "sales.x", "--column", "id:long", "--required", "no"]).0, 2);
+    assert_eq!(ok(&tarn, &["table", "rename", "sales.a", "--to", "sales.b"]), "renamed sales.b\n");
+    let shown: Value = serde_json::from_str(&ok(&tarn, &["table", "show", "sales.b", "--json"])).unwrap();
+    let fields = json!([
+        {"id": 1, "name": "id", "type": "long", "required": true},
+        {"id": 2, "name": "price", "type": "decimal(10, 2)", "required": false},
+    ]);
+    assert_eq!(shown["metadata"]["schemas"][0]["fields"], fields);
+    assert_eq!(shown["metadata"]["properties"]["owner"], "lake");
+    ok(&tarn, &["table", "drop", "sales.b"]);
+    let file = shown["metadata-location"].as_str().unwrap();
+    assert_eq!(ok(&tarn, &["table", "register", "sales.c", "--metadata", file]), "registered sales.c\n");
+    // It lies there now, so the dropped one cannot come back beside it.
+    assert_eq!(tarn.run(&["table", "undrop", "sales.b"]).0, 1);
+}
+
+#[tokio::test]
+async fn a_snippet_for_an_engine_names_this_server() {
+    let tarn = Tarn::start(1).await;
+    let snippet = ok(&tarn, &["table", "config", "trino"]);
+    assert!(snippet.contains(&format!("iceberg.rest-catalog.uri={}/_iceberg", tarn.endpoint())), "{snippet}");
+    assert!(snippet.contains("iceberg.rest-catalog.warehouse=main"), "{snippet}");
+    assert!(snippet.contains("s3.region=us-east-1"), "{snippet}");
+}
