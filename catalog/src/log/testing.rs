@@ -1,8 +1,8 @@
 //! A store whose every operation is numbered and can fail, for the tests of this crate.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,6 +27,10 @@ pub(crate) enum Fault {
     Lost,
     /// It happens and the answer is lost.
     ReplyLost,
+    /// It works, after so long.
+    Slow(Duration),
+    /// Its answer is lost, and a put happens only when the store is told to `release` it.
+    Late,
 }
 
 /// Decides by the operation's number, from 0.
@@ -38,11 +42,12 @@ pub(crate) struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
     schedule: Schedule,
     ops: Arc<AtomicU64>,
+    late: Arc<Mutex<Vec<(Path, PutPayload, PutOptions)>>>,
 }
 
 impl FaultyStore {
     pub(crate) fn new(inner: Arc<dyn ObjectStore>, schedule: Schedule) -> Self {
-        Self { inner, schedule, ops: Arc::new(AtomicU64::new(0)) }
+        Self { inner, schedule, ops: Arc::default(), late: Arc::default() }
     }
 
     /// Operations so far.
@@ -50,8 +55,20 @@ impl FaultyStore {
         self.ops.load(Ordering::SeqCst)
     }
 
-    fn next(&self) -> Fault {
-        (self.schedule)(self.ops.fetch_add(1, Ordering::SeqCst))
+    /// Lets every put happen that is late; those refused by now are.
+    pub(crate) async fn release(&self) {
+        let late = std::mem::take(&mut *self.late.lock().unwrap());
+        for (at, payload, options) in late {
+            let _refused = self.inner.put_opts(&at, payload, options).await;
+        }
+    }
+
+    async fn next(&self) -> Fault {
+        let fault = (self.schedule)(self.ops.fetch_add(1, Ordering::SeqCst));
+        if let Fault::Slow(time) = fault {
+            tokio::time::sleep(time).await;
+        }
+        fault
     }
 }
 
@@ -83,7 +100,11 @@ impl fmt::Display for FaultyStore {
 #[async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, at: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let fault = self.next();
+        let fault = self.next().await;
+        if fault == Fault::Late {
+            self.late.lock().unwrap().push((at.clone(), payload, options));
+            return Err(injected());
+        }
         if fault == Fault::Lost {
             return Err(injected());
         }
@@ -100,9 +121,9 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
-        match self.next() {
-            Fault::None => self.inner.get_opts(at, options).await,
-            Fault::Lost | Fault::ReplyLost => Err(injected()),
+        match self.next().await {
+            Fault::None | Fault::Slow(_) => self.inner.get_opts(at, options).await,
+            Fault::Lost | Fault::ReplyLost | Fault::Late => Err(injected()),
         }
     }
 
@@ -112,8 +133,8 @@ impl ObjectStore for FaultyStore {
             .and_then(move |path| {
                 let this = this.clone();
                 async move {
-                    let fault = this.next();
-                    if fault == Fault::Lost {
+                    let fault = this.next().await;
+                    if matches!(fault, Fault::Lost | Fault::Late) {
                         return Err(injected());
                     }
                     let one = futures::stream::iter([Ok(path.clone())]).boxed();
@@ -125,10 +146,16 @@ impl ObjectStore for FaultyStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        match self.next() {
-            Fault::None => self.inner.list(prefix),
-            Fault::Lost | Fault::ReplyLost => futures::stream::iter([Err(injected())]).boxed(),
-        }
+        let (this, prefix) = (self.clone(), prefix.cloned());
+        let listing = async move {
+            match this.next().await {
+                Fault::None | Fault::Slow(_) => this.inner.list(prefix.as_ref()),
+                Fault::Lost | Fault::ReplyLost | Fault::Late => {
+                    futures::stream::iter([Err(injected())]).boxed()
+                }
+            }
+        };
+        futures::stream::once(listing).flatten().boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
