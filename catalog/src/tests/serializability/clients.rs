@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::random::Random;
 use super::record::{Outcome, Transaction};
 use crate::metadata::TableMetadata;
-use crate::state::{CreateTable, Purge, Request, TableChange};
+use crate::state::{CreateTable, DropTable, Purge, Request, TableChange};
 use crate::testing::{change, create, ident};
 use crate::tests::isolation::requirement;
 use crate::{Catalog, CommitError, Committed};
@@ -216,7 +216,7 @@ impl World {
             let Some(at) = briefs.iter().position(free) else { return };
             let brief = &mut briefs[at];
             let (first, second) = (ident(&brief.name), ident(&brief.second()));
-            let drop = |ident| Request::DropTable { ident, purge: Purge::Keep };
+            let drop = |ident| Request::DropTable(DropTable::asked(ident, Purge::Keep, 0));
             let (tried, request, writes) = match brief.tried {
                 Tried::Nothing if random.percent(50) => {
                     (Tried::Drop, drop(first), vec![(brief.register, brief.dropped)])
