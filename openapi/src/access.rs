@@ -106,7 +106,8 @@ impl Prefix {
         *self.bucket == *bucket && key.as_bytes().starts_with(self.prefix.as_bytes())
     }
 
-    fn allows(&self, action: Action, resource: Resource<'_>) -> bool {
+    /// Whether an action on objects, or a listing, is within it.
+    pub fn allows(&self, action: Action, resource: Resource<'_>) -> bool {
         // Every other action is none of an object below a prefix.
         let access = match action {
             Action::GetObject

@@ -1,0 +1,24 @@
+//! What a principal may do, by policies in AWS's JSON.
+//!
+//! `document.rs` reads a policy once into a form that is quick to ask, `decide.rs` decides by policies and facts and is
+//! pure, `grants.rs` finds the policies of whoever asks.
+//!
+//! - P1: an explicit deny wins; what nothing allows is not allowed.
+//! - P2: what a policy says that this server does not know is an error when it is read, never passed over.
+//! - P3: names of requests are never patterns: only what a policy itself writes is.
+
+mod actions;
+mod condition;
+mod decide;
+mod document;
+mod facts;
+mod grants;
+mod key;
+mod network;
+mod node;
+mod parsed;
+mod pattern;
+#[cfg(test)]
+mod tests;
+
+pub use grants::Grants;
