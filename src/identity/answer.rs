@@ -120,7 +120,7 @@ pub(crate) fn refused(protocol: Protocol, refusal: &AuthError, path: &str, id: &
 }
 
 /// Text as XML content. Control characters that XML 1.0 cannot hold become `?`.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -15,6 +15,7 @@ mod secret;
 mod server_secret;
 pub mod session;
 mod sigv4;
+pub mod sts;
 #[cfg(test)]
 mod tests;
 

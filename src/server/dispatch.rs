@@ -9,7 +9,7 @@ use http::{Request, Uri};
 use tower::ServiceExt as _;
 
 use crate::identity::answer::Protocol;
-use crate::identity::oauth;
+use crate::identity::{oauth, sts};
 
 /// The fronts.
 #[derive(Clone)]
@@ -19,6 +19,8 @@ pub(crate) struct Fronts {
     pub(crate) iceberg: Router,
     /// The token endpoint, below both mounts of the catalog.
     pub(crate) tokens: Router,
+    /// Temporary credentials, on the root path of S3.
+    pub(crate) sts: Router,
     /// Everything else below `/_`.
     pub(crate) own: Router,
 }
@@ -28,6 +30,7 @@ impl Fronts {
         let path = request.uri().path();
         let front = match Protocol::of_request(&request) {
             Protocol::Iceberg if oauth::is_token_path(path) => self.tokens,
+            Protocol::S3 if sts::is_sts(&request) => self.sts,
             Protocol::S3 => self.s3,
             Protocol::Plain => self.own,
             Protocol::Iceberg => {

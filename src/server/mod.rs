@@ -52,6 +52,7 @@ use crate::config::{RootCredentials, Settings};
 use crate::demo::Demo;
 use crate::identity::key::AccessKey;
 use crate::identity::session::Vendor;
+use crate::identity::sts::{self, Sts};
 use crate::identity::{Grants, Identity, Keyring, SecretError, Sessions, oauth, obtain_server_secret};
 use crate::stores::{self, Warehouses};
 
@@ -166,6 +167,7 @@ impl Server {
             metrics_access: settings.metrics,
             started: Instant::now(),
         });
+        let sts = sts::router(Arc::new(Sts { sessions: sessions.clone(), authorize: authorize.clone() }));
         let vendor = Vendor::new(sessions, settings.credentials_lifetime.as_secs() as i64);
         let s3 = tarn_objectcore::s3::router(S3Front {
             core: core.clone(),
@@ -185,7 +187,7 @@ impl Server {
             scan_planning: settings.scan_planning,
         });
         let tokens = oauth::router(identity.clone());
-        front.open(program::all(Fronts { s3, iceberg, tokens, own: program::own(program) }, identity));
+        front.open(program::all(Fronts { s3, iceberg, tokens, sts, own: program::own(program) }, identity));
         let upkeep = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(METRICS_UPKEEP).await;

@@ -21,4 +21,5 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use document::Policy;
 pub use grants::Grants;
