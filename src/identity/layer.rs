@@ -26,7 +26,7 @@ use super::sigv4::payload::Payload;
 use super::sigv4::presented::{self, Place, Presented};
 use super::sigv4::signing_key::SigningKeys;
 use super::sigv4::verify;
-use super::{body, oauth};
+use super::{body, oauth, sts};
 
 /// The longest body that is read to check a signature over it (not S3: there its hash is a header).
 const BUFFERED_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -266,6 +266,7 @@ pub async fn authenticate(State(identity): State<Arc<Identity>>, request: Reques
     }
     let path = path.to_owned();
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId("-".into()));
+    let asks_sts = protocol == Protocol::S3 && sts::is_sts(&request);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     match identity.admit(request, protocol, now).await {
         Ok((request, share)) => {
@@ -277,7 +278,11 @@ pub async fn authenticate(State(identity): State<Arc<Identity>>, request: Reques
             let (_, code) = refusal.s3();
             metrics::counter!("tarn_auth_refused_total", "code" => code).increment(1);
             tracing::info!(request.path = %path, code, reason = %refusal, "credentials refused");
-            answer::refused(protocol, &refusal, &path, &id)
+            if asks_sts {
+                sts::refused_credentials(&refusal, &id)
+            } else {
+                answer::refused(protocol, &refusal, &path, &id)
+            }
         }
     }
 }

@@ -4,8 +4,10 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
+use tarn_openapi::request::RequestId;
 
 use super::super::answer::escape;
+use super::super::error::AuthError;
 use super::super::session::Temporary;
 use super::StsError;
 use super::order::{Operation, Wanted};
@@ -51,11 +53,24 @@ pub(super) fn refused(error: &StsError, id: &str) -> Response {
         StsError::TooLarge => (bad, "PackedPolicyTooLarge"),
         StsError::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"),
     };
+    failure(status, code, &error.to_string(), id)
+}
+
+/// Answers refused credentials, in the names of STS.
+pub(crate) fn refused_credentials(refusal: &AuthError, id: &RequestId) -> Response {
+    let (status, code) = match refusal {
+        AuthError::UnknownKey => (StatusCode::FORBIDDEN, "InvalidClientTokenId"),
+        other => other.s3(),
+    };
+    failure(status, code, &refusal.to_string(), &id.0)
+}
+
+fn failure(status: StatusCode, code: &str, message: &str, id: &str) -> Response {
     let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
     let xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ErrorResponse xmlns=\"{NAMESPACE}\"><Error>\
          <Type>{kind}</Type><Code>{code}</Code><Message>{}</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
-        escape(&error.to_string()),
+        escape(message),
         escape(id),
     );
     answer(status, xml)

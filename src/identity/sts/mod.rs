@@ -22,6 +22,7 @@ use http::{HeaderMap, Method, Request, header};
 use tarn_openapi::access::{Ask, Authorize, Principal, Resource, Sender};
 use tarn_openapi::request::RequestId;
 
+pub(crate) use self::answer::refused_credentials;
 use self::order::{Operation, Wanted};
 use super::session::{IssueError, Order, Sessions, Temporary, Use};
 
