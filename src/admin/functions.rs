@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +15,7 @@ use tarn_openapi::page;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
+use super::params::{Path, Query};
 use crate::server::Shared;
 
 /// Functions of a page when `page_size` is not given, and the most it may be.

@@ -1,8 +1,8 @@
 //! Access keys: list, create, delete.
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use tarn_openapi::access::Action;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
+use super::params::Path;
 use crate::identity::ListedKey;
 use crate::identity::key::{Grant, Owner, Policy};
 use crate::server::Shared;

@@ -8,6 +8,7 @@ mod functions;
 mod keys;
 mod maintenance;
 mod openapi;
+mod params;
 mod status;
 mod tables;
 mod warehouses;

@@ -2,8 +2,8 @@
 //! undrops those of a warehouse there.
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tarn_catalog::state::{
@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
 use super::functions::{SEPARATOR, ident};
+use super::params::{Path, Query};
 use crate::server::Shared;
 
 /// Dropped tables of a page when `page_size` is not given, and the most it may be.

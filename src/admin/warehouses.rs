@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use tarn_catalog::state::Request;
 use tarn_openapi::access::Action;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
+use super::params::Path;
 use crate::server::Shared;
 
 /// What to change.

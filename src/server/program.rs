@@ -48,6 +48,7 @@ pub(super) fn own(program: Arc<Program>) -> Router {
         .route("/_openapi.json", get(openapi))
         .merge(admin::router())
         .fallback(no_such_route)
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(program)
 }
 
@@ -67,4 +68,16 @@ async fn openapi() -> Response {
 async fn no_such_route(Extension(id): Extension<RequestId>, request: Request) -> Response {
     let message = "this server has no such route";
     answer::error(Protocol::Plain, StatusCode::NOT_FOUND, "NoSuchRoute", message, request.uri().path(), &id)
+}
+
+async fn method_not_allowed(Extension(id): Extension<RequestId>, request: Request) -> Response {
+    let message = "this route does not take this method";
+    answer::error(
+        Protocol::Plain,
+        StatusCode::METHOD_NOT_ALLOWED,
+        "MethodNotAllowed",
+        message,
+        request.uri().path(),
+        &id,
+    )
 }

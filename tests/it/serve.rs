@@ -94,6 +94,30 @@ async fn metrics_and_status_need_an_administrator_and_no_secret_reaches_the_log(
 }
 
 #[tokio::test]
+async fn a_method_that_a_route_does_not_take_is_refused_in_words_and_told_which_it_takes() {
+    let tarn = Tarn::start(1).await;
+    for (path, allowed) in [("/_health/ready", "GET,HEAD"), ("/_iceberg/v1/oauth/tokens", "POST")] {
+        let wrong = reqwest::Client::new().request(Method::TRACE, tarn.endpoint() + path);
+        let answer = wrong.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(answer.headers()["allow"], allowed, "{path}");
+        let body: serde_json::Value = answer.json().await.unwrap();
+        assert!(!body["error"].is_null(), "{path}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_of_the_admin_api_that_cannot_be_read_is_refused_in_its_envelope() {
+    let tarn = Tarn::start(1).await;
+    for target in ["/_admin/v1/functions?page_size=-1", "/_admin/v1/functions/main/a/%FF"] {
+        let answer = tarn.send(Method::GET, target, b"").await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{target}");
+        let body: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!(body["error"]["code"], "InvalidRequest", "{target}");
+    }
+}
+
+#[tokio::test]
 async fn the_bucket_of_a_warehouse_goes_only_with_its_warehouse() {
     let tarn = Tarn::start(1).await;
     let refused = tarn.send(Method::DELETE, "/main", b"").await;

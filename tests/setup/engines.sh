@@ -22,16 +22,17 @@ need() { # COMMAND PACKAGE
     command -v "$1" >/dev/null || { say "no $1 after installing $2"; exit 1; }
 }
 
-packages() {
-    local want
-    want=$(sha256sum "$setup/python.txt" | cut -d' ' -f1)
-    stamp_is "$cache/venv.stamp" "$want" && return
-    say 'Python packages'
-    rm -rf "$cache/venv" "$cache/venv.stamp"
-    python3 -m venv "$cache/venv" ||
-        { apt-get update -qq; apt-get install -qq -y python3-venv >/dev/null; python3 -m venv "$cache/venv"; }
-    "$cache/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$setup/python.txt"
-    echo "$want" >"$cache/venv.stamp"
+# environment PINS DIR: a Python environment of its own that holds the packages pinned.
+environment() {
+    local want pins=$setup/$1 venv=$cache/$2
+    want=$(sha256sum "$pins" | cut -d' ' -f1)
+    stamp_is "$venv.stamp" "$want" && return
+    say "Python packages of $1"
+    rm -rf "$venv" "$venv.stamp"
+    python3 -m venv "$venv" ||
+        { apt-get update -qq; apt-get install -qq -y python3-venv >/dev/null; python3 -m venv "$venv"; }
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$pins"
+    echo "$want" >"$venv.stamp"
 }
 
 artifacts() {
@@ -62,5 +63,6 @@ artifacts() {
 need python3 python3
 need java openjdk-17-jre-headless
 need mvn maven
-packages
+environment python.txt venv
+environment fuzz.txt fuzz
 artifacts

@@ -102,17 +102,15 @@ impl TableRequirement {
             Self::LastAssignedFieldId(expected) => {
                 equal("last assigned field id", table.last_column_id(), *expected)
             }
-            Self::CurrentSchemaId(expected) => {
-                equal("current schema id", table.current_schema_id(), *expected)
-            }
+            Self::CurrentSchemaId(expected) => equal("current schema", table.current_schema_id(), *expected),
             Self::LastAssignedPartitionId(expected) => {
                 equal("last assigned partition id", table.last_partition_id(), *expected)
             }
             Self::DefaultSpecId(expected) => {
-                equal("default partition spec id", table.default_spec_id(), *expected)
+                equal("default partition spec", table.default_spec_id(), *expected)
             }
             Self::DefaultSortOrderId(expected) => {
-                equal("default sort order id", table.default_sort_order_id(), *expected)
+                equal("default sort order", table.default_sort_order_id(), *expected)
             }
         }
     }
@@ -144,7 +142,8 @@ fn equal(what: &str, found: i32, expected: i32) -> Result<(), RequirementFailed>
     if found == expected {
         return Ok(());
     }
-    Err(RequirementFailed { message: format!("the {what} has changed: expected {expected}, found {found}") })
+    // PyIceberg's own tests look for these words of the reference implementation.
+    Err(RequirementFailed { message: format!("{what} changed: expected id {expected}, found {found}") })
 }
 
 pub(crate) fn uuid_of(text: &str) -> Result<Uuid, InvalidMetadata> {
@@ -154,5 +153,19 @@ pub(crate) fn uuid_of(text: &str) -> Result<Uuid, InvalidMetadata> {
 impl<'de> Deserialize<'de> for TableRequirement {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::from_json(Value::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::equal;
+
+    #[test]
+    fn a_changed_default_is_told_in_the_words_that_clients_look_for() {
+        let failed = equal("default partition spec", 1, 0).unwrap_err();
+        assert_eq!(
+            failed.to_string(),
+            "requirement failed: default partition spec changed: expected id 0, found 1"
+        );
     }
 }

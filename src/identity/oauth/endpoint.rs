@@ -36,8 +36,13 @@ pub fn router(identity: Arc<Identity>) -> Router {
     Router::new()
         .route("/_iceberg/v1/oauth/tokens", post(issue))
         .route("/iceberg/v1/oauth/tokens", post(issue))
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .with_state(identity)
+}
+
+async fn method_not_allowed() -> Response {
+    refuse(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "tokens are asked for with POST")
 }
 
 /// Issues a bearer token to an access key.
