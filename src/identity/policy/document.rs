@@ -196,6 +196,11 @@ fn read_resources(at: &str, value: Node, variables: Variables) -> Result<Vec<Res
             return Ok(ResourcePattern::S3(pattern(rest)?));
         }
         if let Some(rest) = text.strip_prefix("arn:aws:s3tables:::") {
+            if names_by_uuid(rest) {
+                let problem =
+                    format!("{text:?} names a table or view by UUID; name it by namespace and name");
+                return Err((at.to_owned(), problem));
+            }
             return Ok(ResourcePattern::Tables(pattern(rest)?));
         }
         let problem =
@@ -203,6 +208,12 @@ fn read_resources(at: &str, value: Node, variables: Variables) -> Result<Vec<Res
         Err((at.to_owned(), problem))
     };
     texts(at, value)?.into_iter().map(read).collect()
+}
+
+/// `.../table/<uuid>`: UUIDs are not looked up, and a deny that never applies is worse than an error.
+fn names_by_uuid(resource: &str) -> bool {
+    let name = ["/table/", "/view/"].iter().find_map(|kind| resource.split_once(kind)).map(|(_, name)| name);
+    name.is_some_and(|name| !name.contains(['/', '*', '?', '$']))
 }
 
 fn read_conditions(at: &str, value: Node, variables: Variables) -> Result<Vec<Condition>, Problem> {

@@ -132,7 +132,12 @@ fn policy_allows(policy: Policy, action: Action) -> bool {
     match policy {
         Policy::Admin => true,
         Policy::ReadWrite => data,
-        Policy::ReadOnly => data && (verb.starts_with("Get") || verb.starts_with("List")),
+        // The parts of an upload concern who writes; what a reader measured is told by who may read.
+        Policy::ReadOnly => match action {
+            Action::ListMultipartUploadParts => false,
+            Action::TableMetrics => true,
+            _ => data && (verb.starts_with("Get") || verb.starts_with("List")),
+        },
     }
 }
 
@@ -166,6 +171,8 @@ mod tests {
         let grant = grant(Policy::ReadOnly, None);
         let object = Resource::Object("b", "k");
         assert!(may(&grant, Action::GetObject, object));
+        assert!(may(&grant, Action::TableMetrics, Resource::Table("b", &[], "t")));
+        assert!(!may(&grant, Action::ListMultipartUploadParts, object));
         for action in [Action::PutObject, Action::CreateBucket, Action::CreateTable, Action::CreateUser] {
             assert!(!may(&grant, action, object), "{action:?}");
         }

@@ -83,7 +83,7 @@ fn tables_are_named_by_path_or_uuid_and_new_ones_by_their_warehouse() {
     let question = Question { uuid: Some("0197-aa".into()), ..Question::default() };
     for (resource, load, create) in [
         ("arn:aws:s3tables:::bucket/w/table/sales/eu/orders", true, true),
-        ("arn:aws:s3tables:::bucket/w/table/0197-aa", true, true),
+        ("arn:aws:s3tables:::bucket/w/table/0197-*", true, true),
         ("arn:aws:s3tables:::bucket/w/table/*", true, true),
         ("arn:aws:s3tables:::bucket/w", false, true),
         ("arn:aws:s3tables:::bucket/w/view/*", false, false),
@@ -95,6 +95,10 @@ fn tables_are_named_by_path_or_uuid_and_new_ones_by_their_warehouse() {
         assert_eq!(may(Action::GetTableMetadataLocation), load, "{resource}");
         assert_eq!(may(Action::CreateTable), create, "{resource}");
     }
+    let by_uuid = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"s3tables:*",
+        "Resource":"arn:aws:s3tables:::bucket/w/table/0197-aa"}}"#;
+    let refused = super::super::document::Policy::parse(by_uuid).unwrap_err().to_string();
+    assert!(refused.contains("by UUID"), "a deny that never applies is refused: {refused}");
     let slash = ["sales/eu".to_owned()];
     let policy = one("Allow", "s3tables:*", "arn:aws:s3tables:::bucket/w/table/sales/eu/orders");
     let decided = question.decide(&policy, Action::GetTable, Resource::Table("w", &slash, "orders"));
