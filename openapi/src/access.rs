@@ -4,6 +4,7 @@
 //! extensions. Each front then asks [`Authorize`] before it calls its domain. The rule is
 //! default deny: an action that no rule allows is refused.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -22,6 +23,21 @@ pub enum Principal {
     AccessKey(Arc<str>),
     /// Temporary credentials: those of another principal, restricted.
     Session(Arc<Session>),
+    /// The holder of a token of a configured identity provider.
+    Web(Arc<WebIdentity>),
+}
+
+/// Who a token of an identity provider speaks of. It has no key here: it may do what the policies it names allow.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WebIdentity {
+    /// `<provider>:<subject>`, the provider by its configured name: two accounts never have one id.
+    pub id: Arc<str>,
+    /// The names of its policies. A name of no policy allows nothing.
+    pub policies: Vec<String>,
+    /// What policies may know of it as `jwt:<name>`.
+    pub claims: BTreeMap<String, Vec<String>>,
+    /// When it ends, in seconds since the Unix epoch.
+    pub expires: i64,
 }
 
 /// Temporary credentials. A session may do what its parent may at that moment, and only what its restriction allows.

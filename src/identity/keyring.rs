@@ -100,12 +100,12 @@ impl Keyring {
         }
     }
 
-    /// The key that signs for a principal, as it is now. A session has none of its own.
+    /// The key that signs for a principal, as it is now. A session and a web identity have none.
     pub fn of(&self, principal: &Principal) -> Option<Arc<AccessKey>> {
         match principal {
             Principal::Root => Some(self.root.clone()),
             Principal::AccessKey(id) => self.find(id),
-            Principal::Anonymous | Principal::Session(_) => None,
+            Principal::Anonymous | Principal::Session(_) | Principal::Web(_) => None,
         }
     }
 

@@ -30,7 +30,9 @@ impl Front {
     /// May this stranger send a body at all? The known are asked once their body says what it wants.
     pub(crate) fn allow_to_send(&self, principal: Option<&Principal>) -> Result<(), Failure> {
         match principal {
-            Some(Principal::Root | Principal::AccessKey(_) | Principal::Session(_)) => Ok(()),
+            Some(Principal::Root | Principal::AccessKey(_) | Principal::Session(_) | Principal::Web(_)) => {
+                Ok(())
+            }
             Some(Principal::Anonymous) | None => {
                 let nobody = Caller { principal: Principal::Anonymous, sender: None };
                 self.allow(&nobody, Action::GetConfig, Resource::Server)
@@ -50,9 +52,10 @@ impl Front {
             (Err(_denied), Principal::Anonymous) => {
                 Err(Failure::new(Kind::NotAuthorized, "the request carries no credentials"))
             }
-            (Err(denied), Principal::Root | Principal::AccessKey(_) | Principal::Session(_)) => {
-                Err(Failure::new(Kind::Forbidden, denied.to_string()))
-            }
+            (
+                Err(denied),
+                Principal::Root | Principal::AccessKey(_) | Principal::Session(_) | Principal::Web(_),
+            ) => Err(Failure::new(Kind::Forbidden, denied.to_string())),
         }
     }
 

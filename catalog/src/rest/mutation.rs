@@ -95,6 +95,7 @@ fn owner(principal: &Principal) -> (&'static str, &str) {
         Principal::Root => ("root", ""),
         Principal::AccessKey(id) => ("key", id),
         Principal::Session(session) => owner(&session.parent),
+        Principal::Web(identity) => ("web", &identity.id),
     }
 }
 

@@ -13,6 +13,7 @@ use super::super::keyring::Keyring;
 use super::decide::{Decision, decide};
 use super::facts::{Facts, Who};
 use super::parsed::Parsed;
+use super::web;
 
 /// Decides by what the catalog keeps at that moment.
 pub struct Grants {
@@ -30,7 +31,7 @@ pub(crate) struct Step<'s> {
 }
 
 /// Is told every step of a decision.
-type Trail<'t> = &'t mut dyn FnMut(Step<'_>);
+pub(super) type Trail<'t> = &'t mut dyn FnMut(Step<'_>);
 
 impl Grants {
     /// Looks grants up in `keyring`.
@@ -46,6 +47,7 @@ impl Grants {
             Principal::Session(session) => {
                 self.within(session, ask, trail) && self.evaluate(&session.parent, ask, trail)
             }
+            Principal::Web(identity) => web::evaluate(identity, ask, trail),
             Principal::AccessKey(id) => match self.keyring.find(id).as_deref().map(|key| &key.owner) {
                 None => step(trail, "deleted key", Decision::NotAllowed),
                 Some(Owner::Root) => step(trail, "root", Decision::everything("root")),
@@ -88,11 +90,12 @@ impl Grants {
             holder = &outer.parent;
         }
         let username = self.keyring.of(holder).map(|key| key.id.to_string());
-        Who { username, user_id: Some(session.id.to_string()), kind: "AssumedRole", ..Who::default() }
+        let claims = web::claims(holder);
+        Who { username, user_id: Some(session.id.to_string()), kind: "AssumedRole", claims, ..Who::default() }
     }
 }
 
-fn step(trail: Trail<'_>, of: &'static str, decision: Decision<'_>) -> bool {
+pub(super) fn step(trail: Trail<'_>, of: &'static str, decision: Decision<'_>) -> bool {
     let allowed = matches!(decision, Decision::Allowed(_));
     trail(Step { of, decision });
     allowed
@@ -111,7 +114,7 @@ impl Authorize for Grants {
     }
 }
 
-fn check(grant: &Grant, ask: Ask<'_>) -> Decision<'static> {
+pub(super) fn check(grant: &Grant, ask: Ask<'_>) -> Decision<'static> {
     let name = match grant.policy {
         Policy::Admin => "admin",
         Policy::ReadWrite => "readwrite",

@@ -20,6 +20,7 @@ mod parsed;
 mod pattern;
 #[cfg(test)]
 mod tests;
+mod web;
 
 pub(crate) use document::Policy;
 pub use grants::Grants;

@@ -71,7 +71,7 @@ impl Authorize for Rules {
                 ("writer", Resource::Table(_, _, name)) => name.starts_with('t'),
                 _ => false,
             },
-            Principal::Session(_) | Principal::Anonymous => false,
+            Principal::Session(_) | Principal::Web(_) | Principal::Anonymous => false,
         };
         if allowed { Ok(()) } else { Err(Denied) }
     }

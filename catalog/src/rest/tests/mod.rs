@@ -39,7 +39,9 @@ impl Authorize for Rules {
         match principal {
             Principal::Root => Ok(()),
             Principal::AccessKey(_) if reads(ask.action) => Ok(()),
-            Principal::AccessKey(_) | Principal::Session(_) | Principal::Anonymous => Err(Denied),
+            Principal::AccessKey(_) | Principal::Session(_) | Principal::Web(_) | Principal::Anonymous => {
+                Err(Denied)
+            }
         }
     }
 }

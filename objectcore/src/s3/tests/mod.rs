@@ -33,7 +33,9 @@ impl Authorize for OnlyRoot {
     fn authorize(&self, principal: &Principal, _: Ask<'_>) -> Result<(), Denied> {
         match principal {
             Principal::Root => Ok(()),
-            Principal::Anonymous | Principal::AccessKey(_) | Principal::Session(_) => Err(Denied),
+            Principal::Anonymous | Principal::AccessKey(_) | Principal::Session(_) | Principal::Web(_) => {
+                Err(Denied)
+            }
         }
     }
 }
