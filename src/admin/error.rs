@@ -114,6 +114,8 @@ fn catalog_error(error: &CommitError) -> (StatusCode, &'static str, String) {
         CommitError::Conflict(
             Conflict::TableExists(_)
             | Conflict::ViewExists(_)
+            | Conflict::NameTaken { .. }
+            | Conflict::RenamedOnto { .. }
             | Conflict::PlaceTaken(_)
             | Conflict::NamespaceNotEmpty(_)
             | Conflict::TableProtected(_)

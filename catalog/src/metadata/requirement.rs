@@ -41,7 +41,7 @@ pub enum TableRequirement {
 
 /// A requirement does not hold; the client refreshes and tries again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("requirement failed: {message}")]
+#[error("Requirement failed: {message}")]
 pub struct RequirementFailed {
     message: String,
 }
@@ -90,11 +90,11 @@ impl TableRequirement {
             };
         };
         match self {
-            Self::Create => fail("the table already exists".to_owned()),
+            Self::Create => fail("table already exists".to_owned()),
             Self::Uuid(expected) => match table.uuid() {
                 Some(found) if found == *expected => Ok(()),
-                Some(found) => fail(format!("the table's UUID is {found}, expected {expected}")),
-                None => fail(format!("the table has no UUID, expected {expected}")),
+                Some(found) => fail(format!("UUID does not match: expected {expected}, found {found}")),
+                None => fail(format!("UUID does not match: expected {expected}, found none")),
             },
             Self::RefSnapshotId { name, snapshot_id } => check_ref(table, name, *snapshot_id),
             Self::RefNames(expected) if table.refs().keys().eq(expected) => Ok(()),
@@ -142,7 +142,7 @@ fn equal(what: &str, found: i32, expected: i32) -> Result<(), RequirementFailed>
     if found == expected {
         return Ok(());
     }
-    // PyIceberg's own tests look for these words of the reference implementation.
+    // PyIceberg's own tests and Iceberg's compatibility kit look for these words.
     Err(RequirementFailed { message: format!("{what} changed: expected id {expected}, found {found}") })
 }
 
@@ -165,7 +165,7 @@ mod tests {
         let failed = equal("default partition spec", 1, 0).unwrap_err();
         assert_eq!(
             failed.to_string(),
-            "requirement failed: default partition spec changed: expected id 0, found 1"
+            "Requirement failed: default partition spec changed: expected id 0, found 1"
         );
     }
 }

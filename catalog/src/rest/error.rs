@@ -21,6 +21,8 @@ pub(crate) struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     BadRequest,
+    /// A view that cannot be. Not of tables: clients delete the files of the attempt on a BadRequest only.
+    IllegalArgument,
     NotAuthorized,
     Forbidden,
     NoSuchWarehouse,
@@ -59,6 +61,7 @@ impl Kind {
     fn wire(self) -> (StatusCode, &'static str) {
         match self {
             Kind::BadRequest => (StatusCode::BAD_REQUEST, "BadRequestException"),
+            Kind::IllegalArgument => (StatusCode::BAD_REQUEST, "IllegalArgumentException"),
             Kind::NotAuthorized => (StatusCode::UNAUTHORIZED, "NotAuthorizedException"),
             Kind::Forbidden => (StatusCode::FORBIDDEN, "ForbiddenException"),
             Kind::NoSuchWarehouse => (StatusCode::NOT_FOUND, "NoSuchWarehouseException"),

@@ -50,6 +50,7 @@ impl Kind {
     pub(crate) fn refusal(self) -> Option<Refusal> {
         match self {
             Kind::BadRequest => Some(Refusal::BadRequest),
+            Kind::IllegalArgument => Some(Refusal::IllegalArgument),
             Kind::NoSuchWarehouse => Some(Refusal::NoSuchWarehouse),
             Kind::NoSuchNamespace => Some(Refusal::NoSuchNamespace),
             Kind::NoSuchTable => Some(Refusal::NoSuchTable),
@@ -82,6 +83,7 @@ impl Kind {
 fn kind(refusal: Refusal) -> Kind {
     match refusal {
         Refusal::BadRequest => Kind::BadRequest,
+        Refusal::IllegalArgument => Kind::IllegalArgument,
         Refusal::NoSuchWarehouse => Kind::NoSuchWarehouse,
         Refusal::NoSuchNamespace => Kind::NoSuchNamespace,
         Refusal::NoSuchTable => Kind::NoSuchTable,

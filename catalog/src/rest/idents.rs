@@ -47,7 +47,7 @@ pub(crate) fn existing_namespace<'a>(
     });
     found.ok_or_else(|| {
         let name = place.levels.join(".");
-        Failure::new(Kind::NoSuchNamespace, format!("namespace '{name}' does not exist"))
+        Failure::new(Kind::NoSuchNamespace, format!("Namespace does not exist: {name}"))
     })
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn existing_table<'a>(
     let found = table(place).ok().and_then(|ident| state.table(&ident));
     found.ok_or_else(|| {
         let name = format!("{}.{}", place.levels.join("."), place.name);
-        Failure::new(Kind::NoSuchTable, format!("table '{name}' does not exist"))
+        Failure::new(Kind::NoSuchTable, format!("Table does not exist: {name}"))
     })
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn existing_view<'a>(
     let found = table(place).ok().and_then(|ident| state.view(&ident));
     found.ok_or_else(|| {
         let name = format!("{}.{}", place.levels.join("."), place.name);
-        Failure::new(Kind::NoSuchView, format!("view '{name}' does not exist"))
+        Failure::new(Kind::NoSuchView, format!("View does not exist: {name}"))
     })
 }
 

@@ -1,5 +1,8 @@
 //! Why a request cannot be planned. Each variant is what a front answers differently.
+//!
+//! Where Iceberg's compatibility kit looks at a text, it is said in the words of the reference implementation.
 
+use std::fmt;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -9,6 +12,24 @@ use super::limits::DROPPED_TABLES_MAX;
 use super::name::{InvalidName, Namespace, TableIdent};
 use super::reply::Refusal;
 use crate::metadata::{InvalidMetadata, RequirementFailed};
+
+/// What has a name in a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// A table.
+    Table,
+    /// A view.
+    View,
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Relation::Table => "Table",
+            Relation::View => "View",
+        })
+    }
+}
 
 /// A request that does not fit the state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,10 +44,10 @@ pub enum Conflict {
     #[error("warehouse '{0}' is not empty")]
     WarehouseNotEmpty(Arc<str>),
     /// 404 NoSuchNamespaceException.
-    #[error("namespace '{0}' does not exist")]
+    #[error("Namespace does not exist: {0}")]
     NoSuchNamespace(Namespace),
     /// 409 AlreadyExistsException.
-    #[error("namespace '{0}' already exists")]
+    #[error("Namespace already exists: {0}")]
     NamespaceExists(Namespace),
     /// 409 NamespaceNotEmptyException.
     #[error("namespace '{0}' is not empty")]
@@ -35,10 +56,10 @@ pub enum Conflict {
     #[error("property '{0}' is in both updates and removals")]
     SetAndRemoved(String),
     /// 404 NoSuchTableException.
-    #[error("table '{0}' does not exist")]
+    #[error("Table does not exist: {0}")]
     NoSuchTable(TableIdent),
     /// 409 AlreadyExistsException.
-    #[error("table '{0}' already exists")]
+    #[error("Table already exists: {0}")]
     TableExists(TableIdent),
     /// 409 ConflictException.
     #[error("table '{0}' is protected: its property {PROTECTED_PROPERTY} is true")]
@@ -62,16 +83,34 @@ pub enum Conflict {
     #[error("{DROPPED_TABLES_MAX} dropped tables are kept, and no more can be")]
     TooManyDropped,
     /// 404 NoSuchViewException.
-    #[error("view '{0}' does not exist")]
+    #[error("View does not exist: {0}")]
     NoSuchView(TableIdent),
     /// 409 AlreadyExistsException.
-    #[error("view '{0}' already exists")]
+    #[error("View already exists: {0}")]
     ViewExists(TableIdent),
+    /// 409 AlreadyExistsException: a view where a table was to be made, or the other way round.
+    #[error("{by} with same name already exists: {name}")]
+    NameTaken {
+        /// The name.
+        name: TableIdent,
+        /// What has it.
+        by: Relation,
+    },
+    /// 409 AlreadyExistsException: the new name is taken.
+    #[error("Cannot rename {from} to {to}. {by} already exists")]
+    RenamedOnto {
+        /// The name before.
+        from: TableIdent,
+        /// The name it was to have.
+        to: TableIdent,
+        /// What has it.
+        by: Relation,
+    },
     /// 404 NoSuchFunctionException.
     #[error("function '{0}' does not exist")]
     NoSuchFunction(TableIdent),
     /// 409 CommitFailedException: a requirement of a view does not hold.
-    #[error("view '{view}': {failed}")]
+    #[error("{failed} (view {view})")]
     ViewRequirement {
         /// The view it was required of.
         view: TableIdent,
@@ -79,7 +118,7 @@ pub enum Conflict {
         #[source]
         failed: RequirementFailed,
     },
-    /// 400 BadRequestException: an update can never be applied to the view.
+    /// 400 IllegalArgumentException: an update can never be applied to the view.
     #[error("view '{view}': {error}")]
     ViewUpdate {
         /// The view.
@@ -89,7 +128,7 @@ pub enum Conflict {
         error: InvalidMetadata,
     },
     /// 409 CommitFailedException: a requirement does not hold.
-    #[error("table '{table}': {failed}")]
+    #[error("{failed} (table {table})")]
     Requirement {
         /// The table it was required of.
         table: TableIdent,
@@ -178,6 +217,8 @@ impl Conflict {
             | Conflict::NamespaceExists(_)
             | Conflict::TableExists(_)
             | Conflict::ViewExists(_)
+            | Conflict::NameTaken { .. }
+            | Conflict::RenamedOnto { .. }
             | Conflict::PlaceTaken(_) => Refusal::AlreadyExists,
             Conflict::WarehouseNotEmpty(_)
             | Conflict::NamespaceNotEmpty(_)
@@ -190,10 +231,8 @@ impl Conflict {
             | Conflict::Stale { .. }
             | Conflict::Purged { .. }
             | Conflict::DocumentChanged { .. } => Refusal::CommitFailed,
-            Conflict::Update { .. }
-            | Conflict::ViewUpdate { .. }
-            | Conflict::Name(_)
-            | Conflict::Invalid(_) => Refusal::BadRequest,
+            Conflict::ViewUpdate { .. } => Refusal::IllegalArgument,
+            Conflict::Update { .. } | Conflict::Name(_) | Conflict::Invalid(_) => Refusal::BadRequest,
             Conflict::Refused { refusal, .. } => *refusal,
             Conflict::NotLoaded(_) => return None,
         })

@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 pub use change::{Change, Commit, TablePut, ViewPut};
 pub use checkpoint::InvalidCheckpoint;
-pub use conflict::Conflict;
+pub use conflict::{Conflict, Relation};
 use dropped::DroppedTables;
 pub(crate) use dropped::keep_ms_of;
 pub use dropped::{DroppedTable, KEEP_PROPERTY, KEEP_SECONDS_MAX, PROTECTED_PROPERTY};

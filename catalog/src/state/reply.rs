@@ -83,6 +83,8 @@ pub enum Refusal {
     NoSuchView,
     /// 10
     Protected,
+    /// 11
+    IllegalArgument,
 }
 
 impl KeptReply {

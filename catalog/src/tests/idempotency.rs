@@ -47,7 +47,7 @@ async fn an_answer_is_given_again_after_a_restart_from_the_log_and_from_a_checkp
         assert_eq!(second.tables[0].metadata_location, first.tables[0].metadata_location);
         let error = again.commit_once(create("t"), key(2)).await.unwrap_err();
         let CommitError::Conflict(Conflict::Refused { refusal, message }) = error else { panic!("{error}") };
-        assert_eq!((refusal, &*message), (Refusal::AlreadyExists, "table 'sales.t' already exists"));
+        assert_eq!((refusal, &*message), (Refusal::AlreadyExists, "Table already exists: sales.t"));
         again.commit_once(missing.clone(), key(3)).await.unwrap_err();
         assert!(again.snapshot().table(&ident("none")).is_some());
         assert_eq!(revision(&again), 1);

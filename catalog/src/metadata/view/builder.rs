@@ -272,7 +272,9 @@ fn check_representations(version: &ViewVersion) -> Result<(), InvalidMetadata> {
     for representation in &version.representations {
         match representation {
             Representation::Sql { dialect, .. } if !dialects.insert(dialect.to_lowercase()) => {
-                return Err(InvalidMetadata::new(format!("more than one query for dialect '{dialect}'")));
+                return Err(InvalidMetadata::new(format!(
+                    "Invalid view version: Cannot add multiple queries for dialect {dialect}"
+                )));
             }
             Representation::Sql { .. } => {}
             Representation::Other { kind, .. } => {

@@ -79,7 +79,9 @@ impl ViewRequirement {
             Self::Uuid(expected) if *expected == view.uuid() => Ok(()),
             Self::Uuid(expected) => {
                 let found = view.uuid();
-                Err(RequirementFailed::new(format!("the view's UUID is {found}, expected {expected}")))
+                Err(RequirementFailed::new(format!(
+                    "view UUID does not match: expected {expected}, found {found}"
+                )))
             }
         }
     }

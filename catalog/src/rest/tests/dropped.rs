@@ -57,7 +57,7 @@ async fn a_taken_name_is_a_conflict_and_another_name_is_not() {
     server.create_table("orders").await;
     assert_eq!(
         server.post(&format!("{ORDERS}/undrop"), json!({})).await,
-        error(409, "AlreadyExistsException", "table 'sales.orders' already exists")
+        error(409, "AlreadyExistsException", "Table already exists: sales.orders")
     );
     let to = json!({"destination": {"namespace": ["sales"], "name": "old"}});
     assert_eq!(server.post(&format!("{ORDERS}/undrop"), to).await.status, StatusCode::NO_CONTENT);

@@ -59,7 +59,7 @@ async fn a_function_and_its_namespace_that_are_not_there_are_told_apart() {
     for path in ["functions", "functions/f"] {
         assert_eq!(
             server.get(&format!("/v1/main/namespaces/none/{path}")).await,
-            error(404, "NoSuchNamespaceException", "namespace 'none' does not exist")
+            error(404, "NoSuchNamespaceException", "Namespace does not exist: none")
         );
     }
 }

@@ -113,7 +113,7 @@ async fn a_commit_is_answered_with_what_it_left_not_with_what_came_after() {
 async fn a_refusal_is_answered_again_although_it_would_be_done_now() {
     let server = server().await;
     let missing = server.keyed(KEY, "POST", &format!("{TABLES}/t"), append(1, None, 1)).await.0;
-    assert_eq!(missing, error(404, "NoSuchTableException", "table 'sales.t' does not exist"));
+    assert_eq!(missing, error(404, "NoSuchTableException", "Table does not exist: sales.t"));
     let register = json!({"name": "r", "metadata-location": "s3://main/later/1.metadata.json"});
     let path = "/v1/main/namespaces/sales/register";
     let no_file = server.keyed(OTHER_KEY, "POST", path, register.clone()).await.0;

@@ -71,7 +71,7 @@ async fn an_unregistered_table_is_told_and_its_files_stay() {
     let expected =
         json!({"metadata-location": created["metadata-location"], "metadata": created["metadata"]});
     assert_eq!((told.status, told.body), (StatusCode::OK, expected));
-    let gone = error(404, "NoSuchTableException", "table 'sales.t' does not exist");
+    let gone = error(404, "NoSuchTableException", "Table does not exist: sales.t");
     let update = json!({"updates": [{"action": "set-properties", "updates": {"a": "b"}}]});
     assert_eq!(server.post(&path, update).await, gone);
     assert_eq!(server.as_root("POST", &format!("{path}/unregister"), Body::empty()).await.0, gone);

@@ -15,7 +15,7 @@ async fn a_namespace_is_created_loaded_changed_and_dropped() {
         answer(200, json!({"namespace": ["hr"], "properties": {"owner": "ada", "location": "s3://main/hr"}}))
     );
     let again = server.post("/v1/main/namespaces", json!({"namespace": ["hr"]})).await;
-    assert_eq!(again, error(409, "AlreadyExistsException", "namespace 'hr' already exists"));
+    assert_eq!(again, error(409, "AlreadyExistsException", "Namespace already exists: hr"));
 
     let update = json!({"updates": {"team": "people"}, "removals": ["owner", "never"]});
     let changed = server.post("/v1/main/namespaces/hr/properties", update).await;
@@ -35,7 +35,7 @@ async fn a_namespace_is_created_loaded_changed_and_dropped() {
     assert_eq!(server.head("/v1/main/namespaces/hr").await, answer(204, Value::Null));
     assert_eq!(server.delete("/v1/main/namespaces/hr").await, answer(204, Value::Null));
     assert_eq!(server.head("/v1/main/namespaces/hr").await.status, 404);
-    let missing = error(404, "NoSuchNamespaceException", "namespace 'hr' does not exist");
+    let missing = error(404, "NoSuchNamespaceException", "Namespace does not exist: hr");
     assert_eq!(server.get("/v1/main/namespaces/hr").await, missing);
     assert_eq!(server.delete("/v1/main/namespaces/hr").await, missing);
 }
@@ -77,7 +77,7 @@ async fn nested_namespaces_are_listed_below_their_parent() {
     );
     assert_eq!(
         server.get("/v1/main/namespaces?parent=none").await,
-        error(404, "NoSuchNamespaceException", "namespace 'none' does not exist")
+        error(404, "NoSuchNamespaceException", "Namespace does not exist: none")
     );
     assert_eq!(
         server.delete("/v1/main/namespaces/sales").await,

@@ -36,15 +36,15 @@ async fn a_table_that_exists_and_a_namespace_that_does_not_are_told_apart() {
     server.create_table("orders").await;
     assert_eq!(
         server.post("/v1/main/namespaces/sales/tables", create_request("orders")).await,
-        error(409, "AlreadyExistsException", "table 'sales.orders' already exists")
+        error(409, "AlreadyExistsException", "Table already exists: sales.orders")
     );
     assert_eq!(
         server.post("/v1/main/namespaces/none/tables", create_request("orders")).await,
-        error(404, "NoSuchNamespaceException", "namespace 'none' does not exist")
+        error(404, "NoSuchNamespaceException", "Namespace does not exist: none")
     );
     assert_eq!(
         server.get("/v1/main/namespaces/sales/tables/none").await,
-        error(404, "NoSuchTableException", "table 'sales.none' does not exist")
+        error(404, "NoSuchTableException", "Table does not exist: sales.none")
     );
     assert_eq!(server.head("/v1/main/namespaces/sales/tables/none").await.status, 404);
 }
@@ -95,7 +95,7 @@ async fn commits_append_and_a_stale_one_is_409() {
         error(
             409,
             "CommitFailedException",
-            "table 'sales.orders': requirement failed: branch main has changed: expected snapshot 1, found 2"
+            "Requirement failed: branch main has changed: expected snapshot 1, found 2 (table sales.orders)"
         )
     );
     let refs = server.get(&format!("{ORDERS}?snapshots=refs")).await;
@@ -174,13 +174,13 @@ async fn a_renamed_table_keeps_its_files_and_its_old_name_is_free() {
     assert_eq!(server.get("/v1/main/namespaces/hr/tables/people").await, answer(200, created));
     assert_eq!(
         server.post("/v1/main/tables/rename", rename).await,
-        error(404, "NoSuchTableException", "table 'sales.orders' does not exist")
+        error(404, "NoSuchTableException", "Table does not exist: sales.orders")
     );
     server.create_table("orders").await;
     let taken = json!({"source": name("sales", "orders"), "destination": name("hr", "people")});
     assert_eq!(
         server.post("/v1/main/tables/rename", taken).await,
-        error(409, "AlreadyExistsException", "table 'hr.people' already exists")
+        error(409, "AlreadyExistsException", "Cannot rename sales.orders to hr.people. Table already exists")
     );
 }
 
@@ -195,7 +195,7 @@ async fn a_dropped_table_can_be_registered_again_from_its_file() {
     assert_eq!(registered, answer(200, created));
     assert_eq!(
         server.post("/v1/main/namespaces/sales/register", register.clone()).await,
-        error(409, "AlreadyExistsException", "table 'sales.orders' already exists")
+        error(409, "AlreadyExistsException", "Table already exists: sales.orders")
     );
     register["overwrite"] = json!(true);
     assert_eq!(server.post("/v1/main/namespaces/sales/register", register).await.status, 200);

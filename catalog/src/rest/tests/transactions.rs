@@ -30,7 +30,7 @@ async fn all_tables_change_or_none() {
         error(
             409,
             "CommitFailedException",
-            "table 'sales.b': requirement failed: branch main was created concurrently"
+            "Requirement failed: branch main was created concurrently (table sales.b)"
         )
     );
     assert_eq!((current(&server, "a").await, current(&server, "b").await), (json!(1), json!(2)));
@@ -80,6 +80,6 @@ async fn a_change_without_a_table_or_of_a_missing_one_is_refused() {
     let missing = json!({"table-changes": [on("none", append(1, None, 1))]});
     assert_eq!(
         server.post(COMMIT, missing).await,
-        error(404, "NoSuchTableException", "table 'sales.none' does not exist")
+        error(404, "NoSuchTableException", "Table does not exist: sales.none")
     );
 }

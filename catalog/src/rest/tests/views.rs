@@ -47,7 +47,7 @@ fn replace(sql: &str) -> Value {
 }
 
 fn missing(name: &str) -> Answer {
-    error(404, "NoSuchViewException", &format!("view 'sales.{name}' does not exist"))
+    error(404, "NoSuchViewException", &format!("View does not exist: sales.{name}"))
 }
 
 #[tokio::test]
@@ -92,9 +92,9 @@ async fn what_does_not_exist_is_told_apart() {
     server.create_view("daily").await;
     assert_eq!(
         server.get("/v1/main/namespaces/sales/tables/daily").await,
-        error(404, "NoSuchTableException", "table 'sales.daily' does not exist")
+        error(404, "NoSuchTableException", "Table does not exist: sales.daily")
     );
-    let no_namespace = error(404, "NoSuchNamespaceException", "namespace 'none' does not exist");
+    let no_namespace = error(404, "NoSuchNamespaceException", "Namespace does not exist: none");
     assert_eq!(server.get("/v1/main/namespaces/none/views").await, no_namespace);
     assert_eq!(server.post("/v1/main/namespaces/none/views", create_view("daily")).await, no_namespace);
     let rename = json!({"source": name("sales", "daily"), "destination": name("none", "daily")});
@@ -125,8 +125,9 @@ async fn a_commit_that_cannot_be_done_is_refused_with_its_type() {
     let other = "00000000-0000-0000-0000-000000000001";
     let mut commit = replace("select 2");
     commit["requirements"] = json!([{"type": "assert-view-uuid", "uuid": other}]);
-    let message =
-        format!("view 'sales.daily': requirement failed: the view's UUID is {uuid}, expected {other}");
+    let message = format!(
+        "Requirement failed: view UUID does not match: expected {other}, found {uuid} (view sales.daily)"
+    );
     assert_eq!(server.post(DAILY, commit).await, error(409, "CommitFailedException", &message));
     for (body, named) in [
         (json!({"updates": [{"action": "set-mood"}]}), "unknown view update 'set-mood'"),
@@ -143,6 +144,11 @@ async fn a_commit_that_cannot_be_done_is_refused_with_its_type() {
         let message = refused.body["error"]["message"].as_str().unwrap();
         assert!(message.contains(named), "{message}");
     }
+    let mut twice = create_view("twice");
+    let queries = twice["view-version"]["representations"].as_array_mut().unwrap();
+    queries.push(queries[0].clone());
+    let message = "view 'sales.twice': Invalid view version: Cannot add multiple queries for dialect spark";
+    assert_eq!(server.post(VIEWS, twice).await, error(400, "IllegalArgumentException", message));
     let mut elsewhere = create_view("other");
     elsewhere["location"] = json!("s3://other/x");
     assert_eq!(server.post(VIEWS, elsewhere).await.status, StatusCode::BAD_REQUEST);
@@ -154,10 +160,12 @@ async fn tables_and_views_share_one_set_of_names() {
     let server = server().await;
     let table = server.create_table("orders").await;
     let view = server.create_view("daily").await;
-    let table_exists = error(409, "AlreadyExistsException", "table 'sales.orders' already exists");
-    let view_exists = error(409, "AlreadyExistsException", "view 'sales.daily' already exists");
+    let taken = |message: &str| error(409, "AlreadyExistsException", message);
+    let view_again = taken("View already exists: sales.daily");
+    let table_exists = taken("Table with same name already exists: sales.orders");
+    let view_exists = taken("View with same name already exists: sales.daily");
     let tables = "/v1/main/namespaces/sales/tables";
-    assert_eq!(server.post(VIEWS, create_view("daily")).await, view_exists);
+    assert_eq!(server.post(VIEWS, create_view("daily")).await, view_again);
     assert_eq!(server.post(VIEWS, create_view("orders")).await, table_exists);
     assert_eq!(server.post(tables, create_request("daily")).await, view_exists);
     let mut staged = create_request("daily");
@@ -165,15 +173,21 @@ async fn tables_and_views_share_one_set_of_names() {
     assert_eq!(server.post(tables, staged).await, view_exists);
     let rename =
         |from: &str, to: &str| json!({"source": name("sales", from), "destination": name("sales", to)});
-    assert_eq!(server.post("/v1/main/tables/rename", rename("orders", "daily")).await, view_exists);
-    assert_eq!(server.post("/v1/main/views/rename", rename("daily", "orders")).await, table_exists);
+    assert_eq!(
+        server.post("/v1/main/tables/rename", rename("orders", "daily")).await,
+        taken("Cannot rename sales.orders to sales.daily. View already exists")
+    );
+    assert_eq!(
+        server.post("/v1/main/views/rename", rename("daily", "orders")).await,
+        taken("Cannot rename sales.daily to sales.orders. Table already exists")
+    );
     let register =
         |name: &str, of: &Value| json!({"name": name, "metadata-location": of["metadata-location"]});
     let path = "/v1/main/namespaces/sales/register";
     assert_eq!(server.post(path, register("daily", &table)).await, view_exists);
     let path = "/v1/main/namespaces/sales/register-view";
     assert_eq!(server.post(path, register("orders", &view)).await, table_exists);
-    assert_eq!(server.post(path, register("daily", &view)).await, view_exists);
+    assert_eq!(server.post(path, register("daily", &view)).await, view_again);
     assert_eq!(
         server.delete("/v1/main/namespaces/sales").await,
         error(409, "NamespaceNotEmptyException", "namespace 'sales' is not empty")

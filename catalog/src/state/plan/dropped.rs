@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::super::dropped::is_protected;
 use super::super::limits::{DROPPED_TABLES_MAX, EXPIRED_PER_COMMIT_MAX};
 use super::super::{
-    CatalogState, Change, Conflict, DropTable, DroppedTable, Guard, Properties, Purge, TableIdent,
+    CatalogState, Change, Conflict, DropTable, DroppedTable, Guard, Properties, Purge, Relation, TableIdent,
     UndropTable,
 };
 use super::namespaces::check_warehouse_properties;
@@ -56,7 +56,7 @@ impl CatalogState {
         if to.warehouse != ident.warehouse {
             return Err(Conflict::Invalid("a table is not undropped into another warehouse".to_owned()));
         }
-        self.check_absent(to)?;
+        self.check_absent(Relation::Table, to)?;
         if self.is_taken(&dropped.entry.location) {
             return Err(Conflict::PlaceTaken(ident.clone()));
         }

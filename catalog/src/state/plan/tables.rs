@@ -8,8 +8,8 @@ use super::super::limits::{TABLES_PER_COMMIT_MAX, UPDATES_PER_TABLE_MAX};
 use super::super::name::{default_location, key_in_warehouse};
 use super::super::places::{moved, touch};
 use super::super::{
-    CatalogState, Change, Conflict, CreateTable, Existing, Guard, Properties, TableChange, TableEntry,
-    TableIdent, TablePut,
+    CatalogState, Change, Conflict, CreateTable, Existing, Guard, Properties, Relation, TableChange,
+    TableEntry, TableIdent, TablePut,
 };
 use super::dropped::check_guard;
 use super::{FreshIds, Loaded, Plan, check_properties, repeated};
@@ -49,7 +49,7 @@ impl CatalogState {
     ) -> Result<TableMetadata, Conflict> {
         let ident = &create.ident;
         check_properties(&create.properties)?;
-        self.check_absent(ident)?;
+        self.check_absent(Relation::Table, ident)?;
         let uuid = ids.uuid();
         let location = match &create.location {
             Some(location) => location.clone(),
@@ -106,7 +106,7 @@ impl CatalogState {
         let ident = &change.ident;
         self.find_namespace(&ident.warehouse, &ident.namespace)?;
         if self.table(ident).is_some() {
-            let failed = crate::metadata::RequirementFailed::new("the table already exists");
+            let failed = crate::metadata::RequirementFailed::new("table already exists");
             return Err(Conflict::Requirement { table: ident.clone(), failed });
         }
         self.check_no_view(ident)?;
@@ -195,7 +195,7 @@ impl CatalogState {
             return Err(Conflict::Invalid("a table is not renamed into another warehouse".to_owned()));
         }
         self.find_table(from)?;
-        self.check_absent(to)?;
+        self.check_renamed(from, to)?;
         Ok(Plan::of(at, vec![Change::RenameTable { from: from.clone(), to: to.clone() }]))
     }
 
@@ -207,7 +207,7 @@ impl CatalogState {
     ) -> Result<Plan, Conflict> {
         let Register { ident, metadata_location, metadata, existing } = register;
         match existing {
-            Existing::Refuse => self.check_absent(ident)?,
+            Existing::Refuse => self.check_absent(Relation::Table, ident)?,
             Existing::Overwrite => {
                 self.find_namespace(&ident.warehouse, &ident.namespace)?;
                 self.check_no_view(ident)?;
@@ -226,20 +226,37 @@ impl CatalogState {
         self.table(ident).ok_or_else(|| Conflict::NoSuchTable(ident.clone()))
     }
 
-    /// The namespace is there, and in it neither a table nor a view of this name.
-    pub(super) fn check_absent(&self, ident: &TableIdent) -> Result<(), Conflict> {
+    /// The namespace is there, and in it neither a table nor a view of the name that `wanted` is to have.
+    pub(super) fn check_absent(&self, wanted: Relation, ident: &TableIdent) -> Result<(), Conflict> {
         self.find_namespace(&ident.warehouse, &ident.namespace)?;
-        if self.table(ident).is_some() {
-            return Err(Conflict::TableExists(ident.clone()));
+        let name = ident.clone();
+        Err(match (wanted, self.relation(ident)) {
+            (_, None) => return Ok(()),
+            (Relation::Table, Some(Relation::Table)) => Conflict::TableExists(name),
+            (Relation::View, Some(Relation::View)) => Conflict::ViewExists(name),
+            (_, Some(by)) => Conflict::NameTaken { name, by },
+        })
+    }
+
+    /// The namespace is there, and in it neither a table nor a view of the new name.
+    pub(super) fn check_renamed(&self, from: &TableIdent, to: &TableIdent) -> Result<(), Conflict> {
+        self.find_namespace(&to.warehouse, &to.namespace)?;
+        match self.relation(to) {
+            Some(by) => Err(Conflict::RenamedOnto { from: from.clone(), to: to.clone(), by }),
+            None => Ok(()),
         }
-        self.check_no_view(ident)
     }
 
     fn check_no_view(&self, ident: &TableIdent) -> Result<(), Conflict> {
         match self.view(ident) {
-            Some(_) => Err(Conflict::ViewExists(ident.clone())),
+            Some(_) => Err(Conflict::NameTaken { name: ident.clone(), by: Relation::View }),
             None => Ok(()),
         }
+    }
+
+    fn relation(&self, ident: &TableIdent) -> Option<Relation> {
+        let table = self.table(ident).map(|_| Relation::Table);
+        table.or_else(|| self.view(ident).map(|_| Relation::View))
     }
 
     pub(super) fn location_for(&self, ident: &TableIdent, uuid: Uuid) -> Result<String, Conflict> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::super::limits::UPDATES_PER_TABLE_MAX;
-use super::super::{CatalogState, Change, Conflict, CreateView, TableIdent, ViewChange, ViewEntry, ViewPut};
+use super::super::{
+    CatalogState, Change, Conflict, CreateView, Relation, TableIdent, ViewChange, ViewEntry, ViewPut,
+};
 use super::tables::{check_location, file_version, metadata_file};
 use super::{FreshIds, Loaded, Plan, check_properties};
 use crate::metadata::view::{NewView, ViewBuilder, ViewUpdate};
@@ -18,7 +20,7 @@ impl CatalogState {
     ) -> Result<Plan, Conflict> {
         let ident = &create.ident;
         check_properties(&create.properties)?;
-        self.check_absent(ident)?;
+        self.check_absent(Relation::View, ident)?;
         let uuid = ids.uuid();
         let location = match &create.location {
             Some(location) => location.clone(),
@@ -90,7 +92,7 @@ impl CatalogState {
             return Err(Conflict::Invalid("a view is not renamed into another warehouse".to_owned()));
         }
         self.find_view(from)?;
-        self.check_absent(to)?;
+        self.check_renamed(from, to)?;
         Ok(Plan::of(at, vec![Change::RenameView { from: from.clone(), to: to.clone() }]))
     }
 
@@ -101,7 +103,7 @@ impl CatalogState {
         metadata: &Arc<ViewMetadata>,
         at: i64,
     ) -> Result<Plan, Conflict> {
-        self.check_absent(ident)?;
+        self.check_absent(Relation::View, ident)?;
         check_location(ident, metadata_location)?;
         check_location(ident, metadata.location())?;
         let mut plan = Plan::of(at, vec![put_view(ident, metadata_location, metadata)]);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::metadata::{Metadata, Schema, TableMetadata, TableRequirement, TableUpdate};
 use crate::state::{
     CatalogState, Conflict, CreateTable, DropTable, Existing, FreshIds, Loaded, Namespace, Plan, Properties,
-    Purge, Request, TableChange, TableIdent, limits,
+    Purge, Relation, Request, TableChange, TableIdent, limits,
 };
 
 pub(super) fn namespace(levels: &[&str]) -> Namespace {
@@ -254,7 +254,8 @@ fn a_renamed_table_keeps_its_revisions() {
     world.create("u").unwrap();
     let entry = Arc::clone(world.state.table(&ident("t")).unwrap());
     let rename = |from: &str, to: TableIdent| Request::RenameTable { from: ident(from), to };
-    assert_eq!(world.run(&rename("t", ident("u"))).unwrap_err(), Conflict::TableExists(ident("u")));
+    let onto = Conflict::RenamedOnto { from: ident("t"), to: ident("u"), by: Relation::Table };
+    assert_eq!(world.run(&rename("t", ident("u"))).unwrap_err(), onto);
     assert_eq!(world.run(&rename("x", ident("y"))).unwrap_err(), Conflict::NoSuchTable(ident("x")));
     let nowhere = TableIdent::new("main", namespace(&["none"]), "t").unwrap();
     assert_eq!(

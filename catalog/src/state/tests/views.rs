@@ -8,7 +8,8 @@ use super::tables::{World, ident, namespace, schema};
 use crate::metadata::Metadata;
 use crate::metadata::view::{ViewRequirement, ViewUpdate, ViewVersion};
 use crate::state::{
-    CatalogState, Conflict, CreateView, Existing, Guard, Plan, Properties, Request, TableIdent, ViewChange,
+    CatalogState, Conflict, CreateView, Existing, Guard, Plan, Properties, Relation, Request, TableIdent,
+    ViewChange,
 };
 
 fn create(name: &str) -> CreateView {
@@ -86,10 +87,11 @@ fn a_requirement_that_does_not_hold_and_a_file_that_is_not_loaded_refuse_the_com
 fn a_table_and_a_view_never_share_a_name() {
     let mut world = world_with_view("v");
     let table = world.create("t").unwrap();
-    let exists = Conflict::ViewExists(ident("v"));
+    let exists = Conflict::NameTaken { name: ident("v"), by: Relation::View };
     assert_eq!(world.create("v").unwrap_err(), exists);
-    let rename = Request::RenameTable { from: ident("t"), to: ident("v") };
-    assert_eq!(world.run(&rename).unwrap_err(), exists);
+    let (from, to) = (ident("t"), ident("v"));
+    let rename = Request::RenameTable { from: from.clone(), to: to.clone() };
+    assert_eq!(world.run(&rename).unwrap_err(), Conflict::RenamedOnto { from, to, by: Relation::View });
     for existing in [Existing::Refuse, Existing::Overwrite] {
         let register = Request::RegisterTable {
             ident: ident("v"),
@@ -102,10 +104,12 @@ fn a_table_and_a_view_never_share_a_name() {
     let by_commit = crate::metadata::TableRequirement::Create;
     assert_eq!(world.commit("v", vec![by_commit], Vec::new()).unwrap_err(), exists);
 
-    let exists = Conflict::TableExists(ident("t"));
+    let exists = Conflict::NameTaken { name: ident("t"), by: Relation::Table };
     assert_eq!(run(&mut world, &Request::CreateView(create("t"))).unwrap_err(), exists);
-    let rename = Request::RenameView { from: ident("v"), to: ident("t") };
-    assert_eq!(run(&mut world, &rename).unwrap_err(), exists);
+    let (from, to) = (ident("v"), ident("t"));
+    let rename = Request::RenameView { from: from.clone(), to: to.clone() };
+    let onto = Conflict::RenamedOnto { from, to, by: Relation::Table };
+    assert_eq!(run(&mut world, &rename).unwrap_err(), onto);
     let (_, metadata_location, metadata) =
         run(&mut world, &commit("v", Vec::new(), Vec::new())).unwrap().views.remove(0);
     let register = |name: &str| Request::RegisterView {

@@ -213,7 +213,7 @@ fn updates_that_can_never_apply_are_refused_by_name() {
         (vec![add(version(2, -1, &[("spark", "x")]))], "none was added"),
         (vec![add(version(2, 9, &[("spark", "x")]))], "schema 9 does not exist"),
         (vec![add(version(2, 1, &[]))], "no representation"),
-        (vec![add(version(2, 1, &[("spark", "x"), ("SPARK", "y")]))], "more than one query"),
+        (vec![add(version(2, 1, &[("spark", "x"), ("SPARK", "y")]))], "multiple queries"),
         (
             vec![add(json!({"version-id": 2, "schema-id": 1, "timestamp-ms": 1, "default-namespace": [],
                 "representations": [{"type": "plan", "plan": {}}]}))],
