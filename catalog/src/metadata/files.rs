@@ -18,6 +18,7 @@ pub struct StatisticsFile {
 pub struct EncryptedKey {
     /// The key's id.
     pub key_id: String,
+    encrypted_by_id: Option<String>,
     json: Value,
 }
 
@@ -51,7 +52,13 @@ impl EncryptedKey {
     pub(crate) fn from_json(value: Value) -> Result<Self, InvalidMetadata> {
         let mut object = ObjectReader::new("encryption key", value.clone())?;
         object.string("encrypted-key-metadata")?;
-        Ok(Self { key_id: object.string("key-id")?, json: value })
+        let encrypted_by_id = object.string_opt("encrypted-by-id")?;
+        Ok(Self { key_id: object.string("key-id")?, encrypted_by_id, json: value })
+    }
+
+    /// The key that encrypts this one.
+    pub fn encrypted_by_id(&self) -> Option<&str> {
+        self.encrypted_by_id.as_deref()
     }
 
     /// The JSON object.

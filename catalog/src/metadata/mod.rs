@@ -14,11 +14,13 @@
 
 pub mod builder;
 pub mod create;
+mod default;
 pub mod files;
 pub mod function;
 pub mod object;
 mod parse;
 pub mod partition;
+mod primitive;
 pub mod requirement;
 pub mod schema;
 pub mod snapshot;

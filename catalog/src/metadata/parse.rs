@@ -81,7 +81,11 @@ impl<'a> Document<'a> {
         let current_snapshot_id = self.optional::<i64>("current-snapshot-id")?.filter(|&id| id != -1);
         let location: String = self.required("location")?;
         let next_row_id = match format_version {
-            FormatVersion::V1 | FormatVersion::V2 => self.optional("next-row-id")?.unwrap_or(0),
+            // An upgrade begins row ids at 0, whatever stands here.
+            FormatVersion::V1 | FormatVersion::V2 => {
+                self.take("next-row-id");
+                0
+            }
             FormatVersion::V3 => self.required("next-row-id")?,
         };
         Ok(TableMetadata {

@@ -1,7 +1,7 @@
 //! A schema: a struct of columns with an id and the fields that identify a row.
 //!
 //! - S1: field ids and full names (`a.b`, `list.element`, `map.key`) are unique in a schema.
-//! - S2: an identifier field is a required primitive, not a float or double, and every struct around
+//! - S2: an identifier field is a required primitive, not a float, double or variant, and every struct around
 //!   it is required; lists and maps are never around it.
 //!
 //! A schema never changes once it is in a table, so its JSON is made once and kept beside it.
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::FormatVersion;
+use super::default;
 use super::object::{InvalidMetadata, ObjectReader, ObjectWriter};
 use super::types::{Field, PrimitiveType, StructType, Type};
 
@@ -77,6 +78,7 @@ impl Schema {
         match &field.primitive {
             None => return refuse("is not of a primitive type"),
             Some(PrimitiveType::Float | PrimitiveType::Double) => return refuse("is a float or double"),
+            Some(PrimitiveType::Variant) => return refuse("is a variant"),
             Some(_) => {}
         }
         if !field.in_structs {
@@ -160,6 +162,11 @@ impl Schema {
             }
         }
         Ok(())
+    }
+
+    /// Refuses defaults that are not values of their types.
+    pub(crate) fn check_defaults(&self) -> Result<(), InvalidMetadata> {
+        default::check(&self.columns)
     }
 
     /// The same columns with ids from 1, and how old ids became new ones. The order is the Java

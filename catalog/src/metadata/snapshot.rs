@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::FormatVersion;
 use super::object::{Extra, InvalidMetadata, ObjectReader, ObjectWriter, string_map};
 
 /// A snapshot of a table.
@@ -24,6 +25,8 @@ pub struct Snapshot {
     schema_id: Option<i32>,
     first_row_id: Option<i64>,
     added_rows: Option<i64>,
+    key_id: Option<Box<str>>,
+    names_sequence_number: bool,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +40,7 @@ struct Fields {
     schema_id: Option<i32>,
     first_row_id: Option<i64>,
     added_rows: Option<i64>,
+    key_id: Option<Box<str>>,
 }
 
 impl Snapshot {
@@ -55,7 +59,28 @@ impl Snapshot {
             schema_id: fields.schema_id,
             first_row_id: fields.first_row_id,
             added_rows: fields.added_rows,
+            key_id: fields.key_id,
+            names_sequence_number: fields.sequence_number.is_some(),
         })
+    }
+
+    /// The snapshot with exactly the fields that `version` has; `None` when it is so already. Some clients
+    /// send sequence number 0 to V1 tables, which do not have it; after an upgrade some readers need it.
+    pub(crate) fn for_version(&self, version: FormatVersion) -> Result<Option<Self>, InvalidMetadata> {
+        let named = version > FormatVersion::V1;
+        if self.names_sequence_number == named {
+            return Ok(None);
+        }
+        let mut object = ObjectReader::new("snapshot", parse_value(&self.json)?)?;
+        object.take("sequence-number");
+        let mut json = String::with_capacity(self.json.len());
+        let mut out = ObjectWriter::begin(&mut json);
+        if named {
+            out.number("sequence-number", self.sequence_number);
+        }
+        out.extra(&object.rest());
+        out.end();
+        Ok(Some(Self { json: json.into(), names_sequence_number: named, ..self.clone() }))
     }
 
     /// The snapshot id.
@@ -96,6 +121,11 @@ impl Snapshot {
     /// The upper bound of the rows it assigns ids to (V3).
     pub fn added_rows(&self) -> Option<i64> {
         self.added_rows
+    }
+
+    /// The key that encrypts the key metadata of its manifest list (V3).
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
     }
 
     /// The summary, parsed on each call; empty when there is none.

@@ -36,7 +36,7 @@ pub(crate) use self::bind::Case;
 pub(crate) use self::error::PlanError;
 pub(crate) use self::filter::{Expr, parse as parse_filter};
 pub(crate) use self::limits::Limits;
-pub(crate) use self::literal::write as write_literal;
+pub(crate) use self::literal::{Literal, read as read_literal, write as write_literal};
 pub(crate) use self::manifest::{Content, ContentFile};
 pub(crate) use self::partition::Partition;
 pub(crate) use self::planner::{Group, Page, Planned, Planner};

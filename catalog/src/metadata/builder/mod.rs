@@ -8,6 +8,7 @@
 //! - U5: times in the logs never go back, whatever clients' clocks say: Java refuses to read a table whose
 //!   logs do.
 
+mod keys;
 mod schemas;
 mod snapshots;
 
@@ -20,8 +21,8 @@ use super::object::InvalidMetadata;
 use super::parse::strip_trailing_slash;
 use super::partition::LAST_PARTITION_ID_START;
 use super::{
-    EncryptedKey, FormatVersion, MetadataLogEntry, PartitionSpec, Snapshots, SortOrder, StatisticsFile,
-    TableMetadata, TableUpdate,
+    FormatVersion, MetadataLogEntry, PartitionSpec, Snapshots, SortOrder, StatisticsFile, TableMetadata,
+    TableUpdate,
 };
 
 /// Properties that name table state and are never stored as properties.
@@ -67,6 +68,7 @@ pub struct Builder {
     /// Snapshots that main was set to, of those added.
     main_passed: BTreeSet<i64>,
     snapshots_removed: bool,
+    removed_keys: HashSet<String>,
     at: i64,
 }
 
@@ -126,6 +128,7 @@ impl Builder {
             added_snapshots: HashSet::new(),
             main_passed: BTreeSet::new(),
             snapshots_removed: false,
+            removed_keys: HashSet::new(),
             at,
         }
     }
@@ -191,8 +194,11 @@ impl Builder {
                 "a table of format version {old} cannot go back to {version}"
             )));
         }
-        self.changed |= version != old;
-        self.table.format_version = version;
+        if version != old {
+            self.table.format_version = version;
+            self.number_snapshots()?;
+            self.changed = true;
+        }
         Ok(())
     }
 
@@ -241,24 +247,6 @@ impl Builder {
         self.changed = true;
     }
 
-    fn add_encryption_key(&mut self, key: &Arc<EncryptedKey>) -> Result<(), InvalidMetadata> {
-        match self.table.encryption_keys.iter().find(|known| known.key_id == key.key_id) {
-            Some(known) if known == key => Ok(()),
-            Some(_) => Err(InvalidMetadata::new(format!("encryption key '{}' already exists", key.key_id))),
-            None => {
-                self.table.encryption_keys.push_back(Arc::clone(key));
-                self.changed = true;
-                Ok(())
-            }
-        }
-    }
-
-    fn remove_encryption_key(&mut self, id: &str) {
-        let before = self.table.encryption_keys.len();
-        self.table.encryption_keys.retain(|key| key.key_id != id);
-        self.changed |= self.table.encryption_keys.len() != before;
-    }
-
     /// The next metadata; `None` when nothing changed (U4).
     pub fn build(mut self) -> Result<Option<TableMetadata>, InvalidMetadata> {
         if !self.changed {
@@ -276,6 +264,7 @@ impl Builder {
         }
         self.log_previous_file();
         self.trim_snapshot_log()?;
+        self.check_keys()?;
         self.table.check()?;
         Ok(Some(self.table))
     }

@@ -14,6 +14,7 @@ impl Builder {
     pub(super) fn add_schema(&mut self, schema: &Arc<Schema>) -> Result<(), InvalidMetadata> {
         let last_column_id = self.table.last_column_id.max(schema.highest_field_id());
         schema.check_version(self.table.format_version)?;
+        schema.check_defaults()?;
         if let Some(same) = self.table.schemas.iter().find(|known| known.same_as(schema)) {
             self.last_schema = Some(same.id());
             self.changed |= last_column_id != self.table.last_column_id;
@@ -56,6 +57,7 @@ impl Builder {
         // Also of a spec that is there already: its columns may be gone.
         spec.check_names(&schema)?;
         spec.check_sources(&schema)?;
+        self.check_arguments(spec.fields.iter().map(|field| &field.source_ids))?;
         if let Some(same) = self.table.specs.iter().find(|known| known.compatible_with(&spec)) {
             self.last_spec = Some(same.id);
             return Ok(());
@@ -79,6 +81,20 @@ impl Builder {
         Ok(())
     }
 
+    /// Transforms of several columns came with V3: older readers know one source of a field.
+    fn check_arguments<'a>(
+        &self,
+        mut sources: impl Iterator<Item = &'a Vec<i32>>,
+    ) -> Result<(), InvalidMetadata> {
+        let version = self.table.format_version;
+        if version < FormatVersion::V3 && sources.any(|ids| ids.len() > 1) {
+            return Err(InvalidMetadata::new(format!(
+                "a transform of several columns needs format version 3, the table has {version}"
+            )));
+        }
+        Ok(())
+    }
+
     pub(super) fn set_default_spec(&mut self, id: i32) -> Result<(), InvalidMetadata> {
         let id = resolve(id, self.last_spec, "partition spec")?;
         if id == self.table.default_spec_id {
@@ -95,6 +111,7 @@ impl Builder {
     pub(super) fn add_sort_order(&mut self, order: &SortOrder) -> Result<(), InvalidMetadata> {
         let schema = self.current_schema()?;
         order.check_sources(&schema)?;
+        self.check_arguments(order.fields.iter().map(|field| &field.source_ids))?;
         let known = self
             .table
             .sort_orders

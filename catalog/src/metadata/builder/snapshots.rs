@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Builder, UpdateError};
 use crate::metadata::snapshot::{MAIN_BRANCH, RefKind};
 use crate::metadata::{
-    FormatVersion, InvalidMetadata, Snapshot, SnapshotLogEntry, SnapshotRef, TableMetadata,
+    FormatVersion, InvalidMetadata, Snapshot, SnapshotLogEntry, SnapshotRef, Snapshots, TableMetadata,
 };
 
 /// How far the time of a snapshot may lie after the server's, in milliseconds. Clocks differ and
@@ -25,15 +25,29 @@ impl Builder {
             return Err(InvalidMetadata::new(format!("snapshot {id} already exists")).into());
         }
         check_sequence_number(table, snapshot)?;
-        if table.format_version >= FormatVersion::V3 {
-            table.next_row_id = next_row_id(table.next_row_id, snapshot)?;
+        match table.format_version {
+            FormatVersion::V1 | FormatVersion::V2 => check_no_row_ids(table, snapshot)?,
+            FormatVersion::V3 => table.next_row_id = next_row_id(table.next_row_id, snapshot)?,
         }
         if table.format_version > FormatVersion::V1 {
             table.last_sequence_number = snapshot.sequence_number();
         }
-        table.snapshots.push(Arc::clone(snapshot));
+        let fitted = snapshot.for_version(table.format_version)?;
+        let snapshot = fitted.map_or_else(|| Arc::clone(snapshot), Arc::new);
+        table.snapshots.push(snapshot);
         self.added_snapshots.insert(id);
         self.changed = true;
+        Ok(())
+    }
+
+    /// Snapshots of a V1 table have no sequence number, those of later versions need one.
+    pub(super) fn number_snapshots(&mut self) -> Result<(), InvalidMetadata> {
+        let mut numbered = Snapshots::default();
+        for snapshot in self.table.snapshots() {
+            let fitted = snapshot.for_version(self.table.format_version)?;
+            numbered.push(fitted.map_or_else(|| Arc::clone(snapshot), Arc::new));
+        }
+        self.table.snapshots = numbered;
         Ok(())
     }
 
@@ -162,8 +176,22 @@ fn check_sequence_number(table: &TableMetadata, snapshot: &Snapshot) -> Result<(
     }
 }
 
+/// Row ids before V3 would be given again after an upgrade, which begins them at 0.
+fn check_no_row_ids(table: &TableMetadata, snapshot: &Snapshot) -> Result<(), InvalidMetadata> {
+    if snapshot.first_row_id().is_none() {
+        return Ok(());
+    }
+    let version = table.format_version;
+    Err(InvalidMetadata::new(format!("first-row-id needs format version 3, the table has {version}")))
+}
+
 /// The row id after those of `snapshot`, which must begin where the table is.
 fn next_row_id(next: i64, snapshot: &Snapshot) -> Result<i64, UpdateError> {
+    if snapshot.first_row_id().is_none() && snapshot.added_rows().is_none() {
+        // Its writer saw the table before it was upgraded.
+        let message = "the snapshot has no row ids, the table has format version 3".to_owned();
+        return Err(UpdateError::Stale { message });
+    }
     let Some(first) = snapshot.first_row_id() else {
         return Err(InvalidMetadata::new("a snapshot of a V3 table has no first-row-id").into());
     };

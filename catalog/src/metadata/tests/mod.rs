@@ -6,3 +6,4 @@ mod oracle;
 mod round_trip;
 mod types;
 mod updates;
+mod v3;

@@ -8,7 +8,7 @@ use crate::metadata::{FormatVersion, TableMetadata, TableRequirement, TableUpdat
 
 use super::round_trip::v2;
 
-const AT: i64 = 1_700_000_000_000;
+pub(super) const AT: i64 = 1_700_000_000_000;
 
 fn table() -> TableMetadata {
     TableMetadata::parse(v2().to_string().as_bytes()).unwrap()
@@ -18,7 +18,7 @@ fn update(json: Value) -> TableUpdate {
     TableUpdate::from_json(json).unwrap()
 }
 
-fn apply(base: &TableMetadata, updates: Vec<Value>) -> Result<Option<TableMetadata>, UpdateError> {
+pub(super) fn apply(base: &TableMetadata, updates: Vec<Value>) -> Result<Option<TableMetadata>, UpdateError> {
     let mut builder = Builder::next(base, Some("s3://main/ns/t/metadata/00001-x.metadata.json"), AT);
     for json in updates {
         builder.apply(&update(json))?;
@@ -26,36 +26,36 @@ fn apply(base: &TableMetadata, updates: Vec<Value>) -> Result<Option<TableMetada
     Ok(builder.build()?)
 }
 
-fn applied(base: &TableMetadata, updates: Vec<Value>) -> TableMetadata {
+pub(super) fn applied(base: &TableMetadata, updates: Vec<Value>) -> TableMetadata {
     apply(base, updates).unwrap().unwrap()
 }
 
-fn is_stale(result: Result<Option<TableMetadata>, UpdateError>) -> bool {
+pub(super) fn is_stale(result: Result<Option<TableMetadata>, UpdateError>) -> bool {
     matches!(result, Err(UpdateError::Stale { .. }))
 }
 
-fn is_invalid(result: Result<Option<TableMetadata>, UpdateError>) -> bool {
+pub(super) fn is_invalid(result: Result<Option<TableMetadata>, UpdateError>) -> bool {
     matches!(result, Err(UpdateError::Invalid(_)))
 }
 
-fn snapshot(id: i64, number: i64, timestamp_ms: i64) -> Value {
+pub(super) fn snapshot(id: i64, number: i64, timestamp_ms: i64) -> Value {
     json!({"action": "add-snapshot", "snapshot": {"snapshot-id": id, "parent-snapshot-id": 3055729675574597004i64,
         "sequence-number": number, "timestamp-ms": timestamp_ms, "manifest-list": "s3://main/m",
         "summary": {"operation": "append"}, "x-new": {"kept": 1}}})
 }
 
-fn set_main(id: i64) -> Value {
+pub(super) fn set_main(id: i64) -> Value {
     json!({"action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": id})
 }
 
-fn v3(next_row_id: i64) -> TableMetadata {
+pub(super) fn v3(next_row_id: i64) -> TableMetadata {
     let mut value = v2();
     value["format-version"] = json!(3);
     value["next-row-id"] = json!(next_row_id);
     TableMetadata::parse(value.to_string().as_bytes()).unwrap()
 }
 
-fn rows(first: Option<i64>, added: Option<i64>) -> Value {
+pub(super) fn rows(first: Option<i64>, added: Option<i64>) -> Value {
     let mut add = snapshot(7, 35, AT);
     add["snapshot"]["first-row-id"] = json!(first);
     add["snapshot"]["added-rows"] = json!(added);
