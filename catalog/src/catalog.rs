@@ -15,6 +15,7 @@ use crate::commit::{
     Sources, Standing, Writer, replay,
 };
 use crate::files::{LoadError, MetadataFiles};
+use crate::history::{History, HistoryError, Moment, Page};
 use crate::log::{IsRefusal, Log, OpenLogError, Patience, PutId, Seq, Store};
 use crate::metadata::{TableMetadata, ViewMetadata};
 use crate::settings::Settings;
@@ -27,12 +28,18 @@ use crate::warehouses::WarehouseStores;
 #[derive(Clone)]
 pub struct Catalog {
     inner: Arc<Inner>,
+    /// Who asks through this handle.
+    by: Arc<str>,
 }
+
+/// Who asks where nobody is named: the server itself.
+const SERVER: &str = "tarn";
 
 struct Inner {
     queue: Queue,
     published: Arc<Published>,
     files: Arc<MetadataFiles>,
+    history: History,
     warehouses: Arc<dyn WarehouseStores>,
     reply_lifetime: Duration,
     keep_dropped: Duration,
@@ -115,6 +122,7 @@ impl Catalog {
 
         let files = Arc::new(MetadataFiles::new(warehouses.clone(), &settings));
         let published = Arc::new(Published::new(state.clone(), log.tail().seq));
+        let history = History::new(log.past(), published.clone(), &settings);
         let (queue, receiver) = Queue::new(settings.queue_requests_max, settings.retry_after);
         let size_bytes = recovered.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.body.len());
         let (reply_lifetime, keep_dropped) = (settings.reply_lifetime, settings.keep_dropped);
@@ -135,13 +143,20 @@ impl Catalog {
                 queue,
                 published,
                 files,
+                history,
                 warehouses,
                 reply_lifetime,
                 keep_dropped,
                 writer,
                 background: Mutex::default(),
             }),
+            by: SERVER.into(),
         })
+    }
+
+    /// The same catalog, whose history names `who` with the changes asked for through it.
+    pub fn by(&self, who: impl Into<Arc<str>>) -> Self {
+        Self { inner: self.inner.clone(), by: who.into() }
     }
 
     /// Finishes what is under way and stops the writer. Reads go on; commits are refused.
@@ -160,6 +175,32 @@ impl Catalog {
         self.inner.published.snapshot()
     }
 
+    /// The position of the log that a moment stands for.
+    pub async fn position(&self, moment: Moment) -> Result<Seq, HistoryError> {
+        self.inner.history.position(moment, System.now()).await
+    }
+
+    /// The state at a position that was.
+    pub async fn state_at(&self, position: Seq) -> Result<Arc<CatalogState>, HistoryError> {
+        self.inner.history.state(position).await
+    }
+
+    /// The commits before `before` that concern a warehouse, or one table or view of it, the newest first: about
+    /// `limit` of them.
+    pub async fn history(
+        &self,
+        warehouse: &str,
+        table: Option<&TableIdent>,
+        (before, limit): (Option<Seq>, usize),
+    ) -> Result<Page, HistoryError> {
+        self.inner.history.entries((warehouse, table), before, limit).await
+    }
+
+    /// When the last commit up to a position was made, in milliseconds since 1970; `None` before the first.
+    pub async fn time_of(&self, position: Seq) -> Result<Option<i64>, HistoryError> {
+        self.inner.history.time_of(position).await
+    }
+
     /// The log position of [`Catalog::snapshot`], as it moves.
     pub fn watch(&self) -> watch::Receiver<Seq> {
         self.inner.published.watch()
@@ -172,7 +213,7 @@ impl Catalog {
 
     /// Checks `request` against the state, makes it durable, then answers.
     pub async fn commit(&self, request: Request) -> Result<Committed, CommitError> {
-        self.inner.queue.commit(request, None).await
+        self.inner.queue.commit(request, None, self.by.clone()).await
     }
 
     /// The same for a request with an idempotency key: however often it is sent, also after a restart, it is done
@@ -183,7 +224,7 @@ impl Catalog {
         key: Option<RequestKey>,
     ) -> Result<Committed, CommitError> {
         let subject = request.subject();
-        let committed = self.inner.queue.commit(request, key).await?;
+        let committed = self.inner.queue.commit(request, key, self.by.clone()).await?;
         self.read_again(committed, subject).await
     }
 

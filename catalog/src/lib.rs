@@ -6,6 +6,7 @@ mod commit;
 mod documents;
 mod expiry;
 mod files;
+pub mod history;
 mod log;
 pub mod metadata;
 mod purge;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::log::Retention;
+
 /// Limits and times of a catalog. `Default` is what the server uses.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -38,6 +40,22 @@ pub struct Settings {
     pub checkpoint_records: u64,
     /// ... or after so many bytes of them, but not fewer than the last checkpoint has.
     pub checkpoint_bytes: usize,
+    /// How far back the state of the whole catalog can be read.
+    pub history_retention: Duration,
+    /// Bytes of checkpoints and records kept for that; above it the oldest go before their time.
+    pub history_bytes_max: u64,
+    /// Past states that are kept in memory ...
+    pub past_states_max: usize,
+    /// ... and what their checkpoints have together, in bytes. One is kept whatever it has.
+    pub past_states_bytes_max: usize,
+    /// Requests that may wait for a past state to be made; more are refused with `Busy`.
+    pub past_waiting_max: usize,
+}
+
+impl Settings {
+    pub(crate) fn retention(&self) -> Retention {
+        Retention { age: self.history_retention, bytes_max: self.history_bytes_max }
+    }
 }
 
 impl Default for Settings {
@@ -58,6 +76,11 @@ impl Default for Settings {
             keep_dropped: Duration::from_secs(7 * 24 * 3600),
             checkpoint_records: 1000,
             checkpoint_bytes: 16 << 20,
+            history_retention: Duration::from_secs(7 * 24 * 3600),
+            history_bytes_max: 1 << 30,
+            past_states_max: 8,
+            past_states_bytes_max: 64 << 20,
+            past_waiting_max: 32,
         }
     }
 }

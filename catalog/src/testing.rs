@@ -71,13 +71,14 @@ impl Sources for Counting {
     }
 }
 
-/// Checkpoints often, one try of an append, and dropped tables are not kept.
+/// Checkpoints often, one try of an append, and dropped tables are not kept; nor is history.
 pub(crate) fn settings() -> Settings {
     Settings {
         checkpoint_records: 8,
         append_deadline: Duration::ZERO,
         append_backoff: Duration::ZERO,
         keep_dropped: Duration::ZERO,
+        history_retention: Duration::ZERO,
         ..Settings::default()
     }
 }

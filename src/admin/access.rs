@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use tarn_catalog::Catalog;
+use tarn_catalog::rest::author;
 use tarn_openapi::access::{Action, Ask, Principal, Resource, Sender};
 
 use super::error::Failure;
@@ -20,6 +22,11 @@ impl Caller {
     /// Refuses who may not do this.
     pub(super) fn may(&self, action: Action) -> Result<(), Failure> {
         self.may_on(action, Resource::Server)
+    }
+
+    /// The catalog, whose history names the caller.
+    pub(super) fn catalog(&self) -> Catalog {
+        self.program.catalog.by(author(&self.principal))
     }
 
     /// Refuses who may not do this there.

@@ -156,7 +156,7 @@ pub(super) async fn put(
     let metadata = FunctionMetadata::from_json(json).map_err(|error| Failure::Invalid(error.to_string()))?;
     let function = Function::new(&ident, &metadata);
     let request = Request::PutFunction { ident: ident.clone(), metadata: Arc::new(metadata) };
-    program.catalog.commit(request).await?;
+    caller.catalog().commit(request).await?;
     tracing::info!(function = %ident, "put a function");
     Ok(Json(function.into()))
 }
@@ -178,7 +178,7 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Failure> {
     caller.may(Action::AdminDeleteFunction)?;
     let ident = ident(place)?;
-    program.catalog.commit(Request::DeleteFunction { ident: ident.clone() }).await?;
+    caller.catalog().commit(Request::DeleteFunction { ident: ident.clone() }).await?;
     tracing::info!(function = %ident, "deleted a function");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -132,7 +132,7 @@ pub(super) async fn drop(
         guard: guard(query.force),
         keep_ms: program.catalog.keep_dropped_ms(),
     });
-    program.catalog.commit(request).await?;
+    caller.catalog().commit(request).await?;
     tracing::info!(table = %ident, force = query.force, "dropped a table");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -158,7 +158,7 @@ pub(super) async fn drop_namespace(
     let namespace = levels(namespace.split(SEPARATOR).map(str::to_owned).collect())?;
     let request =
         Request::DropNamespace { warehouse: warehouse.into(), namespace, guard: guard(query.force) };
-    program.catalog.commit(request).await?;
+    caller.catalog().commit(request).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -203,7 +203,7 @@ pub(super) async fn remove_dropped(
 ) -> Result<StatusCode, Failure> {
     caller.may(Action::AdminRemoveDroppedTable)?;
     let id = drop_id(&id)?;
-    program.catalog.commit(Request::RemoveDropped { id }).await?;
+    caller.catalog().commit(Request::RemoveDropped { id }).await?;
     tracing::info!(%id, "a dropped table is kept no more");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -235,7 +235,7 @@ pub(super) async fn undrop(
     let name = name.unwrap_or_else(|| ident.name.to_string());
     let to = TableIdent::new(ident.warehouse.clone(), namespace, name);
     let to = to.map_err(|error| Failure::Invalid(error.to_string()))?;
-    program.catalog.commit(Request::UndropTable(UndropTable { ident, id: Some(id), to: Some(to) })).await?;
+    caller.catalog().commit(Request::UndropTable(UndropTable { ident, id: Some(id), to: Some(to) })).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

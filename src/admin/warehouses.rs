@@ -71,7 +71,7 @@ pub(super) async fn update(
     let Json(PropertiesChange { updates, removals }) =
         body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
     let request = Request::UpdateWarehouse { name: warehouse.as_str().into(), updates, removals };
-    shared.catalog.commit(request).await?;
+    caller.catalog().commit(request).await?;
     tracing::info!(%warehouse, "changed the properties of a warehouse");
     properties(caller, shared, Path(warehouse)).await
 }

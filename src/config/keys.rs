@@ -55,6 +55,8 @@ pub(crate) const HEADER_TIMEOUT: &str = "limits.header_timeout_seconds";
 pub(crate) const IDLE_TIMEOUT: &str = "limits.idle_timeout_seconds";
 pub(crate) const DRAIN_TIMEOUT: &str = "limits.drain_timeout_seconds";
 pub(crate) const KEEP_DROPPED: &str = "tables.keep_dropped_seconds";
+pub(crate) const HISTORY_RETENTION: &str = "catalog.history_retention_seconds";
+pub(crate) const HISTORY_MIB: &str = "catalog.history_mib_max";
 
 /// All settings, in the order they are shown.
 pub(crate) const KEYS: &[Key] = &[
@@ -140,6 +142,18 @@ pub(crate) const KEYS: &[Key] = &[
         "TARN_KEEP_DROPPED_SECONDS",
         "604800",
         "how long a dropped table can be undropped, where neither it nor its warehouse says; 0: not at all",
+    ),
+    key(
+        HISTORY_RETENTION,
+        "TARN_HISTORY_RETENTION_SECONDS",
+        "604800",
+        "how far back the whole catalog can be read as it was; 0: hardly at all",
+    ),
+    key(
+        HISTORY_MIB,
+        "TARN_HISTORY_MIB_MAX",
+        "1024",
+        "what is kept of the catalog's log for that, in MiB; above it the oldest goes before its time",
     ),
 ];
 

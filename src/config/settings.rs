@@ -98,6 +98,10 @@ pub struct Settings {
     pub limits: Limits,
     /// How long dropped tables are kept; zero: not at all.
     pub keep_dropped: Duration,
+    /// How far back the whole catalog can be read as it was.
+    pub history_retention: Duration,
+    /// What is kept of the catalog's log for that, in bytes.
+    pub history_bytes_max: u64,
 }
 
 impl Settings {
@@ -132,6 +136,8 @@ impl Settings {
                 drain_timeout: seconds(layers, keys::DRAIN_TIMEOUT)?,
             },
             keep_dropped: required(layers, keys::KEEP_DROPPED, keep_seconds)?,
+            history_retention: required(layers, keys::HISTORY_RETENTION, keep_seconds)?,
+            history_bytes_max: required(layers, keys::HISTORY_MIB, mebibytes)?,
             drives,
         })
     }
@@ -239,6 +245,12 @@ fn keep_seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("a number of seconds up to {KEEP_SECONDS_MAX} is expected"))
 }
 
+/// In bytes.
+fn mebibytes(text: &str) -> Result<u64, &'static str> {
+    let bytes = text.parse::<u64>().ok().and_then(|mebibytes| mebibytes.checked_mul(1 << 20));
+    bytes.ok_or("a number of MiB is expected")
+}
+
 fn seconds(layers: &Layers, name: &'static str) -> Result<Duration, ConfigError> {
     required(layers, name, positive).map(|seconds| Duration::from_secs(seconds as u64))
 }
@@ -280,6 +292,8 @@ mod tests {
             ("[limits]\nmemory_mib = 0", "limits.memory_mib"),
             ("[credentials]\nlifetime_seconds = 86401", "credentials.lifetime_seconds"),
             ("[tables]\nkeep_dropped_seconds = -1", "tables.keep_dropped_seconds"),
+            ("[catalog]\nhistory_retention_seconds = -1", "catalog.history_retention_seconds"),
+            ("[catalog]\nhistory_mib_max = 20000000000000", "catalog.history_mib_max"),
         ] {
             match read(file) {
                 Err(ConfigError::Invalid { name, .. }) => assert_eq!(name, at),

@@ -140,8 +140,12 @@ impl Server {
         let core = ObjectCore::open(core_settings, drives).await?;
         let warehouses: Arc<dyn WarehouseStores> = Arc::new(Warehouses::new(core.clone()));
         let log_store = stores::system_store(&core).await.map_err(StartError::SystemBucket)?;
-        let catalog_settings =
-            tarn_catalog::Settings { keep_dropped: settings.keep_dropped, ..Default::default() };
+        let catalog_settings = tarn_catalog::Settings {
+            keep_dropped: settings.keep_dropped,
+            history_retention: settings.history_retention,
+            history_bytes_max: settings.history_bytes_max,
+            ..Default::default()
+        };
         let catalog =
             Catalog::open(log_store, Path::from(CATALOG_ROOT), warehouses.clone(), catalog_settings).await?;
         setup::first_start(&catalog, &*warehouses, &settings.warehouse).await?;
@@ -153,8 +157,11 @@ impl Server {
         let authorize: Arc<dyn Authorize> = Arc::new(Grants::new(keyring.clone()));
         let identity =
             Arc::new(Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone()));
-        let maintenance =
-            Maintenance::new(catalog.clone(), warehouses.clone(), tarn_inventory::Settings::default());
+        let maintenance = Maintenance::new(
+            catalog.by("maintenance"),
+            warehouses.clone(),
+            tarn_inventory::Settings::default(),
+        );
         maintenance.start_schedule();
         let program = Arc::new(Program {
             core: core.clone(),

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use crate::log::{Recovered, Seq};
+use crate::log::{Checkpoint, Recovered, Seq};
 use crate::state::{CatalogState, Commit, InvalidCheckpoint};
 
 /// A body passed its checksum and is still not what this program reads.
@@ -56,17 +56,37 @@ impl Body {
     }
 }
 
+/// The commits of a record.
+pub(crate) fn commits(seq: Seq, body: &Bytes) -> Result<Vec<Commit>, BodyError> {
+    postcard::from_bytes(body).map_err(|source| BodyError::Record { seq, source })
+}
+
+/// When the commits of a record were made: all at one time. `None` of a body without any.
+pub(crate) fn time(body: &Bytes) -> Option<i64> {
+    let (count, rest) = postcard::take_from_bytes::<u64>(body).ok()?;
+    let (at, _) = postcard::take_from_bytes::<i64>(rest).ok()?;
+    (count > 0).then_some(at)
+}
+
 /// The state after everything that was recovered.
 pub(crate) fn replay(recovered: &Recovered) -> Result<CatalogState, BodyError> {
-    let mut state = match &recovered.checkpoint {
-        Some(checkpoint) => CatalogState::decode_checkpoint(&checkpoint.body)
+    replay_from(None, recovered.checkpoint.as_ref(), &recovered.batches)
+}
+
+/// The state after these batches, which follow `state`, else the checkpoint, else nothing.
+pub(crate) fn replay_from(
+    state: Option<CatalogState>,
+    checkpoint: Option<&Checkpoint>,
+    batches: &[(Seq, Bytes)],
+) -> Result<CatalogState, BodyError> {
+    let mut state = match (state, checkpoint) {
+        (Some(state), _) => state,
+        (None, Some(checkpoint)) => CatalogState::decode_checkpoint(&checkpoint.body)
             .map_err(|source| BodyError::Checkpoint { seq: checkpoint.seq, source })?,
-        None => CatalogState::default(),
+        (None, None) => CatalogState::default(),
     };
-    for (seq, body) in &recovered.batches {
-        let commits: Vec<Commit> =
-            postcard::from_bytes(body).map_err(|source| BodyError::Record { seq: *seq, source })?;
-        for commit in &commits {
+    for (seq, body) in batches {
+        for commit in &commits(*seq, body)? {
             state.apply(commit);
         }
     }

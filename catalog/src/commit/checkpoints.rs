@@ -59,6 +59,7 @@ impl Checkpoints {
         settings: &Settings,
     ) -> Self {
         let pace = Pace::after(size_bytes, settings);
+        let trimmer = trimmer.retaining(settings.retention());
         Self { trimmer: Some(trimmer), running: None, records, bytes, settings: settings.clone(), pace }
     }
 

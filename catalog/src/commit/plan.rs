@@ -12,7 +12,8 @@ use super::queue::Waiting;
 use crate::files::{LoadError, MetadataFiles, MetadataKind};
 use crate::metadata::Metadata;
 use crate::state::{
-    CatalogState, Change, Commit, Conflict, FreshIds, KeptReply, Loaded, Plan, Reply, Request, RequestKey,
+    CatalogState, Change, Commit, Conflict, FreshIds, KeptReply, Loaded, Note, Plan, Reply, Request,
+    RequestKey,
 };
 
 /// A batch that has grown to so many bytes takes no further request. One request adds a few MiB at
@@ -77,7 +78,7 @@ fn plan_one(
     at: i64,
     ids: &mut FreshIds,
 ) -> Result<Done, Stop> {
-    let Waiting { request, key, .. } = waiting;
+    let Waiting { request, key, by, .. } = waiting;
     if let Some(key) = key
         && let Some(kept) = planned.state.reply(&key.key, at)
     {
@@ -99,6 +100,10 @@ fn plan_one(
             return Err(Stop::Failed(CommitError::Conflict(conflict)));
         }
     };
+    if !plan.is_empty() {
+        let note = Note { by: Arc::clone(by), verb: request.verb().into() };
+        plan.commit.changes.push(Change::Note(Arc::new(note)));
+    }
     if let Some(key) = key {
         plan.commit.changes.push(keep(key, reply(request, &plan), at));
     }

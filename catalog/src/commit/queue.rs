@@ -1,5 +1,6 @@
 //! The bounded queue before the writer. A request that does not fit is refused before any effect.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -20,6 +21,8 @@ pub(crate) enum Message {
 pub(crate) struct Waiting {
     pub(crate) request: Request,
     pub(crate) key: Option<RequestKey>,
+    /// Who asks.
+    pub(crate) by: Arc<str>,
     answer: oneshot::Sender<Result<Committed, CommitError>>,
 }
 
@@ -46,9 +49,10 @@ impl Queue {
         &self,
         request: Request,
         key: Option<RequestKey>,
+        by: Arc<str>,
     ) -> Result<Committed, CommitError> {
         let (answer, answered) = oneshot::channel();
-        match self.sender.try_send(Message::Commit(Box::new(Waiting { request, key, answer }))) {
+        match self.sender.try_send(Message::Commit(Box::new(Waiting { request, key, by, answer }))) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
                 return Err(CommitError::Busy { retry_after: self.retry_after });

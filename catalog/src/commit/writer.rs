@@ -26,7 +26,8 @@ pub(crate) trait Sources: Send + Sync + 'static {
 
 /// The state readers see.
 pub(crate) struct Published {
-    state: RwLock<Arc<CatalogState>>,
+    /// And its position.
+    state: RwLock<(Arc<CatalogState>, Seq)>,
     seq: watch::Sender<Seq>,
     standing: watch::Sender<Standing>,
 }
@@ -34,10 +35,15 @@ pub(crate) struct Published {
 impl Published {
     pub(crate) fn new(state: CatalogState, seq: Seq) -> Self {
         let standing = watch::Sender::new(Standing::Ready);
-        Self { state: RwLock::new(Arc::new(state)), seq: watch::Sender::new(seq), standing }
+        Self { state: RwLock::new((Arc::new(state), seq)), seq: watch::Sender::new(seq), standing }
     }
 
     pub(crate) fn snapshot(&self) -> Arc<CatalogState> {
+        self.snapshot_at().0
+    }
+
+    /// With its position.
+    pub(crate) fn snapshot_at(&self) -> (Arc<CatalogState>, Seq) {
         // The lock is held for one assignment only, which cannot panic.
         self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -51,7 +57,7 @@ impl Published {
     }
 
     fn publish(&self, state: CatalogState, seq: Seq) {
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(state), seq);
         self.seq.send_replace(seq);
     }
 }

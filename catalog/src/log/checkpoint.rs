@@ -2,7 +2,7 @@
 //!
 //! - C1: a checkpoint at `n` is written after record `n` is durable and applied, never before.
 //! - C2: the newest two checkpoints are kept, and every record after the older one, so that a
-//!   damaged newest checkpoint costs time and no data.
+//!   damaged newest checkpoint costs time and no data. More of both are kept as history (`retention.rs`).
 //! - C3: nothing is trimmed before the checkpoint that replaces it was written.
 //!
 //! What the body means is decided in `commit/batch.rs`. Layout: docs/FORMAT.md.
@@ -25,6 +25,15 @@ pub(crate) struct Checkpoint {
     pub(crate) seq: Seq,
     pub(crate) hash: RecordHash,
     pub(crate) body: Bytes,
+}
+
+/// A checkpoint as a listing tells it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listed {
+    pub(crate) seq: Seq,
+    /// When it was written, by the store's clock.
+    pub(crate) written_ms: i64,
+    pub(crate) bytes: u64,
 }
 
 impl Checkpoint {
@@ -61,10 +70,19 @@ impl Checkpoint {
         store.write(&key(self.seq), self.encode()).await.map(|_version| ())
     }
 
-    /// The sequence numbers of the checkpoints that exist, in order.
-    pub(crate) async fn list(store: &Store) -> Result<Vec<Seq>, object_store::Error> {
-        let names = store.names_after(FOLDER, "").await?;
-        Ok(names.iter().filter_map(|name| Seq::parse(name)).collect())
+    /// The checkpoints that exist, in order.
+    pub(crate) async fn list(store: &Store) -> Result<Vec<Listed>, object_store::Error> {
+        let mut listed: Vec<Listed> = store
+            .list(FOLDER)
+            .await?
+            .iter()
+            .filter_map(|meta| {
+                let seq = Seq::parse(meta.location.filename()?)?;
+                Some(Listed { seq, written_ms: meta.last_modified.timestamp_millis(), bytes: meta.size })
+            })
+            .collect();
+        listed.sort_unstable_by_key(|listed| listed.seq);
+        Ok(listed)
     }
 
     /// The checkpoint at `seq`; `None` when it is damaged, of another version or gone.

@@ -13,8 +13,10 @@
 
 mod boundary;
 mod checkpoint;
+mod past;
 mod record;
 mod recovery;
+mod retention;
 mod store;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -29,8 +31,10 @@ use tokio::time::Instant;
 
 use self::boundary::Boundary;
 pub(crate) use self::checkpoint::Checkpoint;
+pub(crate) use self::past::{Oldest, Past, PastError};
 use self::record::{Record, RecordError, RecordHash, RecordKind};
 pub(crate) use self::recovery::{OpenLogError, Recovered};
+pub(crate) use self::retention::Retention;
 pub use self::store::IsRefusal;
 use self::store::PutError;
 pub(crate) use self::store::{Store, in_time, patience};
@@ -157,6 +161,11 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    /// A reader of what was.
+    pub(crate) fn past(&self) -> Past {
+        Past::new(self.store.clone())
+    }
+
     /// The last durable record.
     pub(crate) fn tail(&self) -> Tail {
         self.tail

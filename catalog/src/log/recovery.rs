@@ -43,7 +43,8 @@ impl Log {
         patience: Patience,
     ) -> Result<(Self, Trimmer, Recovered), OpenLogError> {
         let boundary = Boundary::read(&store).await?;
-        let mut checkpoints = Checkpoint::list(&store).await.map_err(ReadError::Store)?;
+        let listed = Checkpoint::list(&store).await.map_err(ReadError::Store)?;
+        let mut checkpoints = listed.iter().map(|listed| listed.seq).collect();
         let checkpoint = newest_readable(&store, &mut checkpoints).await?;
         let mut tail = match &checkpoint {
             Some(found) => Tail { seq: found.seq, hash: found.hash },

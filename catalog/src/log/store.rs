@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutPayload, UpdateVersion};
 
@@ -130,19 +131,51 @@ impl Store {
         Ok(Some((in_time(patience, result.bytes()).await?, version)))
     }
 
+    /// All objects of a folder.
+    pub(crate) async fn list(
+        &self,
+        folder: &str,
+    ) -> Result<Vec<object_store::ObjectMeta>, object_store::Error> {
+        self.inner.list(Some(&self.path(folder))).try_collect().await
+    }
+
+    /// Tells `each` the names in `folder` after `after` with their sizes in bytes, in the store's order.
+    pub(crate) async fn each_after(
+        &self,
+        folder: &str,
+        after: &str,
+        mut each: impl FnMut(&str, u64),
+    ) -> Result<(), object_store::Error> {
+        let mut stream = self.stream_after(folder, after);
+        while let Some(meta) = stream.try_next().await? {
+            if let Some(name) = meta.location.filename() {
+                each(name, meta.size);
+            }
+        }
+        Ok(())
+    }
+
+    fn stream_after(
+        &self,
+        folder: &str,
+        after: &str,
+    ) -> BoxStream<'static, Result<object_store::ObjectMeta, object_store::Error>> {
+        let prefix = self.path(folder);
+        if after.is_empty() {
+            self.inner.list(Some(&prefix))
+        } else {
+            self.inner.list_with_offset(Some(&prefix), &self.path(&format!("{folder}/{after}")))
+        }
+    }
+
     /// The names in `folder` after `after`, in order. A name is what follows the folder.
     pub(crate) async fn names_after(
         &self,
         folder: &str,
         after: &str,
     ) -> Result<Vec<String>, object_store::Error> {
-        let prefix = self.path(folder);
-        let stream = if after.is_empty() {
-            self.inner.list(Some(&prefix))
-        } else {
-            self.inner.list_with_offset(Some(&prefix), &self.path(&format!("{folder}/{after}")))
-        };
-        let mut names: Vec<String> = stream
+        let mut names: Vec<String> = self
+            .stream_after(folder, after)
             .try_filter_map(|meta| async move { Ok(meta.location.filename().map(str::to_owned)) })
             .try_collect()
             .await?;

@@ -40,6 +40,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 
 use self::error::{Failure, Kind};
+pub use self::mutation::author;
 pub use self::openapi::openapi;
 use self::tables::TableAnswers;
 use crate::Catalog;

@@ -19,6 +19,7 @@ use super::access::Caller;
 use super::body::{FromBody, admit, read};
 use super::error::{Failure, Kind};
 use super::path::Place;
+use crate::Catalog;
 use crate::state::{Request as Change, RequestKey};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -99,7 +100,20 @@ fn owner(principal: &Principal) -> (&'static str, &str) {
     }
 }
 
+/// Who asks, as the history of the catalog names them.
+pub fn author(principal: &Principal) -> Arc<str> {
+    match owner(principal) {
+        (kind, "") => kind.into(),
+        (kind, id) => format!("{kind}:{id}").into(),
+    }
+}
+
 impl Front {
+    /// The catalog, whose history names the caller.
+    pub(crate) fn catalog_for(&self, caller: &Caller) -> Catalog {
+        self.catalog.by(author(&caller.principal))
+    }
+
     /// The failure, kept with the key where it would be the same again as long as nothing changes.
     pub(crate) async fn refuse(&self, key: Option<RequestKey>, failure: Failure) -> Failure {
         let Some(refusal) = key.and_then(|_| failure.kind.refusal()) else { return failure };

@@ -49,6 +49,6 @@ pub(crate) async fn commit(
             updates: change.updates,
         });
     }
-    front.catalog.commit_once(Request::CommitTables(changes), key).await?;
+    front.catalog_for(&caller).commit_once(Request::CommitTables(changes), key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

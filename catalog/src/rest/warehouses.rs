@@ -53,7 +53,7 @@ pub(crate) async fn create(
         Err(error) => return Err(error.into()),
     }
     front
-        .catalog
+        .catalog_for(&caller)
         .commit(Request::CreateWarehouse { name: name.as_str().into(), properties: BTreeMap::new() })
         .await?;
     // Until the commit the bucket was nobody's: who had it before may just have deleted it.
@@ -80,7 +80,7 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Failure> {
     let name = place.warehouse;
     front.allow(&caller, Action::DeleteTableBucket, Resource::Bucket(&name))?;
-    front.catalog.commit(Request::DropWarehouse { name: name.clone() }).await?;
+    front.catalog_for(&caller).commit(Request::DropWarehouse { name: name.clone() }).await?;
     match front.catalog.warehouses().remove(&name).await {
         Ok(()) | Err(WarehouseError::NotEmpty | WarehouseError::Missing) => {}
         // The warehouse is gone; an empty bucket that stays is no reason to say otherwise.

@@ -93,6 +93,7 @@ impl CatalogState {
             Change::Forget { id } => {
                 self.dropped.remove(id);
             }
+            Change::Note(_) => {}
         }
     }
 

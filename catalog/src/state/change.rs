@@ -122,6 +122,17 @@ pub enum Change {
         /// Of the drop.
         id: Uuid,
     },
+    /// 16: nothing changes: who asked for the changes of this commit, and how it was asked for.
+    Note(Arc<Note>),
+}
+
+/// Who asked for a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// `root`, `key:<id>`, `tarn` for the server itself; shown, and never read for a right.
+    pub by: Arc<str>,
+    /// What was asked for, such as `commit tables` ([`super::Request::verb`]).
+    pub verb: Arc<str>,
 }
 
 /// A table's new metadata.

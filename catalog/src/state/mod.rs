@@ -30,7 +30,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use change::{Change, Commit, TablePut, ViewPut};
+pub use change::{Change, Commit, Note, TablePut, ViewPut};
 pub use checkpoint::InvalidCheckpoint;
 pub use conflict::{Conflict, Relation};
 use dropped::DroppedTables;

@@ -166,6 +166,7 @@ impl CatalogState {
             | Change::SetAside { .. }
             | Change::BringBack { .. }
             | Change::Forget { .. }
+            | Change::Note(_)
             | Change::KeepReply(_) => None,
         }
     }

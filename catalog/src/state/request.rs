@@ -310,6 +310,36 @@ impl TableChange {
 }
 
 impl Request {
+    /// What is asked for, as the history of the catalog tells it. It is on disk, so a word stays what it is.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Request::CreateWarehouse { .. } => "create warehouse",
+            Request::DropWarehouse { .. } => "drop warehouse",
+            Request::CreateNamespace { .. } => "create namespace",
+            Request::UpdateWarehouse { .. } => "update warehouse",
+            Request::DropNamespace { .. } => "drop namespace",
+            Request::UpdateNamespace { .. } => "update namespace",
+            Request::CreateTable(_) => "create table",
+            Request::CommitTables(_) => "commit tables",
+            Request::DropTable(_) => "drop table",
+            Request::UndropTable(_) => "undrop table",
+            Request::RemoveDropped { .. } | Request::ExpireDropped { .. } => "end keeping",
+            Request::UnregisterTable { .. } => "unregister table",
+            Request::RenameTable { .. } => "rename table",
+            Request::RegisterTable { .. } => "register table",
+            Request::CreateView(_) => "create view",
+            Request::CommitView(_) => "commit view",
+            Request::DropView { .. } => "drop view",
+            Request::RenameView { .. } => "rename view",
+            Request::RegisterView { .. } => "register view",
+            Request::Refuse { .. } => "refuse",
+            Request::PutFunction { .. } => "put function",
+            Request::DeleteFunction { .. } => "delete function",
+            Request::PutDocument { .. } => "put document",
+            Request::DeleteDocument { .. } => "delete document",
+        }
+    }
+
     /// The one table or view it creates or changes, if it is one.
     pub fn subject(&self) -> Option<Subject> {
         match self {

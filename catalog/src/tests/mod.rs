@@ -4,6 +4,7 @@ mod basics;
 mod batches;
 mod dropped;
 mod faults;
+mod history;
 mod idempotency;
 mod isolation;
 mod pace;

@@ -37,7 +37,7 @@ pub(crate) async fn create(
         namespace: namespace.clone(),
         properties: properties.clone(),
     };
-    front.catalog.commit_once(request, key).await?;
+    front.catalog_for(&caller).commit_once(request, key).await?;
     tell_location(&mut properties, &place.warehouse, &namespace);
     Ok(Answer(NamespaceResponse { namespace: place.levels, properties }))
 }

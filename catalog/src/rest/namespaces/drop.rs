@@ -28,6 +28,6 @@ pub(crate) async fn drop(
     front.allow_namespace(&caller, Action::DeleteNamespace, &place)?;
     let namespace = idents::namespace(&place.levels)?;
     let request = Request::DropNamespace { warehouse: place.warehouse, namespace, guard: Guard::Respect };
-    front.catalog.commit_once(request, key).await?;
+    front.catalog_for(&caller).commit_once(request, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

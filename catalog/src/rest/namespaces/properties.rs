@@ -40,7 +40,7 @@ pub(crate) async fn properties(
         updates,
         removals: removals.clone(),
     };
-    let missing = front.catalog.commit_once(update, key).await?.missing;
+    let missing = front.catalog_for(&caller).commit_once(update, key).await?.missing;
     let removed = removals.into_iter().filter(|key| !missing.contains(key)).collect();
     Ok(Answer(UpdatePropertiesResponse { updated, removed, missing }))
 }

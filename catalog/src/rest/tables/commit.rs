@@ -45,6 +45,6 @@ pub(crate) async fn commit(
         requirements: request.requirements,
         updates: request.updates,
     };
-    let committed = front.catalog.commit_once(Request::CommitTables(vec![change]), key).await?;
+    let committed = front.catalog_for(&caller).commit_once(Request::CommitTables(vec![change]), key).await?;
     idents::answer_committed(&front, committed, answer::encoding(&headers)).await
 }

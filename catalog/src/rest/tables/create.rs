@@ -51,6 +51,6 @@ pub(crate) async fn create(
         let deletes = front.deletes(&state, &place.warehouse);
         return Ok(front.answers.staged(&metadata, deletes, delegated));
     }
-    let committed = front.catalog.commit_once(Request::CreateTable(create), key).await?;
+    let committed = front.catalog_for(&caller).commit_once(Request::CreateTable(create), key).await?;
     idents::answer_delegated(&front, (&caller, &place), committed, &headers).await
 }

@@ -48,6 +48,6 @@ pub(crate) async fn drop(
     };
     let drop = DropTable::asked(idents::table(&place)?, purge, front.catalog.keep_dropped_ms());
     let request = Request::DropTable(drop);
-    front.catalog.commit_once(request, key).await?;
+    front.catalog_for(&caller).commit_once(request, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -58,7 +58,7 @@ pub(crate) async fn register(
         metadata,
         existing: if request.overwrite == Some(true) { Existing::Overwrite } else { Existing::Refuse },
     };
-    let committed = front.catalog.commit_once(request, key).await?;
+    let committed = front.catalog_for(&caller).commit_once(request, key).await?;
     idents::answer_delegated(&front, (&caller, &place), committed, &headers).await
 }
 

@@ -31,6 +31,6 @@ pub(crate) async fn rename(
     front.allow_table(&caller, Action::RenameTable, &from)?;
     front.allow_table(&caller, Action::RenameTable, &to)?;
     let request = Request::RenameTable { from: idents::table(&from)?, to: idents::table(&to)? };
-    front.catalog.commit_once(request, key).await?;
+    front.catalog_for(&caller).commit_once(request, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

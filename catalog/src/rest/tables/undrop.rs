@@ -46,6 +46,6 @@ pub(crate) async fn undrop(
     front.allow_table(&caller, Action::CreateTable, to.as_ref().unwrap_or(&place))?;
     let to = to.as_ref().map(idents::table).transpose()?;
     let undrop = UndropTable { ident: idents::table(&place)?, id: request.id, to };
-    front.catalog.commit_once(Request::UndropTable(undrop), key).await?;
+    front.catalog_for(&caller).commit_once(Request::UndropTable(undrop), key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

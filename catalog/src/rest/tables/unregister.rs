@@ -30,7 +30,7 @@ pub(crate) async fn unregister(
 ) -> Result<Response, Failure> {
     front.allow_table(&caller, Action::DeleteTable, &place)?;
     let request = Request::UnregisterTable { ident: idents::table(&place)? };
-    let committed = front.catalog.commit_once(request, key).await?;
+    let committed = front.catalog_for(&caller).commit_once(request, key).await?;
     match committed.tables.first() {
         Some(table) => Ok(answer::unregistered(&table.metadata_location, &table.metadata)),
         None => Err(Failure::new(Kind::Internal, "the commit names no table")),

@@ -44,5 +44,5 @@ pub(crate) async fn commit(
         requirements: request.requirements,
         updates: request.updates,
     };
-    answer::committed(&front.catalog.commit_once(Request::CommitView(change), key).await?)
+    answer::committed(&front.catalog_for(&caller).commit_once(Request::CommitView(change), key).await?)
 }

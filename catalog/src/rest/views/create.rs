@@ -41,5 +41,5 @@ pub(crate) async fn create(
         location: request.location,
         properties: request.properties.unwrap_or_default(),
     };
-    answer::committed(&front.catalog.commit(Request::CreateView(create)).await?)
+    answer::committed(&front.catalog_for(&caller).commit(Request::CreateView(create)).await?)
 }

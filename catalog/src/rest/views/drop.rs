@@ -27,6 +27,6 @@ pub(crate) async fn drop(
 ) -> Result<StatusCode, Failure> {
     front.allow_view(&caller, Action::DeleteView, &place)?;
     let request = Request::DropView { ident: idents::table(&place)? };
-    front.catalog.commit_once(request, key).await?;
+    front.catalog_for(&caller).commit_once(request, key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -53,7 +53,7 @@ pub(crate) async fn register(
     };
     let metadata_location = request.metadata_location.into();
     let request = Request::RegisterView { ident, metadata_location, metadata };
-    answer::committed(&front.catalog.commit_once(request, key).await?)
+    answer::committed(&front.catalog_for(&caller).commit_once(request, key).await?)
 }
 
 async fn read(front: &Front, place: &Place, location: &str) -> Result<Arc<ViewMetadata>, Failure> {

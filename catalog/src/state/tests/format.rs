@@ -5,7 +5,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::state::{
-    CatalogState, Change, Commit, KeptReply, Properties, Purge, Refusal, Reply, TableIdent, TablePut, ViewPut,
+    CatalogState, Change, Commit, KeptReply, Note, Properties, Purge, Refusal, Reply, TableIdent, TablePut,
+    ViewPut,
 };
 
 use super::tables::namespace;
@@ -21,6 +22,8 @@ const CHECKPOINT_V3: &str = include_str!("fixtures/checkpoint-v3.hex");
 /// Dropped tables, which are newer.
 const DROPPED_COMMIT: &str = include_str!("fixtures/commit-v1-dropped.hex");
 const CHECKPOINT: &str = include_str!("fixtures/checkpoint-v4.hex");
+/// Notes, which are newer.
+const NOTE_COMMIT: &str = include_str!("fixtures/commit-v1-note.hex");
 
 /// Every kind of change but those of views once, and one table and document that stay.
 fn commit() -> Commit {
@@ -107,6 +110,12 @@ fn dropped_commit() -> Commit {
     Commit { at: 1_700_000_000_003, changes }
 }
 
+/// Who asked.
+fn note_commit() -> Commit {
+    let note = Note { by: "key:reader".into(), verb: "commit tables".into() };
+    Commit { at: 1_700_000_000_004, changes: vec![Change::Note(Arc::new(note))] }
+}
+
 fn state_of(commits: &[Commit]) -> CatalogState {
     let mut state = CatalogState::default();
     commits.iter().for_each(|commit| state.apply(commit));
@@ -115,9 +124,12 @@ fn state_of(commits: &[Commit]) -> CatalogState {
 
 #[test]
 fn a_commit_has_the_bytes_it_always_had() {
-    for (commit, fixture) in
-        [(commit(), COMMIT), (view_commit(), VIEW_COMMIT), (dropped_commit(), DROPPED_COMMIT)]
-    {
+    for (commit, fixture) in [
+        (commit(), COMMIT),
+        (view_commit(), VIEW_COMMIT),
+        (dropped_commit(), DROPPED_COMMIT),
+        (note_commit(), NOTE_COMMIT),
+    ] {
         assert_eq!(hex::encode(postcard::to_stdvec(&commit).unwrap()), fixture.trim());
         let bytes = hex::decode(fixture.trim()).unwrap();
         assert_eq!(postcard::from_bytes::<Commit>(&bytes).unwrap(), commit);
@@ -162,7 +174,7 @@ fn a_commit_with_replies_has_the_bytes_it_always_had() {
 #[test]
 fn the_numbers_of_changes_on_disk_never_move() {
     let changes = [commit().changes, view_commit().changes, reply_commit().changes, dropped_commit().changes];
-    let changes = changes.concat();
+    let changes = [changes.concat(), note_commit().changes].concat();
     let numbers: Vec<u8> = changes.iter().map(|change| postcard::to_stdvec(change).unwrap()[0]).collect();
-    assert_eq!(numbers, [0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 11, 10, 12, 12, 12, 12, 13, 14, 13, 15]);
+    assert_eq!(numbers, [0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 11, 10, 12, 12, 12, 12, 13, 14, 13, 15, 16]);
 }

@@ -1,13 +1,14 @@
 //! The state machine against a small model, and replay: the same commits give the same state (T2).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::metadata::{TableRequirement, TableUpdate};
 use crate::state::{
-    CatalogState, Change, Commit, Conflict, DropTable, Guard, Namespace, Properties, Purge, Request,
+    CatalogState, Change, Commit, Conflict, DropTable, Guard, Namespace, Note, Properties, Purge, Request,
     TableChange, TableIdent, TablePut, ViewPut,
 };
 
@@ -275,5 +276,6 @@ fn any_change() -> impl Strategy<Value = Change> {
         }),
         (tables(), 0..3u128).prop_map(|(to, id)| Change::BringBack { id: Uuid::from_u128(id), to }),
         (0..3u128).prop_map(|id| Change::Forget { id: Uuid::from_u128(id) }),
+        name().prop_map(|by| Change::Note(Arc::new(Note { by: by.into(), verb: "drop table".into() }))),
     ]
 }
