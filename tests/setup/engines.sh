@@ -35,34 +35,39 @@ environment() {
     echo "$want" >"$venv.stamp"
 }
 
+# artifacts PINS DIR: a folder that holds the pinned files of Maven Central; a Trino among them is unpacked beside it.
 artifacts() {
-    local want sum name group artifact version packaging file
-    want=$(sha256sum "$setup/artifacts.txt" | cut -d' ' -f1)
-    stamp_is "$cache/jars.stamp" "$want" && return
-    rm -rf "$cache/jars" "$cache/trino" "$cache/jars.stamp"
-    mkdir -p "$cache/jars"
+    local want sum name group artifact version packaging classifier file pins=$setup/$1 folder=$cache/$2
+    want=$(sha256sum "$pins" | cut -d' ' -f1)
+    stamp_is "$folder.stamp" "$want" && return
+    rm -rf "$folder" "$folder.stamp"
+    mkdir -p "$folder"
     while read -r sum name; do
         case $sum in '' | '#'*) continue ;; esac
-        IFS=: read -r group artifact version packaging <<<"$name"
-        file=$cache/jars/$artifact-$version.$packaging
+        IFS=: read -r group artifact version packaging classifier <<<"$name"
+        file=$folder/$artifact-$version${classifier:+-$classifier}.$packaging
         say "$name"
-        mvn -q -B dependency:copy "-Dartifact=$group:$artifact:$version:$packaging" "-DoutputDirectory=$cache/jars" </dev/null
+        mvn -q -B dependency:copy "-Dartifact=$name" "-DoutputDirectory=$folder" </dev/null
         echo "$sum  $file" | sha256sum --check --quiet || { say "$file is not the pinned file"; exit 1; }
         case $packaging in
-        tar.gz) mkdir -p "$cache/trino"; tar -xzf "$file" -C "$cache/trino" --strip-components=1 --wildcards '*/lib/*' '*/NOTICE'; rm "$file" ;;
+        tar.gz)
+            rm -rf "$cache/trino"; mkdir "$cache/trino"
+            tar -xzf "$file" -C "$cache/trino" --strip-components=1 --wildcards '*/lib/*' '*/NOTICE'; rm "$file" ;;
         zip) # the one plugin that the suites use; all others are left out so that Trino starts fast
             mkdir -p "$cache/trino/plugin"
             python3 -m zipfile -e "$file" "$cache/trino/plugin"
             mv "$cache/trino/plugin/$artifact-$version" "$cache/trino/plugin/${artifact#trino-}"
             rm "$file" ;;
         esac
-    done <"$setup/artifacts.txt"
-    echo "$want" >"$cache/jars.stamp"
+    done <"$pins"
+    echo "$want" >"$folder.stamp"
 }
 
 need python3 python3
-need java openjdk-17-jre-headless
+need javac openjdk-17-jdk-headless
 need mvn maven
 environment python.txt venv
 environment fuzz.txt fuzz
-artifacts
+environment s3fs.txt s3fs
+artifacts artifacts.txt jars
+artifacts rck.txt rck
