@@ -218,6 +218,14 @@ impl ObjectCore {
         }
     }
 
+    /// As [`ObjectCore::admit`]; busy if the share cannot be had at once.
+    pub(crate) fn admit_now(&self, bytes: u64) -> Result<Option<Share>, StorageError> {
+        match self.admission {
+            Admission::Shares => self.inner.memory.share_now(bytes).map(Some).ok_or(StorageError::Busy),
+            Admission::Done => Ok(None),
+        }
+    }
+
     /// The share of a copy of `size` bytes to `to`, and the handle to read and write with.
     pub(crate) async fn admit_copy(
         &self,

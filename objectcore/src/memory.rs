@@ -59,13 +59,25 @@ impl Memory {
 
     /// Takes a share of `bytes`; of the whole budget where that is less, so that one request can always run.
     pub async fn share(&self, bytes: u64) -> Result<Share, StorageError> {
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.budget_units);
-        let permit = match Arc::clone(&self.free).try_acquire_many_owned(units) {
-            Ok(permit) => permit,
-            Err(_) => self.wait_for(units).await?,
-        };
+        if let Some(share) = self.share_now(bytes) {
+            return Ok(share);
+        }
+        Ok(self.held_by(self.wait_for(self.units(bytes)).await?))
+    }
+
+    /// As [`Memory::share`], if it can be had at once.
+    pub(crate) fn share_now(&self, bytes: u64) -> Option<Share> {
+        let permit = Arc::clone(&self.free).try_acquire_many_owned(self.units(bytes)).ok()?;
+        Some(self.held_by(permit))
+    }
+
+    fn units(&self, bytes: u64) -> u32 {
+        u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.budget_units)
+    }
+
+    fn held_by(&self, permit: OwnedSemaphorePermit) -> Share {
         self.held.increment(Self::bytes(&permit));
-        Ok(Share { permit, held: self.held.clone() })
+        Share { permit, held: self.held.clone() }
     }
 
     async fn wait_for(&self, units: u32) -> Result<OwnedSemaphorePermit, StorageError> {

@@ -14,13 +14,14 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
+use rustix::fs::{Advice, FallocateFlags, FlockOperation, OFlags};
+use rustix::io::{Errno, ReadWriteFlags};
 
 use super::{Drive, DriveSpace, ShardReader, ShardWriter, failed_sync};
 
@@ -36,7 +37,9 @@ pub struct FileDrive {
     root: PathBuf,
     label: String,
     /// Held for the life of the drive so that no second process opens it.
-    _lock: File,
+    lock: Arc<File>,
+    /// Whether a file system is mounted at `root`: without it the directory is not the drive.
+    mounted: bool,
     open: Mutex<HashMap<u64, Arc<File>>>,
     temporary: AtomicU64,
 }
@@ -51,11 +54,16 @@ impl FileDrive {
     /// Opens the drive in `root`, which is created if it is not there. `WouldBlock` means another process
     /// has it open.
     pub fn open(root: &Path) -> io::Result<Self> {
+        fs::create_dir_all(root)?;
+        let lock = lock_file(root)?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Self::prepare(root, Arc::new(lock))
+    }
+
+    fn prepare(root: &Path, lock: Arc<File>) -> io::Result<Self> {
         for folder in ["log", "tmp", "shard"] {
             fs::create_dir_all(root.join(folder))?;
         }
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(root.join("lock"))?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
         for shelf in 0..=255u8 {
             let path = root.join("shard").join(format!("{shelf:02x}"));
             if !path.exists() {
@@ -74,8 +82,9 @@ impl FileDrive {
         }
         Ok(Self {
             label: root.display().to_string(),
+            mounted: is_mounted(root)?,
             root: root.to_owned(),
-            _lock: lock,
+            lock,
             open: Mutex::new(HashMap::new()),
             temporary: AtomicU64::new(0),
         })
@@ -117,6 +126,17 @@ impl FileDrive {
     }
 }
 
+fn lock_file(root: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).open(root.join("lock"))
+}
+
+/// Whether a file system of its own begins at `root`.
+fn is_mounted(root: &Path) -> io::Result<bool> {
+    let root = root.canonicalize()?;
+    let Some(parent) = root.parent() else { return Ok(true) };
+    Ok(fs::metadata(parent)?.dev() != fs::metadata(&root)?.dev())
+}
+
 fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all().map_err(failed_sync)
 }
@@ -124,6 +144,27 @@ fn sync_dir(path: &Path) -> io::Result<()> {
 impl Drive for FileDrive {
     fn label(&self) -> &str {
         &self.label
+    }
+
+    fn reopen(&self) -> io::Result<Arc<dyn Drive>> {
+        // An empty directory where the drive was mounted is not a blank drive.
+        if self.mounted && !is_mounted(&self.root)? {
+            return Err(io::Error::other("nothing is mounted there"));
+        }
+        let lock = lock_file(&self.root)?;
+        let (held, now) = (self.lock.metadata()?, lock.metadata()?);
+        let lock = if (held.dev(), held.ino()) == (now.dev(), now.ino()) {
+            Arc::clone(&self.lock)
+        } else {
+            rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+            Arc::new(lock)
+        };
+        let drive = Self::prepare(&self.root, lock)?;
+        for segment in drive.segments()? {
+            // After a failed sync the cache may hold, as clean, what the drive does not.
+            rustix::fs::fadvise(&*drive.handle(segment)?, 0, None, Advice::DontNeed)?;
+        }
+        Ok(Arc::new(drive))
     }
 
     fn space(&self) -> io::Result<DriveSpace> {
@@ -383,5 +424,16 @@ impl ShardReader for FileShardReader {
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)
+    }
+
+    fn read_cached_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<bool> {
+        let wanted = buffer.len();
+        let mut parts = [IoSliceMut::new(buffer)];
+        // A part in memory counts as none; file systems that cannot tell refuse the flag.
+        match rustix::io::preadv2(&self.file, &mut parts, offset, ReadWriteFlags::NOWAIT) {
+            Ok(read) => Ok(read == wanted),
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }

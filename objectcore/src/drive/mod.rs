@@ -14,6 +14,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 mod file;
 mod sim;
@@ -50,6 +51,9 @@ pub(crate) fn failed_sync(error: io::Error) -> io::Error {
 pub trait Drive: fmt::Debug + Send + Sync + 'static {
     /// What logs and the status call this drive: its path.
     fn label(&self) -> &str;
+    /// Opens the drive anew, as a restart would: what a failure left in memory is read again from the drive. No one
+    /// uses the one before any more.
+    fn reopen(&self) -> io::Result<Arc<dyn Drive>>;
     /// The room left.
     fn space(&self) -> io::Result<DriveSpace>;
 
@@ -105,4 +109,6 @@ pub trait ShardReader: Send + Sync {
     fn len_bytes(&self) -> u64;
     /// Fills `buffer` from `offset`; an end before that is an error.
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+    /// As `read_exact_at`, from memory alone: `false` when the drive would have to be asked. Never hangs.
+    fn read_cached_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<bool>;
 }

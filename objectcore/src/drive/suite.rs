@@ -64,11 +64,27 @@ fn a_drive_knows_its_room(drive: &dyn Drive) {
     assert!(space.free_bytes > 0 && space.free_bytes <= space.total_bytes);
 }
 
+fn what_is_in_memory_is_read_as_it_is_or_not_at_all(drive: &dyn Drive) {
+    let mut writer = drive.create_shard(3).unwrap();
+    writer.write(&[7; 10_000]).unwrap();
+    writer.finish().unwrap();
+    let reader = drive.open_shard(3).unwrap();
+    let mut read = [0; 5000];
+    // What was just read is in memory, unless the file system cannot tell.
+    reader.read_exact_at(100, &mut read).unwrap();
+    let mut again = [0; 5000];
+    if reader.read_cached_at(100, &mut again).unwrap() {
+        assert_eq!(again, read);
+    }
+    assert!(!reader.read_cached_at(9_000, &mut again).is_ok_and(|whole| whole), "behind the end");
+}
+
 fn whole_suite(fresh: impl Fn() -> Box<dyn Drive>) {
     a_drive_keeps_its_format(&*fresh());
     segments_are_appended_cut_and_removed(&*fresh());
     a_shard_has_its_name_only_when_finished(&*fresh());
     a_drive_knows_its_room(&*fresh());
+    what_is_in_memory_is_read_as_it_is_or_not_at_all(&*fresh());
 }
 
 #[test]

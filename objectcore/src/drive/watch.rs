@@ -113,6 +113,10 @@ impl Drive for WatchedDrive {
         self.drive.label()
     }
 
+    fn reopen(&self) -> io::Result<Arc<dyn Drive>> {
+        self.drive.reopen()
+    }
+
     fn space(&self) -> io::Result<DriveSpace> {
         let _entered = self.watch.enter();
         self.drive.space()
@@ -230,6 +234,11 @@ impl ShardReader for WatchedReader {
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let _entered = self.watch.enter();
         self.watch.note_read(self.reader.read_exact_at(offset, buffer))
+    }
+
+    fn read_cached_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<bool> {
+        let _entered = self.watch.enter();
+        self.watch.note_read(self.reader.read_cached_at(offset, buffer))
     }
 }
 

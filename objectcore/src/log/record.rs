@@ -12,6 +12,8 @@
 //!   are part of it, so a misplaced or foreign record, or one inside an object's bytes, is no record.
 //! - R3: decoding never panics and never allocates more than the bytes it was given.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest};
 
@@ -245,8 +247,8 @@ pub(crate) fn claimed_len(bytes: &[u8]) -> Result<usize, Invalid> {
     Ok(HEADER_BYTES + body)
 }
 
-/// Reads the record at the start of `bytes` (R1, R2, R3).
-pub(crate) fn decode(bytes: &[u8], place: Place) -> Result<Record, Invalid> {
+/// The header and all bytes of the record at the start of `bytes` (R1, R2).
+fn verified(bytes: &[u8], place: Place) -> Result<(Header, &[u8]), Invalid> {
     let len = claimed_len(bytes)?;
     let Some(record) = bytes.get(..len) else {
         return Err(Invalid::Short { needed: len });
@@ -277,6 +279,13 @@ pub(crate) fn decode(bytes: &[u8], place: Place) -> Result<Record, Invalid> {
         batch: header.u64()?,
         seq: Seq(header.u64()?),
     };
+    Ok((header, record))
+}
+
+/// Reads the record at the start of `bytes` (R1, R2, R3).
+pub(crate) fn decode(bytes: &[u8], place: Place) -> Result<Record, Invalid> {
+    let (header, record) = verified(bytes, place)?;
+    let (kind, len) = (header.kind, record.len());
     let mut body = Cursor { bytes: record, at: HEADER_BYTES };
     let decoded = match kind {
         Kind::SegmentStart => Body::SegmentStart(body.segment()?),
@@ -293,10 +302,37 @@ pub(crate) fn decode(bytes: &[u8], place: Place) -> Result<Record, Invalid> {
     Ok(Record { header, body: decoded, len })
 }
 
+/// Where in the entry or copy at the start of `bytes` the shard of its first operation lies; `None` unless the record is
+/// intact (R1, R2) and that of `expected`. Nothing is copied.
+pub(crate) fn shard_of(bytes: &[u8], place: Place, expected: (Seq, Space, &[u8])) -> Option<Range<usize>> {
+    let (header, record) = verified(bytes, place).ok()?;
+    let mut body = Cursor { bytes: record, at: HEADER_BYTES };
+    let ops = match header.kind {
+        Kind::Entry | Kind::Copy => body.u16().ok()?,
+        Kind::SegmentStart | Kind::BatchStart | Kind::Settled | Kind::Epoch | Kind::Removed => return None,
+    };
+    let mut first = None;
+    for _ in 0..ops {
+        let op = body.raw_op().ok()?;
+        first.get_or_insert((header.seq, op.space, op.key));
+    }
+    let (tag, len) = (body.u8().ok()?, body.u32().ok()? as usize);
+    let shard = body.at..body.at.checked_add(len)?;
+    (first == Some(expected) && tag == 1 && shard.end == record.len()).then_some(shard)
+}
+
 /// Reads fields from bytes; running out of them is damage.
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
+}
+
+/// An operation as it lies in a record.
+struct RawOp<'a> {
+    space: Space,
+    key: &'a [u8],
+    /// `None` deletes.
+    value: Option<&'a [u8]>,
 }
 
 impl<'a> Cursor<'a> {
@@ -340,19 +376,28 @@ impl<'a> Cursor<'a> {
         Ok(u128::from_le_bytes(self.array()?))
     }
 
-    fn op(&mut self) -> Result<Op, Invalid> {
+    fn raw_op(&mut self) -> Result<RawOp<'a>, Invalid> {
         let tag = self.u8()?;
         let space = Space::from_number(self.u8()?).ok_or(Invalid::Damaged)?;
         let key_len = usize::from(self.u16()?);
         match tag {
             1 => {
                 let value_len = self.u32()? as usize;
-                let key = Bytes::copy_from_slice(self.take(key_len)?);
-                Ok(Op::Put { space, key, value: Bytes::copy_from_slice(self.take(value_len)?) })
+                let key = self.take(key_len)?;
+                Ok(RawOp { space, key, value: Some(self.take(value_len)?) })
             }
-            2 => Ok(Op::Delete { space, key: Bytes::copy_from_slice(self.take(key_len)?) }),
+            2 => Ok(RawOp { space, key: self.take(key_len)?, value: None }),
             _ => Err(Invalid::Damaged),
         }
+    }
+
+    fn op(&mut self) -> Result<Op, Invalid> {
+        let RawOp { space, key, value } = self.raw_op()?;
+        let key = Bytes::copy_from_slice(key);
+        Ok(match value {
+            Some(value) => Op::Put { space, key, value: Bytes::copy_from_slice(value) },
+            None => Op::Delete { space, key },
+        })
     }
 
     fn entry(&mut self) -> Result<EntryBody, Invalid> {

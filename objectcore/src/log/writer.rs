@@ -234,12 +234,6 @@ pub(crate) fn read_inline(
     let mut bytes = vec![0; location.len as usize];
     drive.read_at(location.segment, location.offset, &mut bytes)?;
     let place = record::Place { stamp, segment: location.segment, offset: location.offset };
-    let Ok(read) = record::decode(&bytes, place) else { return Ok(None) };
-    let (record::Body::Entry(body) | record::Body::Copy(body)) = read.body else { return Ok(None) };
-    let same =
-        read.header.seq == expected.0 && body.ops[0].space() == expected.1 && body.ops[0].key() == expected.2;
-    match body.inline {
-        Inline::Present((_, shard)) if same => Ok(Some(shard)),
-        Inline::Present(_) | Inline::None | Inline::Lost => Ok(None),
-    }
+    let shard = record::shard_of(&bytes, place, expected);
+    Ok(shard.map(|shard| Bytes::from(bytes).slice(shard)))
 }

@@ -35,7 +35,7 @@ const STRIPES_PER_HOP: usize = 32;
 
 /// A range of one stripe of one blob.
 #[derive(Clone)]
-struct Piece {
+pub(super) struct Piece {
     blob: Blob,
     stripe: u64,
     bytes: Range<usize>,
@@ -61,6 +61,51 @@ fn pieces(object: &Object, range: &Range<u64>) -> impl Iterator<Item = Piece> + 
             Piece { blob, stripe, bytes: bytes.start as usize..bytes.end as usize }
         })
     })
+}
+
+impl Piece {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// The piece that is all of `range`, where one stripe holds it.
+pub(super) fn only_piece(object: &Object, range: &Range<u64>) -> Option<Piece> {
+    let mut pieces = pieces(object, range);
+    let first = pieces.next()?;
+    pieces.next().is_none().then_some(first)
+}
+
+/// Blocking. The bytes of a piece.
+fn read_piece(
+    (core, set, key): (&ObjectCore, &Set, &Bytes),
+    piece: &Piece,
+    files: &mut ShardFiles,
+) -> Chunks {
+    let mut out = Vec::new();
+    let mut source = FileShards { set, files };
+    let mut window = Window::new(&set.codec, &piece.blob, piece.stripe, &mut source);
+    let read = window.read(piece.bytes.clone(), &mut out);
+    let mut bad = window.bad();
+    if files.is_short() {
+        return read.map(|()| out).map_err(|_| StorageError::Busy);
+    }
+    bad.extend(files.bad_headers());
+    if !bad.is_empty() {
+        core.report(set, key, (&piece.blob, bad));
+    }
+    read.map_err(damaged)?;
+    Ok(out)
+}
+
+/// The bytes of a piece, if they can be had without asking a drive and nothing ails them.
+pub(super) fn read_cached(
+    core: &ObjectCore,
+    (set, key): (&Set, &Bytes),
+    piece: &Piece,
+) -> Option<Vec<Bytes>> {
+    let mut files = ShardFiles::cached(piece.blob);
+    read_piece((core, set, key), piece, &mut files).ok()
 }
 
 /// A large object being read.
@@ -142,25 +187,12 @@ impl FileReader {
 
     /// Blocking. The bytes of a stripe.
     fn read(&mut self, piece: &Piece) -> Chunks {
-        let mut out = Vec::new();
         let files = match self.open.take() {
             Some(files) if files.blob().id == piece.blob.id => self.open.insert(files),
             Some(_) | None => self.open.insert(ShardFiles::new(piece.blob)),
         };
         let Source { core, set, key, .. } = &*self.source;
-        let mut source = FileShards { set, files };
-        let mut window = Window::new(&set.codec, &piece.blob, piece.stripe, &mut source);
-        let read = window.read(piece.bytes.clone(), &mut out);
-        let mut bad = window.bad();
-        if files.is_short() {
-            return read.map(|()| out).map_err(|_| StorageError::Busy);
-        }
-        bad.extend(files.bad_headers());
-        if !bad.is_empty() {
-            core.report(set, key, (&piece.blob, bad));
-        }
-        read.map_err(damaged)?;
-        Ok(out)
+        read_piece((core, set, key), piece, files)
     }
 
     /// Blocking. Reads on while there is room; returns the reader where there is more.

@@ -6,33 +6,34 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt};
 
-use super::flow::{FileReader, damaged};
+use super::flow::{FileReader, Piece, only_piece, read_cached};
 use super::key;
 use super::list::{Step, Walk};
-use super::shards::InlineShards;
-use super::value::{Object, Stored, Tag};
+use super::small::{Looked, Small, SmallRead};
+use super::value::{Object, Tag};
 use crate::bucket::unreadable;
 use crate::core::{ObjectCore, Set};
 use crate::erasure::layout::Blob;
-use crate::erasure::window::{ShardSet, Window};
-use crate::memory::read_bytes;
+use crate::erasure::window::ShardSet;
+use crate::memory::{Share, read_bytes};
 use crate::name::{BucketName, ObjectName};
 use crate::set::{Entry, Space, Weight};
 use crate::types::{GetRange, ListOptions, ListPage, ObjectBody, ObjectInfo, ReadError, StorageError};
 
-/// How often a small object is read again when it is overwritten meanwhile.
-const TRIES_MAX: usize = 1000;
-const OVERTAKEN_PAUSE: Duration = Duration::from_millis(1);
+/// The longest range of a large object that is read on a thread of the runtime, in bytes.
+const SHORT_BYTES_MAX: usize = 128 << 10;
 
-enum SmallRead {
-    Done(ObjectBody),
-    /// It was overwritten by a large one meanwhile.
-    NowLarge(Bytes, Entry, Object),
+/// What became of a version that was looked up before.
+enum Again {
+    Same,
+    /// It is still there, and this is what was asked for.
+    Read(Vec<Bytes>, Option<Share>),
+    Other(Box<(Entry, Object)>),
+    Gone,
 }
 
 impl ObjectCore {
@@ -44,10 +45,14 @@ impl ObjectCore {
 
     /// Reads an object, or a range of it.
     pub async fn get(&self, at: &ObjectName, range: Option<GetRange>) -> Result<ObjectBody, ReadError> {
-        let (key, entry, object) = self.find(at).await?;
         let set = Arc::clone(self.set_of(at));
-        match &object.tail.stored {
-            Stored::Empty | Stored::Inline(_) => {
+        let key = key::object(at);
+        match self.look(&set, &key, range).await?.ok_or_else(|| self.no_such(at))? {
+            Looked::Whole(small) => Ok(small.body(at)),
+            Looked::Found(entry, object) => {
+                if !object.tail.files().is_empty() {
+                    return self.get_large(set, at, (key, entry, object), range).await;
+                }
                 match self.get_small(&set, at, (key, entry, object), range).await? {
                     SmallRead::Done(body) => Ok(body),
                     SmallRead::NowLarge(key, entry, object) => {
@@ -55,91 +60,22 @@ impl ObjectCore {
                     }
                 }
             }
-            Stored::Files(_) => self.get_large(set, at, (key, entry, object), range).await,
         }
     }
 
-    async fn find(&self, at: &ObjectName) -> Result<(Bytes, Entry, Object), ReadError> {
+    /// Why an object cannot be found.
+    fn no_such(&self, at: &ObjectName) -> ReadError {
+        match self.inner.buckets.get(&at.bucket) {
+            Some(_) => ReadError::NoSuchKey,
+            None => ReadError::NoSuchBucket,
+        }
+    }
+
+    pub(super) async fn find(&self, at: &ObjectName) -> Result<(Bytes, Entry, Object), ReadError> {
         let key = key::object(at);
-        let Some(entry) = self.set_of(at).log.entry(Space::Object, &key).await? else {
-            return Err(match self.inner.buckets.get(&at.bucket) {
-                Some(_) => ReadError::NoSuchKey,
-                None => ReadError::NoSuchBucket,
-            });
-        };
+        let entry = self.set_of(at).log.entry(Space::Object, &key).await?.ok_or_else(|| self.no_such(at))?;
         let object = Object::decode(&entry.value).map_err(unreadable)?;
         Ok((key, entry, object))
-    }
-
-    async fn get_small(
-        &self,
-        set: &Arc<Set>,
-        at: &ObjectName,
-        (mut key, mut entry, mut object): (Bytes, Entry, Object),
-        range: Option<GetRange>,
-    ) -> Result<SmallRead, ReadError> {
-        let mut last = StorageError::Busy;
-        let share = self.admit(object.head.size).await?;
-        for _ in 0..TRIES_MAX {
-            if !object.tail.files().is_empty() {
-                return Ok(SmallRead::NowLarge(key, entry, object));
-            }
-            let range = resolve(&object, range)?;
-            set.applied(&entry).await;
-            let read = self.read_inline(set, (&key, &entry, &object), &range).await;
-            let (now_key, now, then) = match read {
-                Ok(chunks) => {
-                    let info = object.info(at.key.clone());
-                    let held = stream::iter(chunks).map(move |bytes| {
-                        let _held = &share;
-                        Ok(bytes)
-                    });
-                    let chunks = held.boxed();
-                    return Ok(SmallRead::Done(ObjectBody { info, range, chunks }));
-                }
-                // Shards are read by sequence number: they go when the object is overwritten, drive
-                // after drive.
-                Err(error) => match self.find(at).await? {
-                    found if found.1.seq != entry.seq => found,
-                    found if is_overtaken(set, &key, &entry).await? => {
-                        tokio::time::sleep(OVERTAKEN_PAUSE).await;
-                        last = error;
-                        found
-                    }
-                    _ => return Err(error.into()),
-                },
-            };
-            (key, entry, object) = (now_key, now, then);
-        }
-        Err(last.into())
-    }
-
-    async fn read_inline(
-        &self,
-        set: &Arc<Set>,
-        (key, entry, object): (&Bytes, &Entry, &Object),
-        range: &Range<u64>,
-    ) -> Result<Vec<Bytes>, StorageError> {
-        let (Stored::Inline(blob), false) = (&object.tail.stored, range.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        let (core, on, key, entry) = (self.clone(), Arc::clone(set), key.clone(), entry.clone());
-        let (blob, range) = (*blob, range.start as usize..range.end as usize);
-        let read = move || {
-            let mut chunks = Vec::new();
-            let mut source = InlineShards::new(&on, &blob, (Space::Object, &key, &entry));
-            let mut window = Window::new(&on.codec, &blob, 0, &mut source);
-            let read = window.read(range.clone(), &mut chunks);
-            let bad = window.bad();
-            if source.is_short() {
-                return read.map(|()| chunks).map_err(|_| StorageError::Busy);
-            }
-            if !bad.is_empty() && !on.log.is_overtaken(Space::Object, &key, &entry) {
-                core.report(&on, &key, (&blob, bad));
-            }
-            read.map(|()| chunks).map_err(damaged)
-        };
-        set.log.read(Weight::Short, read).await
     }
 
     async fn get_large(
@@ -150,13 +86,18 @@ impl ObjectCore {
         range: Option<GetRange>,
     ) -> Result<ObjectBody, ReadError> {
         // Pin, then look again: a version still there after the pin cannot be removed under it.
-        let pin = loop {
+        let (pin, range) = loop {
             let pin = self.inner.healer.pins.pin(object.tail.version, &self.inner.removals);
-            let (_, now, then) = self.find(at).await?;
-            if now.seq == entry.seq {
-                break pin;
+            let asked = resolve(&object, range)?;
+            let piece = only_piece(&object, &asked).filter(|piece| piece.len() <= SHORT_BYTES_MAX);
+            match self.look_again(&set, (&key, &entry), piece).await? {
+                Again::Read(chunks, share) => {
+                    return Ok(Small { object, range: asked, chunks, share }.body(at));
+                }
+                Again::Same => break (pin, asked),
+                Again::Gone => return Err(self.no_such(at)),
+                Again::Other(now) => (entry, object) = *now,
             }
-            (entry, object) = (now, then);
             if object.tail.files().is_empty() {
                 return match self.get_small(&set, at, (key, entry, object), range).await? {
                     SmallRead::Done(body) => Ok(body),
@@ -165,12 +106,36 @@ impl ObjectCore {
                 };
             }
         };
-        let range = resolve(&object, range)?;
         let info = object.info(at.key.clone());
         let share = self.admit(read_bytes(range.end - range.start)).await?;
         let reader = FileReader::new((self.clone(), set, key), &object, &range, pin);
         let chunks = reader.start(share).await?.map_err(ReadError::from).boxed();
         Ok(ObjectBody { info, range, chunks })
+    }
+
+    /// Looks whether a pinned version is still current, and reads the piece of it that is asked for where that needs
+    /// no drive and no waiting.
+    async fn look_again(
+        &self,
+        set: &Arc<Set>,
+        (key, entry): (&Bytes, &Entry),
+        piece: Option<Piece>,
+    ) -> Result<Again, StorageError> {
+        let (core, on, key, seq) = (self.clone(), Arc::clone(set), key.clone(), entry.seq);
+        let look = move || {
+            let Some(now) = on.log.get(Space::Object, &key)? else { return Ok(Again::Gone) };
+            if now.seq != seq {
+                let object = Object::decode(&now.value).map_err(unreadable)?;
+                return Ok(Again::Other(Box::new((now, object))));
+            }
+            let Some(piece) = &piece else { return Ok(Again::Same) };
+            let Ok(share) = core.admit_now(read_bytes(piece.len() as u64)) else { return Ok(Again::Same) };
+            Ok(match read_cached(&core, (&on, &key), piece) {
+                Some(chunks) => Again::Read(chunks, share),
+                None => Again::Same,
+            })
+        };
+        set.log.read(Weight::Short, look).await
     }
 
     /// Queues a repair of what a read found missing on drives that should have it.
@@ -203,13 +168,8 @@ impl ObjectCore {
     }
 }
 
-async fn is_overtaken(set: &Arc<Set>, key: &Bytes, entry: &Entry) -> Result<bool, StorageError> {
-    let (on, key, entry) = (Arc::clone(set), key.clone(), entry.clone());
-    set.log.read(Weight::Short, move || Ok(on.log.is_overtaken(Space::Object, &key, &entry))).await
-}
-
 /// The bytes a read asks for.
-fn resolve(object: &Object, range: Option<GetRange>) -> Result<Range<u64>, ReadError> {
+pub(super) fn resolve(object: &Object, range: Option<GetRange>) -> Result<Range<u64>, ReadError> {
     let size = object.head.size;
     let invalid = ReadError::InvalidRange { size };
     match range {

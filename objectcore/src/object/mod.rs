@@ -14,6 +14,7 @@ mod put;
 pub(crate) mod receive;
 pub(crate) mod removal;
 pub(crate) mod shards;
+mod small;
 pub(crate) mod sweep;
 pub(crate) mod value;
 

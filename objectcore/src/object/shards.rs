@@ -9,7 +9,7 @@ use crate::drive::{ShardReader, is_shortage};
 use crate::erasure::header::{self, HEADER_BYTES};
 use crate::erasure::layout::Blob;
 use crate::erasure::window::{ShardSet, ShardSource};
-use crate::set::{Entry, Space};
+use crate::set::{Entry, Located, Space};
 use crate::types::StorageError;
 
 /// The shards that travelled inside the records of an entry.
@@ -17,13 +17,19 @@ pub(crate) struct InlineShards<'a> {
     set: &'a Set,
     blob: &'a Blob,
     entry: (Space, &'a [u8], &'a Entry),
+    known: Option<&'a Located>,
     read: Vec<Option<Option<Bytes>>>,
     short: bool,
 }
 
 impl<'a> InlineShards<'a> {
     pub(crate) fn new(set: &'a Set, blob: &'a Blob, entry: (Space, &'a [u8], &'a Entry)) -> Self {
-        Self { set, blob, entry, read: vec![None; blob.coding.geometry.total()], short: false }
+        Self { set, blob, entry, known: None, read: vec![None; blob.coding.geometry.total()], short: false }
+    }
+
+    /// Where the entry was found a moment ago.
+    pub(crate) fn known_at(self, known: Option<&'a Located>) -> Self {
+        Self { known, ..self }
     }
 
     /// Whether a shard was not read because the process or the machine lacked something: nothing ails it.
@@ -41,7 +47,7 @@ impl ShardSource for InlineShards<'_> {
             if !self.set.is_reachable(slot) {
                 return None;
             }
-            let read = self.set.log.read_inline(slot, space, key, entry.seq);
+            let read = self.set.log.read_inline(slot, space, key, entry.seq, self.known);
             self.short |= matches!(read, Err(StorageError::Busy));
             read.ok().flatten()
         });
@@ -57,7 +63,16 @@ pub(crate) struct ShardFiles {
     files: Vec<File>,
     /// Shards whose header is damaged.
     bad_headers: ShardSet,
+    from: Source,
     short: bool,
+}
+
+/// Where the bytes of shard files may be read from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Drive,
+    /// The page cache: what is not there counts as a shortage.
+    Memory,
 }
 
 enum File {
@@ -75,14 +90,19 @@ pub(crate) struct FileShards<'a> {
 impl ShardFiles {
     pub(crate) fn new(blob: Blob) -> Self {
         let files = (0..blob.coding.geometry.total()).map(|_| File::Closed).collect();
-        Self { blob, files, bad_headers: ShardSet::default(), short: false }
+        Self { blob, files, bad_headers: ShardSet::default(), from: Source::Drive, short: false }
+    }
+
+    /// Files of which only what is in memory is read.
+    pub(crate) fn cached(blob: Blob) -> Self {
+        Self { from: Source::Memory, ..Self::new(blob) }
     }
 
     pub(crate) fn blob(&self) -> &Blob {
         &self.blob
     }
 
-    /// Whether a file was not read because the process or the machine lacked something: nothing ails it.
+    /// Whether a file was not read for want of something: nothing ails it.
     pub(crate) fn is_short(&self) -> bool {
         self.short
     }
@@ -115,7 +135,15 @@ impl ShardSource for FileShards<'_> {
         let File::Open(reader) = file else { return None };
         let before = if bytes.start == 0 { HEADER_BYTES as u64 } else { 0 };
         let mut buffer = self.set.buffers.take((bytes.end - bytes.start + before) as usize);
-        reader.read_exact_at(bytes.start + HEADER_BYTES as u64 - before, buffer.as_mut()).ok()?;
+        let at = bytes.start + HEADER_BYTES as u64 - before;
+        match self.files.from {
+            Source::Drive => reader.read_exact_at(at, buffer.as_mut()).ok()?,
+            Source::Memory => {
+                let read = reader.read_cached_at(at, buffer.as_mut());
+                self.files.short |= !matches!(read, Ok(true));
+                read.ok().filter(|read| *read)?;
+            }
+        }
         let read = Bytes::from_owner(buffer);
         if before == 0 {
             return Some(read);

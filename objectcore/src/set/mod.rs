@@ -10,7 +10,6 @@
 //!
 //! What values mean is decided in `object/`; this module knows keys, values and shard bytes only.
 
-use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,11 +18,9 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::drive::is_shortage;
 use crate::erasure::layout::Coding;
 use crate::geometry::Geometry;
 use crate::log::record::{Inline, KEY_BYTES_MAX};
-use crate::log::writer;
 use crate::types::StorageError;
 
 mod apply;
@@ -31,6 +28,7 @@ mod assemble;
 mod committer;
 mod compact;
 mod decide;
+mod entries;
 mod fill;
 pub(crate) mod format;
 pub(crate) mod layout;
@@ -48,6 +46,7 @@ mod worker;
 mod write;
 
 pub(crate) use crate::log::{Op, Seq, Space};
+pub(crate) use entries::Located;
 pub(crate) use fill::FillError;
 pub(crate) use layout::{set_of, writes_needed};
 pub(crate) use open::open_sets;
@@ -60,9 +59,8 @@ pub use open::OpenError;
 pub use slot::SlotState;
 pub use types::SetSettings;
 
-use assemble::{draft_bytes, entry_of};
+use assemble::draft_bytes;
 use committer::{CopyIf, CopyRequest, Figures, Message};
-use look::lookup;
 use reads::Reads;
 use start::join_or_leave;
 use worker::LocalCopy;
@@ -209,84 +207,6 @@ impl ErasureSet {
     /// Whether every member's index has the entries up to `seq`. An entry is seen as soon as one has it.
     pub(crate) fn is_applied(&self, seq: Seq) -> bool {
         seq.0 <= self.0.figures.seq.load(Ordering::Acquire)
-    }
-
-    /// Whether a drive already has a later state of the key than `entry`: a commit is being applied, drive
-    /// after drive.
-    pub(crate) fn is_overtaken(&self, space: Space, key: &[u8], entry: &Entry) -> bool {
-        let fine = |slot: &&Slot| slot.state() == SlotState::Online && !slot.is_suspect();
-        self.0.slots.iter().filter(fine).filter_map(Slot::index).any(|index| match index.get(space, key) {
-            Ok(row) => row.is_none_or(|row| row.seq > entry.seq),
-            Err(_) => false,
-        })
-    }
-
-    /// The current entry of a key (S3). Blocks.
-    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Entry>, StorageError> {
-        let row =
-            lookup(&self.0.slots, self.0.geometry, |slot| slot.index().map(|index| index.get(space, key)))?;
-        Ok(row.as_ref().map(entry_of))
-    }
-
-    /// Up to `limit` entries of a space from `after` on, in the order of the keys' bytes. Blocks.
-    pub(crate) fn scan(
-        &self,
-        space: Space,
-        after: Bound<Bytes>,
-        limit: usize,
-    ) -> Result<Vec<(Bytes, Entry)>, StorageError> {
-        let after = after.as_ref().map(|key| &key[..]);
-        let rows = lookup(&self.0.slots, self.0.geometry, |slot| {
-            slot.index().map(|index| index.scan(space, after, limit))
-        })?;
-        Ok(rows.into_iter().map(|(key, row)| (key, entry_of(&row))).collect())
-    }
-
-    /// The shard bytes of an entry on one drive. `None` if the drive lacks them or they are damaged; a repair
-    /// is then requested. Blocks.
-    pub(crate) fn read_inline(
-        &self,
-        slot: usize,
-        space: Space,
-        key: &[u8],
-        seq: Seq,
-    ) -> Result<Option<Bytes>, StorageError> {
-        let place = &self.0.slots[slot];
-        let (Ok(drive), Some(opened)) = (place.drive(), place.place()) else { return Ok(None) };
-        // Compaction may move the record between the look into the index and the read: look again once.
-        let mut before = None;
-        for _ in 0..3 {
-            let row = opened.index.get(space, key).map_err(|error| place.fail_index(&error))?;
-            let Some(row) = row.filter(|row| row.seq == seq) else { break };
-            if !matches!(row.inline, Inline::Present(_)) || before == Some(row.location) {
-                break;
-            }
-            let read = writer::read_inline(&*drive, opened.stamp, row.location, (seq, space, key));
-            match read {
-                Ok(Some(shard)) => return Ok(Some(shard)),
-                Err(error) if is_shortage(&error) => return Err(StorageError::Busy),
-                Ok(None) | Err(_) => {}
-            }
-            before = Some(row.location);
-        }
-        // What a drive being filled lacks is for its fill.
-        if place.state() == SlotState::Online {
-            self.request_repair(Repair { slot, space, key: Bytes::copy_from_slice(key), seq });
-        }
-        Ok(None)
-    }
-
-    /// Whether a drive holds this entry, with its shard bytes where the entry has some. Nothing is verified. Blocks.
-    pub(crate) fn holds(
-        &self,
-        slot: usize,
-        space: Space,
-        key: &[u8],
-        entry: &Entry,
-    ) -> Result<bool, StorageError> {
-        let Some(index) = self.0.slots[slot].index() else { return Ok(false) };
-        let row = index.get(space, key).map_err(|error| self.0.slots[slot].fail_index(&error))?;
-        Ok(row.is_some_and(|row| row.seq == entry.seq && row.inline != Inline::Lost))
     }
 
     /// Asks for a shard to be written again. Dropped, and counted, when too many wait.

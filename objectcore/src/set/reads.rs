@@ -3,8 +3,8 @@
 //! A call into a drive holds its thread until the drive answers. So that a read costs no hop to another thread
 //! and yet a drive that hangs cannot hold all threads of the runtime:
 //!
-//! - R1: at most `short_reads_max` reads run on threads of the runtime at once; more take a thread of their own. The
-//!   setting is below the number of the runtime's threads.
+//! - R1: at most `short_reads_max` reads run on threads of the runtime at once; one more lets the others end first, and
+//!   takes a thread of its own when they do not. The setting is below the number of the runtime's threads.
 //! - R2: a read runs in a task of its own, so who asked for it is not held with the thread.
 //! - R3: when a drive is found to hang (`stalls.rs`), every read under way begins anew and avoids it. The one that is
 //!   held is left behind; it changes nothing.
@@ -25,7 +25,8 @@ use crate::types::StorageError;
 /// The reads of all sets, and the drives that were found to hang.
 #[derive(Debug)]
 pub(crate) struct Reads {
-    /// How many more may run on threads of the runtime.
+    /// How many may run on threads of the runtime, and how many more.
+    short_max: usize,
     short: AtomicUsize,
     /// Counts drives found suspect or out.
     stalls: watch::Sender<u64>,
@@ -44,6 +45,8 @@ impl Drop for ShortRead {
 
 /// The most reads, and the most writes of shard files of a set, that take threads of their own at once.
 pub(super) const THREADS_MAX: usize = 16;
+/// How often a short read gives way to those under way. They take microseconds, a thread of its own costs more.
+const GIVE_WAY_MAX: usize = 16;
 /// How often a read begins anew: each time a drive was found to hang or out.
 const ATTEMPTS_MAX: usize = 64;
 
@@ -67,6 +70,7 @@ pub(crate) fn ended(error: JoinError) -> StorageError {
 impl Reads {
     pub(super) fn new(short_reads_max: usize) -> Arc<Self> {
         Arc::new(Self {
+            short_max: short_reads_max,
             short: AtomicUsize::new(short_reads_max),
             stalls: watch::Sender::new(0),
             reading: Semaphore::new(THREADS_MAX),
@@ -83,6 +87,20 @@ impl Reads {
         taken.is_ok().then(|| ShortRead(Arc::clone(self)))
     }
 
+    /// A place on a thread of the runtime; `None` when those who have one do not end soon.
+    async fn wait_short(self: &Arc<Self>) -> Option<ShortRead> {
+        if self.short_max == 0 {
+            return None;
+        }
+        for _ in 0..GIVE_WAY_MAX {
+            if let Some(short) = self.take_short() {
+                return Some(short);
+            }
+            tokio::task::yield_now().await;
+        }
+        None
+    }
+
     async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         weight: Weight,
@@ -92,7 +110,7 @@ impl Reads {
         let mut stalls = self.stalls.subscribe();
         for _ in 0..ATTEMPTS_MAX {
             let short = match weight {
-                Weight::Short => self.take_short(),
+                Weight::Short => self.wait_short().await,
                 Weight::Long => None,
             };
             let (mut reading, _permit) = match short {

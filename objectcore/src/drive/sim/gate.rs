@@ -58,6 +58,10 @@ impl Gate {
         self.lock().waiting
     }
 
+    pub(super) fn is_shut(&self, what: Hang) -> bool {
+        self.lock().shut.contains(&what)
+    }
+
     pub(super) fn pass(&self, what: Hang) {
         let mut state = self.lock();
         if !state.shut.contains(&what) {

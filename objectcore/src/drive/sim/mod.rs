@@ -133,6 +133,11 @@ impl SimDrive {
         self.lock().dead = true;
     }
 
+    /// Ends [`SimDrive::die`]: the drive works again, with all that was written to it.
+    pub fn revive(&self) {
+        self.lock().dead = false;
+    }
+
     /// Sets what [`Drive::space`] answers. Nothing is refused by it: plan [`Fault::Full`] for that.
     pub fn set_free_bytes(&self, free_bytes: u64) {
         self.lock().free_bytes = free_bytes;

@@ -15,6 +15,14 @@ impl Drive for SimDrive {
         &self.label
     }
 
+    fn reopen(&self) -> io::Result<Arc<dyn Drive>> {
+        self.gate.pass(Hang::Looks);
+        if self.is_dead(&self.lock()) {
+            return Err(failed("reopen"));
+        }
+        Ok(Arc::new(self.clone()))
+    }
+
     fn space(&self) -> io::Result<DriveSpace> {
         self.gate.pass(Hang::Looks);
         let state = self.lock();
@@ -272,5 +280,12 @@ impl ShardReader for SimShardReader {
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.gate.pass(Hang::ShardReads);
         copy_out(&self.bytes, offset, buffer)
+    }
+
+    fn read_cached_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<bool> {
+        if self.gate.is_shut(Hang::ShardReads) {
+            return Ok(false);
+        }
+        copy_out(&self.bytes, offset, buffer).map(|()| true)
     }
 }

@@ -50,7 +50,7 @@ fn what_was_committed_is_read_and_is_there_after_a_restart() {
             let entry = set.get(Space::Object, b"k050").unwrap().unwrap();
             assert!(entry.inline);
             for slot in 0..4 {
-                let read = set.read_inline(slot, Space::Object, b"k050", entry.seq).unwrap();
+                let read = set.read_inline(slot, Space::Object, b"k050", entry.seq, None).unwrap();
                 assert_eq!(read, Some(shard(slot, "k050", "v")));
             }
             assert_eq!(set.fill_needed(), Vec::<usize>::new());

@@ -86,7 +86,9 @@ pub(super) fn check(set: &ErasureSet, history: &mut History, what: &str) {
         let value = std::str::from_utf8(&entry.value).unwrap();
         let mut intact = 0;
         for slot in 0..set.slots().len() {
-            if let Some(bytes) = set.read_inline(slot, Space::Object, key.as_bytes(), entry.seq).unwrap() {
+            if let Some(bytes) =
+                set.read_inline(slot, Space::Object, key.as_bytes(), entry.seq, None).unwrap()
+            {
                 assert_eq!(bytes, shard(slot, key, value), "{what}: {key}");
                 intact += 1;
             }
@@ -133,7 +135,7 @@ pub(super) fn check_healed(drives: &[SimDrive], history: &mut History, what: &st
         for slot in 0..drives.len() {
             if entry.inline {
                 assert!(
-                    set.read_inline(slot, Space::Object, &key, entry.seq).unwrap().is_some(),
+                    set.read_inline(slot, Space::Object, &key, entry.seq, None).unwrap().is_some(),
                     "{what}: {key:?}"
                 );
             }

@@ -24,7 +24,9 @@ fn check_rows(set: &ErasureSet, rows: &[(String, String)], shards_min: usize, wh
         let (key, value) = (std::str::from_utf8(&key).unwrap(), std::str::from_utf8(&entry.value).unwrap());
         let mut intact = 0;
         for slot in 0..set.slots().len() {
-            if let Some(bytes) = set.read_inline(slot, Space::Object, key.as_bytes(), entry.seq).unwrap() {
+            if let Some(bytes) =
+                set.read_inline(slot, Space::Object, key.as_bytes(), entry.seq, None).unwrap()
+            {
                 assert_eq!(bytes, shard(slot, key, value), "{what}");
                 intact += 1;
             }

@@ -43,7 +43,7 @@ fn check(set: &ErasureSet, rows: &[(String, String)], what: &str) {
         if entry.inline {
             let (text, value) =
                 (std::str::from_utf8(&key).unwrap(), std::str::from_utf8(&entry.value).unwrap());
-            let read = set.read_inline(0, Space::Object, &key, entry.seq).unwrap();
+            let read = set.read_inline(0, Space::Object, &key, entry.seq, None).unwrap();
             assert!(read.is_none_or(|bytes| bytes == shard(0, text, value)), "{what}");
         }
     }
