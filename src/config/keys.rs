@@ -26,10 +26,20 @@ const fn key(
     Key { name, variable, default, visibility: Visibility::Plain, meaning }
 }
 
+/// A setting of an identity provider; its variable is what stands behind the provider's name.
+pub(super) const fn provider_key(
+    name: &'static str,
+    variable: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Key {
+    key(name, variable, default, meaning)
+}
+
 impl Key {
     /// Whether the setting has several values.
     pub(crate) fn is_list(&self) -> bool {
-        matches!(self.name, DRIVES | DOMAINS)
+        matches!(self.name, DRIVES | DOMAINS) || super::providers::LISTS.contains(&self.name)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::keys::{KEYS, Key, OTHER_PREFIXES, OTHER_VARIABLES, by_name};
+use super::providers::{self, PROVIDER_KEYS, Values};
 
 /// Where a value came from. The later wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,12 +69,24 @@ pub enum ConfigError {
         /// What is expected.
         reason: String,
     },
+    /// A setting of an identity provider that makes no sense.
+    #[error("{name} (from {from}) is not valid: {reason}")]
+    Provider {
+        /// The setting.
+        name: String,
+        /// Where the value came from.
+        from: Source,
+        /// What is expected.
+        reason: String,
+    },
 }
 
 /// Values by setting name. A list is several values; nothing set is none.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    values: BTreeMap<&'static str, (Source, Vec<String>)>,
+    values: Values,
+    /// Those of identity providers, by the provider's name.
+    providers: BTreeMap<String, Values>,
 }
 
 impl Layers {
@@ -88,12 +101,21 @@ impl Layers {
 
     /// Sets a value, unless a higher source did.
     pub(crate) fn set(&mut self, name: &'static str, source: Source, values: Vec<String>) {
-        match self.values.get(name) {
-            Some((present, _)) if *present > source => {}
-            Some(_) | None => {
-                self.values.insert(name, (source, values));
-            }
-        }
+        set_in(&mut self.values, name, source, values);
+    }
+
+    /// Sets a value of an identity provider. The first makes it known, with its defaults.
+    fn set_provider(&mut self, provider: String, key: &'static Key, source: Source, values: Vec<String>) {
+        let of_provider = self.providers.entry(provider).or_insert_with(|| {
+            let default = |key: &'static Key| (key.name, (Source::Default, split(key, key.default)));
+            PROVIDER_KEYS.iter().map(default).collect()
+        });
+        set_in(of_provider, key.name, source, values);
+    }
+
+    /// The settings of identity providers, by the provider's name.
+    pub(super) fn providers(&self) -> &BTreeMap<String, Values> {
+        &self.providers
     }
 
     /// Adds the settings of a file's text.
@@ -102,6 +124,7 @@ impl Layers {
         let table = text.parse::<toml::Table>().map_err(|error| syntax(error.to_string()))?;
         for (name, value) in table {
             match value {
+                toml::Value::Table(inner) if name == providers::TABLE => self.add_providers(inner)?,
                 toml::Value::Table(inner) => {
                     for (key, value) in inner {
                         self.add_value(format!("{name}.{key}"), value)?;
@@ -113,20 +136,35 @@ impl Layers {
         Ok(())
     }
 
+    fn add_providers(&mut self, table: toml::Table) -> Result<(), ConfigError> {
+        let unknown = |name: String| ConfigError::Unknown { place: "the configuration file", name };
+        for (provider, settings) in table {
+            let named = format!("{}.{provider}", providers::TABLE);
+            let toml::Value::Table(settings) = settings else { return Err(unknown(named)) };
+            if !providers::is_name(&provider) {
+                return Err(unknown(named));
+            }
+            for (name, value) in settings {
+                let key = PROVIDER_KEYS.iter().find(|key| key.name == name);
+                let name = format!("{named}.{name}");
+                let Some(key) = key else { return Err(unknown(name)) };
+                let values = texts(value).ok_or_else(|| ConfigError::Provider {
+                    name,
+                    from: Source::File,
+                    reason: EXPECTED.into(),
+                })?;
+                self.set_provider(provider.clone(), key, Source::File, values);
+            }
+        }
+        Ok(())
+    }
+
     fn add_value(&mut self, name: String, value: toml::Value) -> Result<(), ConfigError> {
         let place = "the configuration file";
         let Some(key) = by_name(&name) else { return Err(ConfigError::Unknown { place, name }) };
         let invalid =
             |reason: &str| ConfigError::Invalid { name: key.name, from: Source::File, reason: reason.into() };
-        let values = match value {
-            toml::Value::Array(values) => values.into_iter().map(scalar).collect::<Option<Vec<_>>>(),
-            value => scalar(value).map(|text| if text.is_empty() { Vec::new() } else { vec![text] }),
-        };
-        self.set(
-            key.name,
-            Source::File,
-            values.ok_or_else(|| invalid("a text, number, boolean or list of those"))?,
-        );
+        self.set(key.name, Source::File, texts(value).ok_or_else(|| invalid(EXPECTED))?);
         Ok(())
     }
 
@@ -138,6 +176,10 @@ impl Layers {
         for (name, value) in variables.filter(|(name, _)| name.starts_with("TARN_")) {
             if let Some(key) = KEYS.iter().find(|key| key.variable == name) {
                 self.set(key.name, Source::Environment, split(key, &value));
+            } else if let Some((provider, key)) =
+                name.strip_prefix(providers::PREFIX).and_then(providers::of_variable)
+            {
+                self.set_provider(provider, key, Source::Environment, split(key, &value));
             } else if !OTHER_VARIABLES.contains(&name.as_str())
                 && !OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             {
@@ -172,6 +214,27 @@ impl Layers {
             [value] => read(value).map(Some).map_err(|error| invalid(error.to_string())),
             _ => Err(invalid("one value is expected, not a list".into())),
         }
+    }
+}
+
+/// What the file may hold.
+const EXPECTED: &str = "a text, number, boolean or list of those";
+
+/// Sets a value, unless a higher source did.
+fn set_in(all: &mut Values, name: &'static str, source: Source, values: Vec<String>) {
+    match all.get(name) {
+        Some((present, _)) if *present > source => {}
+        Some(_) | None => {
+            all.insert(name, (source, values));
+        }
+    }
+}
+
+/// A list, or one value; an empty text is none.
+fn texts(value: toml::Value) -> Option<Vec<String>> {
+    match value {
+        toml::Value::Array(values) => values.into_iter().map(scalar).collect(),
+        value => scalar(value).map(|text| if text.is_empty() { Vec::new() } else { vec![text] }),
     }
 }
 

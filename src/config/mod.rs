@@ -3,6 +3,7 @@
 mod ellipses;
 pub(crate) mod keys;
 mod layers;
+mod providers;
 mod settings;
 mod show;
 

@@ -10,6 +10,8 @@ use tarn_catalog::state::KEEP_SECONDS_MAX;
 use super::ellipses;
 use super::keys;
 use super::layers::{ConfigError, Layers};
+use super::providers;
+use crate::identity::oidc::Provider;
 use crate::identity::{Secret, key};
 
 /// How log lines look.
@@ -102,6 +104,8 @@ pub struct Settings {
     pub history_retention: Duration,
     /// What is kept of the catalog's log for that, in bytes.
     pub history_bytes_max: u64,
+    /// The identity providers whose tokens are taken.
+    pub providers: Vec<Provider>,
 }
 
 impl Settings {
@@ -138,6 +142,7 @@ impl Settings {
             keep_dropped: required(layers, keys::KEEP_DROPPED, keep_seconds)?,
             history_retention: required(layers, keys::HISTORY_RETENTION, keep_seconds)?,
             history_bytes_max: required(layers, keys::HISTORY_MIB, mebibytes)?,
+            providers: providers::read(layers)?,
             drives,
         })
     }

@@ -68,6 +68,9 @@ pub enum AuthError {
     /// The bearer token is past its time.
     #[error("the bearer token has expired")]
     ExpiredBearer,
+    /// The keys of the bearer token's issuer are not known and cannot be had now.
+    #[error("the keys of the token's issuer cannot be had now; try again")]
+    IssuerUnavailable,
     /// Nothing was presented where something must be.
     #[error("credentials are required")]
     Missing,
@@ -95,6 +98,7 @@ impl AuthError {
             Self::Sha256Mismatch => (bad, "XAmzContentSHA256Mismatch"),
             Self::BodyTooLarge => (bad, "EntityTooLarge"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
+            Self::IssuerUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
             Self::Incomplete => (bad, "IncompleteBody"),
         }
     }
@@ -108,7 +112,7 @@ impl AuthError {
             | Self::Sha256Mismatch
             | Self::Incomplete => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::IssuerUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::MalformedHeader(_)
             | Self::MalformedQuery(_)
             | Self::UnsupportedMechanism

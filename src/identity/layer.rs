@@ -19,6 +19,7 @@ use tarn_openapi::request::{Authenticated, RequestId};
 use super::answer::{self, Protocol};
 use super::error::AuthError;
 use super::keyring::Keyring;
+use super::oidc::{Issuers, TokenError};
 use super::secret::Secret;
 use super::session::{Sessions, Use};
 use super::sigv4::canonical::sha256;
@@ -41,6 +42,7 @@ pub struct Identity {
     signing_keys: SigningKeys,
     tokens: Option<oauth::Tokens>,
     sessions: Option<Arc<Sessions>>,
+    issuers: Option<Arc<Issuers>>,
     memory: Arc<Memory>,
 }
 
@@ -53,7 +55,12 @@ impl Identity {
         sessions: Option<Arc<Sessions>>,
         memory: Arc<Memory>,
     ) -> Self {
-        Self { keyring, signing_keys: SigningKeys::default(), tokens, sessions, memory }
+        Self { keyring, signing_keys: SigningKeys::default(), tokens, sessions, issuers: None, memory }
+    }
+
+    /// With tokens of `issuers` taken by the catalog.
+    pub fn with_issuers(self, issuers: Arc<Issuers>) -> Self {
+        Self { issuers: Some(issuers), ..self }
     }
 
     /// The keys.
@@ -64,6 +71,16 @@ impl Identity {
     /// The bearer tokens, when the server issues them.
     pub fn tokens(&self) -> Option<&oauth::Tokens> {
         self.tokens.as_ref()
+    }
+
+    /// The issuers whose tokens are taken, when there are any.
+    pub(super) fn issuers(&self) -> Option<&Issuers> {
+        self.issuers.as_deref()
+    }
+
+    /// The temporary credentials, when the server makes any.
+    pub(super) fn sessions(&self) -> Option<&Sessions> {
+        self.sessions.as_deref()
     }
 
     /// Checks what the request presents and returns the request as the fronts may see it, and the memory to hold
@@ -84,7 +101,7 @@ impl Identity {
             Credentials::Bearer(_) if protocol == Protocol::S3 => {
                 return Err(AuthError::UnsupportedMechanism);
             }
-            Credentials::Bearer(token) => (self.bearer(token, protocol, now)?, Authenticated::Bearer),
+            Credentials::Bearer(token) => (self.bearer(token, protocol, now).await?, Authenticated::Bearer),
             Credentials::Signed(presented) => {
                 let verified = self.check_signed(*presented, &parts, content, now).await?;
                 (content, share) = (verified.content, verified.share);
@@ -152,19 +169,28 @@ impl Identity {
         Ok((Principal::Session(opened.session), opened.secret))
     }
 
-    /// Whose a bearer token is. A session's is taken by the catalog only.
-    fn bearer(&self, token: &str, protocol: Protocol, now: i64) -> Result<Principal, AuthError> {
+    /// Whose a bearer token is. A session's and an identity provider's are taken by the catalog only.
+    async fn bearer(&self, token: &str, protocol: Protocol, now: i64) -> Result<Principal, AuthError> {
         let issued = self.tokens.as_ref().ok_or(AuthError::InvalidBearer);
         let refused = match issued.and_then(|tokens| tokens.verify(token, &self.keyring, now)) {
             Ok(key) => return Ok(key.principal()),
             Err(refused) => refused,
         };
+        if protocol != Protocol::Iceberg || refused == AuthError::ExpiredBearer {
+            return Err(refused);
+        }
         // A JWT has dots, a session token has none.
-        match &self.sessions {
-            Some(sessions) if protocol == Protocol::Iceberg && !token.contains('.') => {
+        match (token.contains('.'), &self.sessions, &self.issuers) {
+            (false, Some(sessions), _) => {
                 Ok(Principal::Session(sessions.open(token, Use::Bearer, now)?.session))
             }
-            Some(_) | None => Err(refused),
+            (true, _, Some(issuers)) => match issuers.verify(token, now).await {
+                Ok(verified) => Ok(Principal::Web(verified.identity)),
+                Err(TokenError::Expired) => Err(AuthError::ExpiredBearer),
+                Err(TokenError::Unavailable) => Err(AuthError::IssuerUnavailable),
+                Err(TokenError::Invalid(_) | TokenError::Rejected(_)) => Err(AuthError::InvalidBearer),
+            },
+            (false, None, _) | (true, _, None) => Err(refused),
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod key;
 mod keyring;
 mod layer;
 pub mod oauth;
+pub mod oidc;
 mod policy;
 mod secret;
 mod server_secret;

@@ -51,6 +51,7 @@ pub(crate) use self::setup::first_start;
 use crate::config::{RootCredentials, Settings};
 use crate::demo::Demo;
 use crate::identity::key::AccessKey;
+use crate::identity::oidc::{self, Issuers, Pace};
 use crate::identity::session::Vendor;
 use crate::identity::sts::{self, Sts};
 use crate::identity::{Grants, Identity, Keyring, SecretError, Sessions, oauth, obtain_server_secret};
@@ -94,6 +95,9 @@ pub enum StartError {
     /// The secret of bearer tokens cannot be had.
     #[error(transparent)]
     TokenSecret(#[from] SecretError),
+    /// The issuers of tokens cannot be asked.
+    #[error(transparent)]
+    Issuers(#[from] oidc::OpenError),
     /// The first start could not be finished.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -150,13 +154,14 @@ impl Server {
             Catalog::open(log_store, Path::from(CATALOG_ROOT), warehouses.clone(), catalog_settings).await?;
         setup::first_start(&catalog, &*warehouses, &settings.warehouse).await?;
         let secret = obtain_server_secret(&catalog).await?;
+        let issuers = Arc::new(Issuers::open(settings.providers.clone(), Pace::default())?);
         let tokens = oauth::Tokens::new(&secret);
         let root_key = AccessKey::root(&root.access_key, root.secret_key.clone());
         let keyring = Arc::new(Keyring::with_catalog(root_key, catalog.clone()));
-        let sessions = Arc::new(Sessions::new(&secret, keyring.clone()));
+        let sessions = Arc::new(Sessions::new(&secret, keyring.clone()).with_issuers(issuers.clone()));
         let authorize: Arc<dyn Authorize> = Arc::new(Grants::new(keyring.clone()));
-        let identity =
-            Arc::new(Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone()));
+        let identity = Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone());
+        let identity = Arc::new(identity.with_issuers(issuers.clone()));
         let maintenance = Maintenance::new(
             catalog.by("maintenance"),
             warehouses.clone(),
@@ -174,7 +179,8 @@ impl Server {
             metrics_access: settings.metrics,
             started: Instant::now(),
         });
-        let sts = sts::router(Arc::new(Sts { sessions: sessions.clone(), authorize: authorize.clone() }));
+        let sts = Sts { sessions: sessions.clone(), authorize: authorize.clone(), issuers };
+        let sts = sts::router(Arc::new(sts));
         let vendor = Vendor::new(sessions, settings.credentials_lifetime.as_secs() as i64);
         let s3 = tarn_objectcore::s3::router(S3Front {
             core: core.clone(),

@@ -1,6 +1,7 @@
-//! `POST /v1/oauth/tokens`: client credentials in a Basic header or in form fields, never in the query.
+//! `POST /v1/oauth/tokens`: client credentials in a Basic header or in form fields, never in the query; or the token
+//! of an identity provider, exchanged (`exchange.rs`).
 //!
-//! Source: Iceberg REST catalog, `getToken`; RFC 6749 sections 2.3.1, 4.4, 5.
+//! Source: Iceberg REST catalog, `getToken`; RFC 6749 sections 2.3.1, 4.4, 5; RFC 8693.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,6 +18,7 @@ use serde::Deserialize;
 
 use super::super::layer::Identity;
 use super::super::secret::Secret;
+use super::exchange;
 use super::token::LIFETIME_SECONDS;
 
 /// The longest form, in bytes.
@@ -28,7 +30,11 @@ pub(crate) struct Ask {
     grant_type: Option<String>,
     client_id: Option<String>,
     client_secret: Option<String>,
-    scope: Option<String>,
+    pub(super) scope: Option<String>,
+    pub(super) subject_token: Option<String>,
+    pub(super) subject_token_type: Option<String>,
+    pub(super) requested_token_type: Option<String>,
+    pub(super) actor_token: Option<String>,
 }
 
 /// The token endpoint, below both mounts of the catalog.
@@ -51,8 +57,9 @@ async fn method_not_allowed() -> Response {
     request_body(content = Ask, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "A token for an hour", body = Object),
-        (status = 400, description = "Not the grant type client_credentials", body = Object),
+        (status = 400, description = "Not a grant type served, or a token that cannot be exchanged", body = Object),
         (status = 401, description = "The client id (an access key) or its secret is wrong", body = Object),
+        (status = 503, description = "The keys of the token's issuer cannot be had now", body = Object),
     )
 )]
 pub(crate) async fn issue(
@@ -63,13 +70,23 @@ pub(crate) async fn issue(
     let Ok(Form(ask)) = form else {
         return refuse(StatusCode::BAD_REQUEST, "invalid_request", "the body must be an URL-encoded form");
     };
-    if ask.grant_type.as_deref() != Some("client_credentials") {
-        return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", "use client_credentials");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    match ask.grant_type.as_deref() {
+        Some("client_credentials") => grant(&identity, &headers, &ask, now),
+        Some(exchange::GRANT) => exchange::grant(&identity, ask, now).await,
+        Some(_) | None => {
+            let served = "use client_credentials or urn:ietf:params:oauth:grant-type:token-exchange";
+            refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", served)
+        }
     }
+}
+
+/// Issues a token to a client that proves its secret.
+fn grant(identity: &Identity, headers: &HeaderMap, ask: &Ask, now: i64) -> Response {
     let Some(tokens) = identity.tokens() else {
         return refuse(StatusCode::NOT_FOUND, "invalid_request", "this server issues no tokens");
     };
-    let Some((id, secret)) = client(&headers, &ask) else {
+    let Some((id, secret)) = client(headers, ask) else {
         return refuse(StatusCode::UNAUTHORIZED, "invalid_client", "client id and secret are required");
     };
     let key = identity.keyring().find(&id).filter(|key| key.secret.matches(secret.expose()));
@@ -77,9 +94,8 @@ pub(crate) async fn issue(
         metrics::counter!("tarn_auth_refused_total", "code" => "invalid_client").increment(1);
         return refuse(StatusCode::UNAUTHORIZED, "invalid_client", "the client id or secret is wrong");
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     match tokens.issue(&key, now) {
-        Ok(token) => granted(&token, ask.scope.as_deref()),
+        Ok(token) => granted(&token, LIFETIME_SECONDS, ask.scope.as_deref()),
         Err(error) => {
             tracing::error!(%error, "a token could not be signed");
             refuse(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the token could not be issued")
@@ -87,23 +103,26 @@ pub(crate) async fn issue(
     }
 }
 
-fn granted(token: &str, scope: Option<&str>) -> Response {
+pub(super) fn granted(token: &str, lifetime_seconds: i64, scope: Option<&str>) -> Response {
     let body = serde_json::json!({
         "access_token": token,
         "token_type": "bearer",
-        "expires_in": LIFETIME_SECONDS,
+        "expires_in": lifetime_seconds,
         "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
         "scope": scope.unwrap_or("catalog"),
     });
     ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(body)).into_response()
 }
 
-fn refuse(status: StatusCode, error: &'static str, description: &'static str) -> Response {
+pub(super) fn refuse(status: StatusCode, error: &str, description: &str) -> Response {
     let body = serde_json::json!({"error": error, "error_description": description});
     let mut response = (status, Json(body)).into_response();
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Basic realm=\"tarn\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }

@@ -1,6 +1,7 @@
-//! OAuth2 client credentials for the catalog: the client is an access key and its secret.
+//! OAuth2 for the catalog: client credentials, where the client is an access key and its secret, and token exchange.
 
 pub(crate) mod endpoint;
+mod exchange;
 mod jwt;
 mod token;
 

@@ -126,6 +126,46 @@ mod tests {
         assert_eq!(verify(&token, key("secret-2"), NOW).unwrap_err(), AuthError::InvalidBearer);
     }
 
+    /// Made right in everything but the key: the server's secret itself, and keys derived for other purposes.
+    #[test]
+    fn keys_of_other_purposes_make_no_bearer_tokens() {
+        let tokens = Tokens::new(&[7; 32]);
+        let claims = Claims {
+            iss: ISSUER.into(),
+            aud: AUDIENCE.into(),
+            sub: "root".into(),
+            iat: NOW,
+            exp: NOW + 60,
+            key: tokens.fingerprint(&key("secret-1")),
+        };
+        let root = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
+        let signed = |secret: &[u8]| {
+            let header = Header::new(Algorithm::HS256);
+            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret)).unwrap()
+        };
+        let purpose = |name: &[u8]| hmac::sign(&root, name).as_ref().to_vec();
+        assert!(verify(&signed(&purpose(b"tarn bearer token v1")), key("secret-1"), NOW).is_ok());
+        for secret in
+            [vec![7; 32], purpose(b"tarn key fingerprint v1"), purpose(b"tarn session v1"), Vec::new()]
+        {
+            let refused = verify(&signed(&secret), key("secret-1"), NOW).unwrap_err();
+            assert_eq!(refused, AuthError::InvalidBearer);
+        }
+        // The right key, for another audience or issuer.
+        for (iss, aud) in [("tarn", "tarn/other"), ("other", AUDIENCE)] {
+            let claims = Claims {
+                iss: iss.into(),
+                aud: aud.into(),
+                key: claims.key.clone(),
+                sub: "root".into(),
+                ..claims
+            };
+            let token =
+                jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &tokens.encoding).unwrap();
+            assert_eq!(verify(&token, key("secret-1"), NOW).unwrap_err(), AuthError::InvalidBearer);
+        }
+    }
+
     #[test]
     fn a_token_of_another_secret_or_algorithm_is_refused() {
         let foreign = Tokens::new(&[8; 32]).issue(&key("secret-1"), NOW).unwrap();

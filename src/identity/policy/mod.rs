@@ -15,7 +15,7 @@ mod facts;
 mod grants;
 mod key;
 mod network;
-mod node;
+pub(super) mod node;
 mod parsed;
 mod pattern;
 #[cfg(test)]

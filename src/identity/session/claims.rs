@@ -1,5 +1,6 @@
 //! What a token says. JSON, deflated: the prefixes of a table have most of their text in common.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
@@ -14,15 +15,18 @@ use super::Use;
 /// The most bytes of claims before they are deflated.
 const CLAIMS_BYTES_MAX: usize = 16 * 1024;
 
-/// The claims. A field is only ever added with a new version of the token: an older server must not
-/// pass over a restriction that it does not know.
+/// The claims. A server that does not know a field refuses the token: it must not pass over a restriction.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Claims {
-    /// The id of the parent's access key.
-    pub(super) key: String,
-    /// The keyed fingerprint of that key (Z2).
-    pub(super) fingerprint: [u8; 16],
+    /// The id of the parent's access key, and the keyed fingerprint of that key (Z2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<[u8; 16]>,
+    /// In place of these: the parent as its provider's token told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    web: Option<Web>,
     /// When it began, in seconds since the Unix epoch.
     issued: i64,
     /// When it ends.
@@ -30,6 +34,26 @@ pub(super) struct Claims {
     bearer: bool,
     /// All hold; the outermost first.
     within: Vec<Within>,
+}
+
+/// Whom a session acts for.
+pub(super) enum Parent {
+    /// The holder of an access key.
+    Key { id: String, fingerprint: [u8; 16] },
+    /// The holder of a provider's token.
+    Web(Web),
+}
+
+/// Who a provider's token spoke of.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Web {
+    /// The provider's configured name and its issuer URL.
+    pub(super) provider: String,
+    pub(super) issuer: String,
+    pub(super) subject: String,
+    pub(super) policies: Vec<String>,
+    pub(super) claims: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,14 +72,26 @@ struct Place {
 
 impl Claims {
     pub(super) fn new(
-        key: &str,
-        fingerprint: [u8; 16],
+        parent: Parent,
         restrictions: &[Restriction],
         purpose: Use,
         (issued, expires): (i64, i64),
     ) -> Self {
         let within = restrictions.iter().map(Within::of).collect();
-        Self { key: key.into(), fingerprint, issued, expires, bearer: purpose == Use::Bearer, within }
+        let (key, fingerprint, web) = match parent {
+            Parent::Key { id, fingerprint } => (Some(id), Some(fingerprint), None),
+            Parent::Web(web) => (None, None, Some(web)),
+        };
+        Self { key, fingerprint, web, issued, expires, bearer: purpose == Use::Bearer, within }
+    }
+
+    /// Whom it acts for; `None` when it names nobody, or two.
+    pub(super) fn parent(&mut self) -> Option<Parent> {
+        match (self.key.take(), self.fingerprint.take(), self.web.take()) {
+            (Some(id), Some(fingerprint), None) => Some(Parent::Key { id, fingerprint }),
+            (None, None, Some(web)) => Some(Parent::Web(web)),
+            (Some(_) | None, Some(_) | None, Some(_) | None) => None,
+        }
     }
 
     pub(super) fn purpose(&self) -> Use {

@@ -6,6 +6,7 @@
 //!   Id and secret follow from the token, so neither can be paired with another.
 //! - Z2: a session is good until its time, and only while the key of its parent exists with the secret it had
 //!   when the session began: a key made anew under an old id revives no session.
+//!   That of a provider's token is good while its provider is configured, with that issuer.
 //! - Z3: a session of a session is inside both, and ends no later.
 //!
 //! What a session may do is decided where every principal's rights are (`policy`), at each request.
@@ -15,6 +16,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 mod vend;
+mod web;
 
 use std::sync::Arc;
 
@@ -22,12 +24,13 @@ use ring::hmac;
 use subtle::ConstantTimeEq as _;
 use tarn_openapi::access::{Principal, Restriction, Session};
 
-use self::claims::Claims;
+use self::claims::{Claims, Parent};
 use self::seal::Seal;
 pub use self::vend::Vendor;
 use super::error::AuthError;
 use super::key::AccessKey;
 use super::keyring::Keyring;
+use super::oidc::Issuers;
 use super::secret::Secret;
 
 /// The longest token, in bytes: it travels in a header or in the query of a presigned URL.
@@ -74,8 +77,8 @@ pub struct Temporary {
 /// Why credentials were not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IssueError {
-    /// Nobody, or the key is gone, or the parent session is over.
-    #[error("the parent of the session has no access key")]
+    /// Nobody, or the key or the identity provider is gone, or the parent session is over.
+    #[error("the parent of the session has no access key and no identity provider")]
     NoParent,
     /// The token would be longer than [`TOKEN_BYTES_MAX`], or sessions lie too deep in one another.
     #[error("the session's restrictions are too long for a token")]
@@ -97,13 +100,19 @@ pub struct Sessions {
     seal: Seal,
     fingerprints: hmac::Key,
     keyring: Arc<Keyring>,
+    issuers: Option<Arc<Issuers>>,
 }
 
 impl Sessions {
     /// Seals with keys derived from `secret`, which stays the same over restarts.
     pub fn new(secret: &[u8; 32], keyring: Arc<Keyring>) -> Self {
         let seal = Seal::new(secret);
-        Self { fingerprints: seal.fingerprints(), seal, keyring }
+        Self { fingerprints: seal.fingerprints(), seal, keyring, issuers: None }
+    }
+
+    /// With sessions of the holders of tokens of `issuers`.
+    pub fn with_issuers(self, issuers: Arc<Issuers>) -> Self {
+        Self { issuers: Some(issuers), ..self }
     }
 
     /// Makes credentials that begin at `now` (seconds since the Unix epoch).
@@ -118,11 +127,14 @@ impl Sessions {
             holder = &outer.parent;
         }
         restrictions.reverse();
-        let key = self.keyring.of(holder).filter(|_| expires > now).ok_or(IssueError::NoParent)?;
+        if let Principal::Web(identity) = holder {
+            expires = expires.min(identity.expires);
+        }
+        let parent = self.parent(holder).filter(|_| expires > now).ok_or(IssueError::NoParent)?;
         if restrictions.len() > RESTRICTIONS_MAX {
             return Err(IssueError::TooLarge);
         }
-        let claims = Claims::new(&key.id, self.fingerprint(&key), &restrictions, purpose, (now, expires));
+        let claims = Claims::new(parent, &restrictions, purpose, (now, expires));
         let sealed = self.seal.seal(&claims.encode().ok_or(IssueError::TooLarge)?)?;
         if sealed.token.expose().len() > TOKEN_BYTES_MAX {
             return Err(IssueError::TooLarge);
@@ -136,21 +148,18 @@ impl Sessions {
             return Err(AuthError::SecurityToken);
         }
         let opened = self.seal.open(token).ok_or(AuthError::SecurityToken)?;
-        let claims = Claims::decode(&opened.claims).ok_or(AuthError::SecurityToken)?;
+        let mut claims = Claims::decode(&opened.claims).ok_or(AuthError::SecurityToken)?;
         if claims.purpose() != purpose {
             return Err(AuthError::SecurityToken);
         }
         if now >= claims.expires {
             return Err(AuthError::ExpiredToken);
         }
-        let key = self.keyring.find(&claims.key).ok_or(AuthError::UnknownKey)?;
-        if !bool::from(self.fingerprint(&key).ct_eq(&claims.fingerprint)) {
-            return Err(AuthError::UnknownKey);
-        }
+        let parent = claims.parent().ok_or(AuthError::SecurityToken)?;
+        let mut parent = self.alive(parent, claims.expires).ok_or(AuthError::UnknownKey)?;
         let id: Arc<str> = opened.id.into();
         let restrictions = claims.restrictions().ok_or(AuthError::SecurityToken)?;
         let mut innermost = None;
-        let mut parent = key.principal();
         for restriction in restrictions {
             let session = Arc::new(Session { id: id.clone(), parent, restriction, expires: claims.expires });
             parent = Principal::Session(session.clone());
@@ -158,6 +167,29 @@ impl Sessions {
         }
         let session = innermost.ok_or(AuthError::SecurityToken)?;
         Ok(Opened { session, secret: opened.secret })
+    }
+
+    /// How a token names whom a session acts for. `None` when nobody here stands behind them.
+    fn parent(&self, holder: &Principal) -> Option<Parent> {
+        match holder {
+            Principal::Root | Principal::AccessKey(_) => {
+                let key = self.keyring.of(holder)?;
+                Some(Parent::Key { id: (*key.id).into(), fingerprint: self.fingerprint(&key) })
+            }
+            Principal::Web(identity) => web::told(identity, self.issuers.as_deref()?).map(Parent::Web),
+            Principal::Anonymous | Principal::Session(_) => None,
+        }
+    }
+
+    /// Whom a token names, if they are still there (Z2).
+    fn alive(&self, parent: Parent, expires: i64) -> Option<Principal> {
+        match parent {
+            Parent::Key { id, fingerprint } => {
+                let key = self.keyring.find(&id)?;
+                bool::from(self.fingerprint(&key).ct_eq(&fingerprint)).then(|| key.principal())
+            }
+            Parent::Web(told) => web::alive(told, expires, self.issuers.as_deref()?),
+        }
     }
 
     fn fingerprint(&self, key: &AccessKey) -> [u8; 16] {

@@ -8,28 +8,38 @@ use tarn_openapi::request::RequestId;
 
 use super::super::answer::escape;
 use super::super::error::AuthError;
-use super::super::session::Temporary;
-use super::StsError;
-use super::order::{Operation, Wanted};
+use super::super::oidc::TokenError;
+use super::order::Operation;
+use super::{Given, StsError};
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
-pub(super) fn given(wanted: &Wanted, made: &Temporary, id: &str) -> Response {
+pub(super) fn given(given: &Given, id: &str) -> Response {
+    let Given { wanted, made, web } = given;
     let operation = wanted.operation.name();
     let expires = Timestamp::from_second(made.expires).map(|at| at.to_string()).unwrap_or_default();
     let user = match wanted.operation {
         Operation::GetSessionToken => String::new(),
-        Operation::AssumeRole => format!(
+        Operation::AssumeRole | Operation::AssumeRoleWithWebIdentity => format!(
             "<AssumedRoleUser><AssumedRoleId>{key}:{name}</AssumedRoleId>\
              <Arn>arn:aws:sts:::assumed-role/{key}/{name}</Arn></AssumedRoleUser>",
             key = escape(&made.id),
             name = escape(&wanted.name),
         ),
     };
+    let web = web.as_ref().map_or_else(String::new, |verified| {
+        format!(
+            "<SubjectFromWebIdentityToken>{}</SubjectFromWebIdentityToken><Audience>{}</Audience>\
+             <Provider>{}</Provider>",
+            escape(&verified.subject),
+            escape(&verified.audience),
+            escape(&verified.issuer),
+        )
+    });
     let xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{operation}Response xmlns=\"{NAMESPACE}\">\
          <{operation}Result><Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey>\
-         <SessionToken>{}</SessionToken><Expiration>{expires}</Expiration></Credentials>{user}</{operation}Result>\
+         <SessionToken>{}</SessionToken><Expiration>{expires}</Expiration></Credentials>{user}{web}</{operation}Result>\
          <ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{operation}Response>",
         escape(&made.id),
         escape(made.secret.expose()),
@@ -48,6 +58,10 @@ pub(super) fn refused(error: &StsError, id: &str) -> Response {
         StsError::Form(_) => (bad, "MalformedInput"),
         StsError::Action(_) => (bad, "InvalidAction"),
         StsError::NotServed(_) => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
+        StsError::Token(TokenError::Invalid(_)) => (bad, "InvalidIdentityToken"),
+        StsError::Token(TokenError::Expired) => (bad, "ExpiredTokenException"),
+        StsError::Token(TokenError::Rejected(_)) => (denied, "IDPRejectedClaim"),
+        StsError::Token(TokenError::Unavailable) => (bad, "IDPCommunicationError"),
         StsError::Parameter(_) => (bad, "ValidationError"),
         StsError::Policy(_) => (bad, "MalformedPolicyDocument"),
         StsError::TooLarge => (bad, "PackedPolicyTooLarge"),

@@ -1,12 +1,14 @@
 //! Temporary credentials on the root path: `POST /` with a form, as AWS STS takes it.
 //!
 //! - W1: credentials act for who asked and never reach further; an inline policy only narrows them.
+//!   Who brings a token of an identity provider signs nothing: the token is the credential, and the credentials made
+//!   for it end no later than it does, but for what the provider's configuration adds.
 //! - W2: what is asked for and not known is refused, never passed over.
 //!
 //! Source: AWS STS API reference, version 2011-06-15. There are no roles here: `RoleArn` is read by nobody.
 
 mod answer;
-mod order;
+pub(super) mod order;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +26,7 @@ use tarn_openapi::request::RequestId;
 
 pub(crate) use self::answer::refused_credentials;
 use self::order::{Operation, Wanted};
+use super::oidc::{Issuers, Rejection, TokenError, Verified};
 use super::session::{IssueError, Order, Sessions, Temporary, Use};
 
 /// The longest form, in bytes.
@@ -35,6 +38,8 @@ pub struct Sts {
     pub sessions: Arc<Sessions>,
     /// Says who may have some.
     pub authorize: Arc<dyn Authorize>,
+    /// Whose tokens are taken.
+    pub issuers: Arc<Issuers>,
 }
 
 /// Why no credentials were made.
@@ -52,6 +57,8 @@ pub(crate) enum StsError {
     Action(String),
     #[error("the action {0} is not served here")]
     NotServed(&'static str),
+    #[error("{0}")]
+    Token(#[from] TokenError),
     #[error("{0}")]
     Parameter(String),
     #[error("{0}")]
@@ -88,24 +95,35 @@ async fn issue(
     let id = id.map_or_else(|| "-".to_owned(), |Extension(id)| id.0.to_string());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let wanted = match form {
-        _ if !signs_body(&headers) => Err(StsError::UnsignedBody),
         Ok(Form(fields)) => Wanted::read(fields),
         Err(rejection) => Err(StsError::Form(rejection.body_text())),
     };
-    let made = wanted.and_then(|wanted| {
-        let made = sts.make(&principal, sender.as_ref(), &wanted, now)?;
-        Ok((wanted, made))
-    });
+    // Who sends a token needs no signature.
+    let unsigned = |wanted: &Wanted| wanted.token.is_none() && !signs_body(&headers);
+    let made = match wanted {
+        Ok(wanted) if unsigned(&wanted) => Err(StsError::UnsignedBody),
+        Ok(wanted) => sts.give(&principal, sender.as_ref(), wanted, now).await,
+        Err(error) => Err(error),
+    };
     match made {
-        Ok((wanted, made)) => {
-            tracing::info!(session.id = %made.id, expires = made.expires, "gave out temporary credentials");
-            answer::given(&wanted, &made, &id)
+        Ok(given) => {
+            let web = given.web.as_ref().map(|verified| &*verified.identity.id);
+            tracing::info!(session.id = %given.made.id, expires = given.made.expires, web.id = web,
+                "gave out temporary credentials");
+            answer::given(&given, &id)
         }
         Err(error) => {
             tracing::info!(%error, "gave out no temporary credentials");
             answer::refused(&error, &id)
         }
     }
+}
+
+/// Credentials, what was asked for, and the token they were given for.
+struct Given {
+    wanted: Wanted,
+    made: Temporary,
+    web: Option<Verified>,
 }
 
 /// A form of which the signature says nothing could be anyone's.
@@ -115,6 +133,25 @@ fn signs_body(headers: &HeaderMap) -> bool {
 }
 
 impl Sts {
+    async fn give(
+        &self,
+        principal: &Principal,
+        sender: Option<&Sender>,
+        wanted: Wanted,
+        now: i64,
+    ) -> Result<Given, StsError> {
+        let Some(token) = &wanted.token else {
+            let made = self.make(principal, sender, &wanted, now)?;
+            return Ok(Given { wanted, made, web: None });
+        };
+        let verified = self.issuers.verify(token.expose(), now).await?;
+        if verified.identity.policies.is_empty() {
+            return Err(StsError::Token(TokenError::Rejected(Rejection::NoPolicy)));
+        }
+        let made = self.make(&Principal::Web(verified.identity.clone()), sender, &wanted, now)?;
+        Ok(Given { wanted, made, web: Some(verified) })
+    }
+
     fn make(
         &self,
         principal: &Principal,
@@ -147,6 +184,7 @@ impl Operation {
     fn action(self) -> tarn_openapi::access::Action {
         match self {
             Operation::AssumeRole => tarn_openapi::access::Action::AssumeRole,
+            Operation::AssumeRoleWithWebIdentity => tarn_openapi::access::Action::AssumeRoleWithWebIdentity,
             Operation::GetSessionToken => tarn_openapi::access::Action::GetSessionToken,
         }
     }

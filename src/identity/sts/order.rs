@@ -5,42 +5,41 @@ use std::ops::RangeInclusive;
 use tarn_openapi::access::Restriction;
 
 use super::super::policy::Policy;
+use super::super::secret::Secret;
 use super::StsError;
 
 const VERSION: &str = "2011-06-15";
 /// A session without a policy of its own may do what its parent may.
-const ALL_OF_PARENT: &str =
+pub(in crate::identity) const ALL_OF_PARENT: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 /// What AWS has and Tarn has not.
-const NOT_SERVED: [&str; 5] = [
-    "AssumeRoleWithWebIdentity",
-    "AssumeRoleWithSAML",
-    "GetFederationToken",
-    "GetCallerIdentity",
-    "AssumeRoot",
-];
+const NOT_SERVED: [&str; 4] = ["AssumeRoleWithSAML", "GetFederationToken", "GetCallerIdentity", "AssumeRoot"];
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     AssumeRole,
+    AssumeRoleWithWebIdentity,
     GetSessionToken,
 }
 
 /// Credentials that are asked for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) operation: Operation,
     pub(super) restriction: Restriction,
     pub(super) lifetime_seconds: i64,
     /// `RoleSessionName`, told back.
     pub(super) name: String,
+    /// `WebIdentityToken`, of the operation that takes one.
+    pub(super) token: Option<Secret>,
 }
 
 impl Operation {
     pub(super) fn name(self) -> &'static str {
         match self {
             Operation::AssumeRole => "AssumeRole",
+            Operation::AssumeRoleWithWebIdentity => "AssumeRoleWithWebIdentity",
             Operation::GetSessionToken => "GetSessionToken",
         }
     }
@@ -51,6 +50,9 @@ impl Operation {
             Operation::AssumeRole => {
                 &["RoleArn", "RoleSessionName", "Policy", "DurationSeconds", "ExternalId"]
             }
+            Operation::AssumeRoleWithWebIdentity => {
+                &["RoleArn", "RoleSessionName", "Policy", "DurationSeconds", "WebIdentityToken"]
+            }
             Operation::GetSessionToken => &["DurationSeconds"],
         }
     }
@@ -58,7 +60,7 @@ impl Operation {
     /// The lifetimes it gives, and the one it gives unasked, in seconds: those of AWS.
     fn lifetimes(self) -> (RangeInclusive<i64>, i64) {
         match self {
-            Operation::AssumeRole => (900..=43_200, 3_600),
+            Operation::AssumeRole | Operation::AssumeRoleWithWebIdentity => (900..=43_200, 3_600),
             Operation::GetSessionToken => (900..=129_600, 43_200),
         }
     }
@@ -75,6 +77,7 @@ impl Wanted {
             |wanted: &str| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
         let operation = match field("Action").unwrap_or_default() {
             "AssumeRole" => Operation::AssumeRole,
+            "AssumeRoleWithWebIdentity" => Operation::AssumeRoleWithWebIdentity,
             "GetSessionToken" => Operation::GetSessionToken,
             other => {
                 let known = NOT_SERVED.into_iter().find(|name| *name == other);
@@ -93,11 +96,18 @@ impl Wanted {
         if let Some(text) = policy {
             Policy::parse(text).map_err(|error| StsError::Policy(error.to_string()))?;
         }
+        let token = match (operation, field("WebIdentityToken")) {
+            (Operation::AssumeRoleWithWebIdentity, None) => {
+                return Err(StsError::Parameter("WebIdentityToken is required".into()));
+            }
+            (_, token) => token.map(|token| Secret::new(token.into())),
+        };
         Ok(Self {
             operation,
             restriction: Restriction::Policy(policy.unwrap_or(ALL_OF_PARENT).into()),
             lifetime_seconds: lifetime(operation, field("DurationSeconds"))?,
             name: session_name(field("RoleSessionName"))?,
+            token,
         })
     }
 }

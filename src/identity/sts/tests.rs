@@ -6,6 +6,7 @@ use tarn_openapi::access::{Action, Ask, Authorize as _, Principal, Resource};
 
 use super::super::key::AccessKey;
 use super::super::keyring::Keyring;
+use super::super::oidc::{Issuers, Pace};
 use super::super::policy::Grants;
 use super::super::secret::Secret;
 use super::super::session::{Sessions, Temporary, Use};
@@ -23,7 +24,8 @@ fn server() -> Server {
     let keyring = Arc::new(Keyring::new(AccessKey::root("root", Secret::new("secret-of-root".into()))));
     let grants = Arc::new(Grants::new(keyring.clone()));
     let sessions = Arc::new(Sessions::new(&[7; 32], keyring));
-    Server { sts: Sts { sessions, authorize: grants.clone() }, grants }
+    let issuers = Arc::new(Issuers::open(Vec::new(), Pace::default()).unwrap());
+    Server { sts: Sts { sessions, authorize: grants.clone(), issuers }, grants }
 }
 
 fn read(fields: &[(&str, &str)]) -> Result<Wanted, StsError> {
@@ -78,7 +80,7 @@ fn a_session_whose_policy_does_not_say_so_and_nobody_get_no_credentials() {
 fn what_the_form_says_and_nobody_knows_is_refused() {
     assert!(matches!(read(&[("Action", "AssumeRol")]), Err(StsError::Action(_))));
     assert!(matches!(read(&[]), Err(StsError::Action(_))));
-    assert!(matches!(read(&[("Action", "AssumeRoleWithWebIdentity")]), Err(StsError::NotServed(_))));
+    assert!(matches!(read(&[("Action", "AssumeRoleWithSAML")]), Err(StsError::NotServed(_))));
     for field in [
         ("DurationSeconds", "899"),
         ("DurationSeconds", "43201"),
