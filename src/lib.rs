@@ -5,6 +5,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 mod demo;
+mod events;
 pub mod identity;
 pub mod server;
 mod stores;

@@ -14,6 +14,7 @@ use crate::commit::{
     Checkpoints, CommitError, Committed, CommittedTable, CommittedView, Done, Parts, Published, Queue,
     Sources, Standing, Writer, replay,
 };
+use crate::events::Records;
 use crate::files::{LoadError, MetadataFiles};
 use crate::history::{History, HistoryError, Moment, Page};
 use crate::log::{IsRefusal, Log, OpenLogError, Patience, PutId, Seq, Store};
@@ -34,12 +35,15 @@ pub struct Catalog {
 
 /// Who asks where nobody is named: the server itself.
 const SERVER: &str = "tarn";
+/// Who asks for what maintenance does by itself.
+pub const MAINTENANCE: &str = "maintenance";
 
 struct Inner {
     queue: Queue,
     published: Arc<Published>,
     files: Arc<MetadataFiles>,
     history: History,
+    records: Records,
     warehouses: Arc<dyn WarehouseStores>,
     reply_lifetime: Duration,
     keep_dropped: Duration,
@@ -122,6 +126,7 @@ impl Catalog {
 
         let files = Arc::new(MetadataFiles::new(warehouses.clone(), &settings));
         let published = Arc::new(Published::new(state.clone(), log.tail().seq));
+        let records_read = Records::new(log.past());
         let history = History::new(log.past(), published.clone(), &settings);
         let (queue, receiver) = Queue::new(settings.queue_requests_max, settings.retry_after);
         let size_bytes = recovered.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.body.len());
@@ -144,6 +149,7 @@ impl Catalog {
                 published,
                 files,
                 history,
+                records: records_read,
                 warehouses,
                 reply_lifetime,
                 keep_dropped,
@@ -297,6 +303,10 @@ impl Catalog {
         let mut background = self.inner.background.lock().await;
         while background.try_join_next().is_some() {}
         background.spawn(work);
+    }
+
+    pub(crate) fn records(&self) -> &Records {
+        &self.inner.records
     }
 
     pub(crate) fn warehouses(&self) -> &Arc<dyn WarehouseStores> {

@@ -4,6 +4,7 @@ mod cache;
 mod catalog;
 mod commit;
 mod documents;
+pub mod events;
 mod expiry;
 mod files;
 pub mod history;
@@ -20,7 +21,7 @@ mod testing;
 mod tests;
 mod warehouses;
 
-pub use catalog::{Catalog, LoadedTable, OpenError};
+pub use catalog::{Catalog, LoadedTable, MAINTENANCE, OpenError};
 pub use commit::{CommitError, Committed, CommittedTable, CommittedView, Silence, Standing};
 pub use files::{LoadError, WriteError};
 pub use log::{PutId, Seq};

@@ -182,6 +182,13 @@ actions! {
     AdminUndropTable = "admin:UndropTable",
     AdminRemoveDroppedTable = "admin:RemoveDroppedTable",
     AdminUpdateWarehouse = "admin:UpdateWarehouse",
+    /// Change events.
+    AdminStreamEvents = "admin:StreamEvents",
+    AdminPutWebhook = "admin:PutWebhook",
+    AdminDeleteWebhook = "admin:DeleteWebhook",
+    AdminGetWebhook = "admin:GetWebhook",
+    AdminListWebhooks = "admin:ListWebhooks",
+    AdminTestWebhook = "admin:TestWebhook",
     // Temporary credentials.
     AssumeRole = "sts:AssumeRole",
     AssumeRoleWithWebIdentity = "sts:AssumeRoleWithWebIdentity",

@@ -9,6 +9,7 @@ use tarn_catalog::state::Conflict;
 use tarn_inventory::BeginError;
 use tarn_inventory::policy::PolicyError;
 
+use crate::events::StreamError;
 use crate::identity::KeyError;
 
 /// Why a request was not done.
@@ -25,6 +26,8 @@ pub(super) enum Failure {
     Key(KeyError),
     /// The catalog did not do it, or does not know.
     Catalog(CommitError),
+    /// Of a stream of events.
+    Stream(StreamError),
     /// Of a maintenance policy.
     Policy(PolicyError),
     /// Of a maintenance run.
@@ -58,6 +61,12 @@ impl From<CommitError> for Failure {
     }
 }
 
+impl From<StreamError> for Failure {
+    fn from(error: StreamError) -> Self {
+        Self::Stream(error)
+    }
+}
+
 impl From<PolicyError> for Failure {
     fn from(error: PolicyError) -> Self {
         Self::Policy(error)
@@ -79,6 +88,7 @@ impl IntoResponse for Failure {
             Self::Damaged(message) => (StatusCode::UNPROCESSABLE_ENTITY, "Damaged", message),
             Self::Key(error) => key_error(&error),
             Self::Catalog(error) => catalog_error(&error),
+            Self::Stream(error) => stream_error(&error),
             Self::Policy(error) => policy_error(&error),
             Self::Run(error) => run_error(&error),
         };
@@ -125,6 +135,19 @@ fn catalog_error(error: &CommitError) -> (StatusCode, &'static str, String) {
         CommitError::Busy { .. } | CommitError::Fenced => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
         CommitError::Load(_) | CommitError::Write(_) | CommitError::Defect | CommitError::Unknown { .. } => {
             tracing::error!(%error, "the catalog could not be changed");
+            (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
+        }
+    };
+    (status, code, error.to_string())
+}
+
+fn stream_error(error: &StreamError) -> (StatusCode, &'static str, String) {
+    let (status, code) = match error {
+        StreamError::TooMany => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
+        StreamError::Ahead { .. } => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+        StreamError::Gone { .. } => (StatusCode::GONE, "PositionGone"),
+        StreamError::Unreadable(source) => {
+            tracing::error!(error = %source, "the catalog log could not be read");
             (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
         }
     };

@@ -1,9 +1,10 @@
-//! The admin API, `/_admin/v1`: access keys, functions, tables and their maintenance, the server's status.
+//! The admin API, `/_admin/v1`: access keys, change events, functions, tables and their maintenance, the server's status.
 //!
 //! - A1: every route asks for the action it does (`access.rs`) before it does or tells anything.
 
 mod access;
 mod error;
+mod events;
 mod functions;
 mod keys;
 mod maintenance;
@@ -31,6 +32,7 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The routes, with their full paths.
 pub(crate) fn router() -> Router<Arc<Program>> {
     Router::new()
+        .route("/_admin/v1/events", get(events::stream))
         .route("/_admin/v1/keys", get(keys::list).post(keys::create))
         .route("/_admin/v1/keys/{id}", delete(keys::delete))
         .route("/_admin/v1/functions", get(functions::list))

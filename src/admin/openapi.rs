@@ -4,7 +4,7 @@
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
-use super::{functions, keys, maintenance, status, tables, warehouses};
+use super::{events, functions, keys, maintenance, status, tables, warehouses};
 use crate::identity::oauth::endpoint;
 use crate::server::{health, metrics};
 
@@ -12,6 +12,7 @@ use crate::server::{health, metrics};
 #[openapi(
     info(title = "Tarn", description = "The admin API and the Iceberg REST catalog of Tarn"),
     paths(
+        events::stream,
         keys::list,
         keys::create,
         keys::delete,
@@ -51,6 +52,7 @@ mod tests {
     fn the_document_names_the_routes_of_both_apis() {
         let document = super::document();
         for path in [
+            "/_admin/v1/events",
             "/_admin/v1/keys",
             "/_admin/v1/functions",
             "/_admin/v1/functions/{warehouse}/{namespace}/{function}",

@@ -3,6 +3,7 @@
 mod admin;
 mod completions;
 mod config;
+mod events;
 mod maintain;
 mod serve;
 mod status;
@@ -35,6 +36,8 @@ enum Command {
     /// Look at the tables of a running server, change and maintain them.
     #[command(subcommand)]
     Table(table::Command),
+    /// Print the changes of a running server's catalog.
+    Events(events::Events),
     /// Show drives, sets, healing and logs of a running server.
     Status(status::Status),
     /// Print the completions of a shell.
@@ -67,9 +70,10 @@ impl From<ClientError> for Failure {
             ClientError::NoCredentials | ClientError::Endpoint { .. } | ClientError::Credentials(_) => {
                 Self::Usage(error.into())
             }
-            ClientError::Unreachable { .. } | ClientError::Refused { .. } | ClientError::Answer { .. } => {
-                Self::Failed(error.into())
-            }
+            ClientError::Unreachable { .. }
+            | ClientError::Refused { .. }
+            | ClientError::Ended { .. }
+            | ClientError::Answer { .. } => Self::Failed(error.into()),
         }
     }
 }
@@ -84,6 +88,7 @@ pub fn run() -> ExitCode {
         Command::Config(command) => config::run(command),
         Command::Admin(command) => admin::run(command),
         Command::Table(command) => table::run(command),
+        Command::Events(events) => events::run(&events),
         Command::Status(status) => status::run(&status),
         Command::Completions(completions) => {
             completions::run(&completions);

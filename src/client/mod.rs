@@ -1,6 +1,7 @@
 //! A client of a running server: signs requests with SigV4 and reads JSON answers.
 
 pub(crate) mod engines;
+pub(crate) mod events;
 pub(crate) mod maintenance;
 pub(crate) mod output;
 pub(crate) mod status;
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{Method, Request, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Response;
 use serde_json::Value;
 
 use crate::identity::{Secret, Signer};
@@ -19,6 +21,8 @@ use crate::server::credentials::{self, CredentialsError};
 
 /// Time for a whole request.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest silence of a stream: the server gives a sign of life more often.
+const SILENCE: Duration = Duration::from_secs(45);
 /// Any: the server takes every region.
 const REGION: &str = "us-east-1";
 
@@ -67,6 +71,14 @@ pub enum ClientError {
         status: StatusCode,
         /// What the server said.
         message: String,
+    },
+    /// A stream of events ended before its end.
+    #[error("the stream of events ended: {reason}; the last position is {last:?}")]
+    Ended {
+        /// Why.
+        reason: String,
+        /// Where to go on.
+        last: String,
     },
     /// The answer is not JSON.
     #[error("the answer of {path} is not what Tarn answers; is this a Tarn server?")]
@@ -123,7 +135,40 @@ impl Connection {
         self.send(Method::DELETE, path, None).await
     }
 
+    /// GET of a stream of server-sent events behind the one with the id `last`.
+    pub(crate) async fn stream(&self, path: &str, last: Option<&str>) -> Result<Response, ClientError> {
+        let mut request = self.signed(Method::GET, path, None)?;
+        if let Some(last) = last.and_then(|last| last.parse().ok()) {
+            request.headers_mut().insert("last-event-id", last);
+        }
+        let unreachable = |source| ClientError::Unreachable { endpoint: self.endpoint.clone(), source };
+        let http =
+            reqwest::Client::builder().read_timeout(SILENCE).no_proxy().build().map_err(unreachable)?;
+        let response = http.execute(request).await.map_err(unreachable)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(unreachable)?;
+        answer(path, status, &bytes)?;
+        Err(ClientError::Answer { path: path.into() })
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
+        let request = self.signed(method, path, body)?;
+        let unreachable = |source| ClientError::Unreachable { endpoint: self.endpoint.clone(), source };
+        let response = self.http.execute(request).await.map_err(unreachable)?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(unreachable)?;
+        answer(path, status, &bytes)
+    }
+
+    fn signed(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<reqwest::Request, ClientError> {
         let invalid = || ClientError::Endpoint { endpoint: self.endpoint.clone() };
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.endpoint));
@@ -134,12 +179,7 @@ impl Connection {
         let (mut parts, ()) = request.body(()).map_err(|_| invalid())?.into_parts();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
         self.signer.sign(&mut parts, &body, now);
-        let request = reqwest::Request::try_from(Request::from_parts(parts, body)).map_err(|_| invalid())?;
-        let unreachable = |source| ClientError::Unreachable { endpoint: self.endpoint.clone(), source };
-        let response = self.http.execute(request).await.map_err(unreachable)?;
-        let status = response.status();
-        let bytes = response.bytes().await.map_err(unreachable)?;
-        answer(path, status, &bytes)
+        reqwest::Request::try_from(Request::from_parts(parts, body)).map_err(|_| invalid())
     }
 }
 

@@ -50,6 +50,7 @@ pub use self::setup::SetupError;
 pub(crate) use self::setup::first_start;
 use crate::config::{RootCredentials, Settings};
 use crate::demo::Demo;
+use crate::events::Events;
 use crate::identity::key::AccessKey;
 use crate::identity::oidc::{self, Issuers, Pace};
 use crate::identity::session::Vendor;
@@ -163,16 +164,18 @@ impl Server {
         let identity = Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone());
         let identity = Arc::new(identity.with_issuers(issuers.clone()));
         let maintenance = Maintenance::new(
-            catalog.by("maintenance"),
+            catalog.by(tarn_catalog::MAINTENANCE),
             warehouses.clone(),
             tarn_inventory::Settings::default(),
         );
         maintenance.start_schedule();
+        let source: Arc<str> = format!("urn:uuid:{}", core.status().deployment).into();
         let program = Arc::new(Program {
             core: core.clone(),
             catalog: catalog.clone(),
             warehouse: settings.warehouse.clone(),
             maintenance: maintenance.clone(),
+            events: Events::new(catalog.clone(), source, stop.subscribe()),
             identity: identity.clone(),
             authorize: authorize.clone(),
             metrics: metrics.clone(),

@@ -20,6 +20,7 @@ use super::dispatch::Fronts;
 use super::{health, metrics};
 use crate::admin;
 use crate::config::MetricsAccess;
+use crate::events::Events;
 use crate::identity::answer::{self, Protocol};
 use crate::identity::{Identity, authenticate};
 
@@ -30,6 +31,7 @@ pub(crate) struct Program {
     /// The default warehouse.
     pub(crate) warehouse: String,
     pub(crate) maintenance: Maintenance,
+    pub(crate) events: Events,
     pub(crate) identity: Arc<Identity>,
     pub(crate) authorize: Arc<dyn Authorize>,
     pub(crate) metrics: PrometheusHandle,

@@ -109,13 +109,31 @@ impl Tarn {
         self.send_as((ACCESS_KEY, SECRET_KEY), method, path, body).await
     }
 
+    /// The same with headers and no body.
+    pub async fn send_with(&self, method: Method, path: &str, headers: &[(&'static str, &str)]) -> Response {
+        self.send_signed((ACCESS_KEY, SECRET_KEY), method, path, (b"", headers)).await
+    }
+
     /// Sends a request signed with `key`.
     pub async fn send_as(&self, key: (&str, &str), method: Method, path: &str, body: &[u8]) -> Response {
+        self.send_signed(key, method, path, (body, &[])).await
+    }
+
+    async fn send_signed(
+        &self,
+        key: (&str, &str),
+        method: Method,
+        path: &str,
+        (body, headers): (&[u8], &[(&'static str, &str)]),
+    ) -> Response {
         let host = format!("127.0.0.1:{}", self.port);
         let uri = format!("{}{path}", self.endpoint());
         let mut request = self.http.request(method, uri).header("host", host);
         if body.starts_with(b"{") {
             request = request.header("content-type", "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let request = request.body(body.to_vec()).build().expect("a request");
         let (mut parts, ()) = http_parts(&request);

@@ -172,6 +172,7 @@ fn place(change: &Change) -> Option<Place<'_>> {
         | Change::DeleteDocument { .. }
         | Change::KeepReply(_)
         | Change::Forget { .. }
+        | Change::Mark(_)
         | Change::Note(_) => None,
     }
 }
@@ -217,6 +218,7 @@ fn told(change: &Change) -> Option<EntryChange> {
         | Change::DeleteDocument { .. }
         | Change::KeepReply(_)
         | Change::Forget { .. }
+        | Change::Mark(_)
         | Change::Note(_) => return None,
     })
 }

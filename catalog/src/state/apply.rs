@@ -94,6 +94,7 @@ impl CatalogState {
                 self.dropped.remove(id);
             }
             Change::Note(_) => {}
+            Change::Mark(_) => {}
         }
     }
 

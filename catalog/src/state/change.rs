@@ -124,6 +124,22 @@ pub enum Change {
     },
     /// 16: nothing changes: who asked for the changes of this commit, and how it was asked for.
     Note(Arc<Note>),
+    /// 17: nothing changes: says of the change right before it what it does not say itself, for those who follow the
+    /// log (`events/`).
+    Mark(Mark),
+}
+
+/// What is said of a change. The order of the variants is their number on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mark {
+    /// 0: what it puts was not there.
+    Created,
+    /// 1: the metadata file it puts was there already.
+    Registered,
+    /// 2: another catalog goes on with the table it drops.
+    Unregistered,
+    /// 3: the table or function it is about.
+    Of(TableIdent),
 }
 
 /// Who asked for a commit.

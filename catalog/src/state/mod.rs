@@ -30,12 +30,13 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use change::{Change, Commit, Note, TablePut, ViewPut};
+pub use change::{Change, Commit, Mark, Note, TablePut, ViewPut};
 pub use checkpoint::InvalidCheckpoint;
 pub use conflict::{Conflict, Relation};
 use dropped::DroppedTables;
 pub(crate) use dropped::keep_ms_of;
 pub use dropped::{DroppedTable, KEEP_PROPERTY, KEEP_SECONDS_MAX, PROTECTED_PROPERTY};
+pub(crate) use functions::FUNCTION_KIND;
 pub use functions::Function;
 pub(crate) use name::namespace_location;
 pub use name::{InvalidName, Namespace, TableIdent, check_warehouse_name, key_in_warehouse};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CatalogState, Change, Commit, Conflict, DroppedTable, TableEntry, TableIdent};
+use super::{CatalogState, Change, Commit, Conflict, DroppedTable, Mark, TableEntry, TableIdent};
 
 /// The kind of the documents.
 pub(crate) const PURGE_KIND: &str = "table-purge";
@@ -87,9 +87,9 @@ impl CatalogState {
     }
 
     /// What a drop with purge adds to its commit (G1).
-    pub(super) fn begin_purge(&self, ident: &TableIdent, entry: &TableEntry, at: i64) -> Option<Change> {
+    pub(super) fn begin_purge(&self, ident: &TableIdent, entry: &TableEntry, at: i64) -> Vec<Change> {
         let order = PurgeOrder::of(ident, entry, at);
-        self.put_order(order, But::Table(ident))
+        self.put_order(order, ident, But::Table(ident))
     }
 
     /// The same when the keeping of a dropped table ends: `gone` are this one and those that end before it.
@@ -98,14 +98,15 @@ impl CatalogState {
         dropped: &DroppedTable,
         gone: &[Uuid],
         at: i64,
-    ) -> Option<Change> {
+    ) -> Vec<Change> {
         let order = PurgeOrder::of(&dropped.ident, &dropped.entry, at);
-        self.put_order(order, But::Dropped(gone))
+        self.put_order(order, &dropped.ident, But::Dropped(gone))
     }
 
-    fn put_order(&self, order: PurgeOrder, but: But<'_>) -> Option<Change> {
+    /// Nothing while the place is in use.
+    fn put_order(&self, order: PurgeOrder, ident: &TableIdent, but: But<'_>) -> Vec<Change> {
         if self.is_in_use(&order, but) {
-            return None;
+            return Vec::new();
         }
         let mut id = order.uuid.to_string();
         if self.document(PURGE_KIND, &id).is_some() {
@@ -117,7 +118,8 @@ impl CatalogState {
             id = format!("{id}-{}-{number}", self.commits);
         }
         let json = serde_json::json!(order).to_string();
-        Some(Change::PutDocument { kind: PURGE_KIND.into(), id: id.into(), json: json.into() })
+        let put = Change::PutDocument { kind: PURGE_KIND.into(), id: id.into(), json: json.into() };
+        vec![put, Change::Mark(Mark::Of(ident.clone()))]
     }
 
     /// Refuses a commit that brings a table or view where files are being deleted (G2).
@@ -167,6 +169,7 @@ impl CatalogState {
             | Change::BringBack { .. }
             | Change::Forget { .. }
             | Change::Note(_)
+            | Change::Mark(_)
             | Change::KeepReply(_) => None,
         }
     }

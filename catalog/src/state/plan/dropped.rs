@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::super::dropped::is_protected;
 use super::super::limits::{DROPPED_TABLES_MAX, EXPIRED_PER_COMMIT_MAX};
 use super::super::{
-    CatalogState, Change, Conflict, DropTable, DroppedTable, Guard, Properties, Purge, Relation, TableIdent,
-    UndropTable,
+    CatalogState, Change, Conflict, DropTable, DroppedTable, Guard, Mark, Properties, Purge, Relation,
+    TableIdent, UndropTable,
 };
 use super::namespaces::check_warehouse_properties;
 use super::{FreshIds, Loaded, Plan};
@@ -81,7 +81,8 @@ impl CatalogState {
 
     /// `gone`: this one, and those that the same commit ends before it.
     fn forget(&self, dropped: &Arc<DroppedTable>, gone: &[Uuid], at: i64) -> Vec<Change> {
-        let mut changes = vec![Change::Forget { id: dropped.id }];
+        let of = Change::Mark(Mark::Of(dropped.ident.clone()));
+        let mut changes = vec![Change::Forget { id: dropped.id }, of];
         match dropped.purge {
             Purge::Keep => {}
             Purge::Files => changes.extend(self.begin_purge_of_dropped(dropped, gone, at)),

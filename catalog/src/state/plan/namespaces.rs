@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::limits::LOCATION_BYTES_MAX;
 use super::super::name::{check_warehouse_name, key_in_warehouse};
 use super::super::{
-    CatalogState, Change, Conflict, Guard, Namespace, NamespaceEntry, Properties, Warehouse, keep_ms_of,
+    CatalogState, Change, Conflict, Guard, Mark, Namespace, NamespaceEntry, Properties, Warehouse, keep_ms_of,
 };
 use super::dropped::check_guard;
 use super::{Plan, check_properties};
@@ -23,7 +23,7 @@ impl CatalogState {
             return Err(Conflict::WarehouseExists(Arc::clone(name)));
         }
         let change = Change::PutWarehouse { name: Arc::clone(name), properties: properties.clone() };
-        Ok(Plan::of(at, vec![change]))
+        Ok(Plan::of(at, vec![change, Change::Mark(Mark::Created)]))
     }
 
     pub(super) fn plan_drop_warehouse(&self, name: &Arc<str>, at: i64) -> Result<Plan, Conflict> {
@@ -55,7 +55,8 @@ impl CatalogState {
             changes.push(put_namespace(warehouse, &parent, Properties::new()));
             outer = parent.parent();
         }
-        changes.reverse();
+        let outermost_first = changes.into_iter().rev();
+        let changes = outermost_first.flat_map(|put| [put, Change::Mark(Mark::Created)]).collect();
         Ok(Plan::of(at, changes))
     }
 

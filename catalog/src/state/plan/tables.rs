@@ -8,7 +8,7 @@ use super::super::limits::{TABLES_PER_COMMIT_MAX, UPDATES_PER_TABLE_MAX};
 use super::super::name::{default_location, key_in_warehouse};
 use super::super::places::{moved, touch};
 use super::super::{
-    CatalogState, Change, Conflict, CreateTable, Existing, Guard, Properties, Relation, TableChange,
+    CatalogState, Change, Conflict, CreateTable, Existing, Guard, Mark, Properties, Relation, TableChange,
     TableEntry, TableIdent, TablePut,
 };
 use super::dropped::check_guard;
@@ -180,7 +180,8 @@ impl CatalogState {
         let entry = self.find_table(ident)?;
         let metadata = loaded.get(ident, &entry.metadata_location)?;
         check_guard(Guard::Respect, Some(metadata.properties()), || Conflict::TableProtected(ident.clone()))?;
-        let mut plan = Plan::of(at, vec![Change::DropTable { ident: ident.clone() }]);
+        let drop = Change::DropTable { ident: ident.clone() };
+        let mut plan = Plan::of(at, vec![drop, Change::Mark(Mark::Unregistered)]);
         plan.tables.push((ident.clone(), entry.metadata_location.to_string(), Arc::clone(metadata)));
         Ok(plan)
     }
@@ -216,7 +217,8 @@ impl CatalogState {
         check_location(ident, metadata_location)?;
         self.places_of(ident, self.table(ident).map(|entry| &**entry), metadata)?;
         let uuid = metadata.uuid().unwrap_or_else(|| ids.uuid());
-        let mut plan = Plan::of(at, vec![put_table(ident, uuid, metadata_location, metadata)]);
+        let put = put_table(ident, uuid, metadata_location, metadata);
+        let mut plan = Plan::of(at, vec![put, Change::Mark(Mark::Registered)]);
         plan.tables.push(((*ident).clone(), metadata_location.to_string(), Arc::clone(metadata)));
         Ok(plan)
     }
@@ -292,6 +294,9 @@ impl Plan {
         let file = metadata_file(&ident.warehouse, directory, version, ids.uuid());
         let metadata = Arc::new(metadata);
         self.commit.changes.push(put_table(ident, uuid, &file, &metadata));
+        if before.is_none() {
+            self.commit.changes.push(Change::Mark(Mark::Created));
+        }
         self.writes.push((file.clone(), Metadata::Table(Arc::clone(&metadata))));
         self.tables.push((ident.clone(), file, metadata));
     }

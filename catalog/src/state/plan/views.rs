@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::limits::UPDATES_PER_TABLE_MAX;
 use super::super::{
-    CatalogState, Change, Conflict, CreateView, Relation, TableIdent, ViewChange, ViewEntry, ViewPut,
+    CatalogState, Change, Conflict, CreateView, Mark, Relation, TableIdent, ViewChange, ViewEntry, ViewPut,
 };
 use super::tables::{check_location, file_version, metadata_file};
 use super::{FreshIds, Loaded, Plan, check_properties};
@@ -106,7 +106,8 @@ impl CatalogState {
         self.check_absent(Relation::View, ident)?;
         check_location(ident, metadata_location)?;
         check_location(ident, metadata.location())?;
-        let mut plan = Plan::of(at, vec![put_view(ident, metadata_location, metadata)]);
+        let put = put_view(ident, metadata_location, metadata);
+        let mut plan = Plan::of(at, vec![put, Change::Mark(Mark::Registered)]);
         plan.views.push((ident.clone(), metadata_location.to_owned(), Arc::clone(metadata)));
         Ok(plan)
     }
@@ -133,6 +134,9 @@ impl Plan {
         let file = metadata_file(&ident.warehouse, directory, version, ids.uuid());
         let metadata = Arc::new(metadata);
         self.commit.changes.push(put_view(ident, &file, &metadata));
+        if before.is_none() {
+            self.commit.changes.push(Change::Mark(Mark::Created));
+        }
         self.writes.push((file.clone(), Metadata::View(Arc::clone(&metadata))));
         self.views.push((ident.clone(), file, metadata));
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::state::{
-    CatalogState, Change, Commit, KeptReply, Note, Properties, Purge, Refusal, Reply, TableIdent, TablePut,
-    ViewPut,
+    CatalogState, Change, Commit, KeptReply, Mark, Note, Properties, Purge, Refusal, Reply, TableIdent,
+    TablePut, ViewPut,
 };
 
 use super::tables::namespace;
@@ -21,6 +21,8 @@ const REPLY_COMMIT: &str = include_str!("fixtures/commit-v1-replies.hex");
 const CHECKPOINT_V3: &str = include_str!("fixtures/checkpoint-v3.hex");
 /// Dropped tables, which are newer.
 const DROPPED_COMMIT: &str = include_str!("fixtures/commit-v1-dropped.hex");
+/// Marks, which are newer.
+const MARKED_COMMIT: &str = include_str!("fixtures/commit-v1-marks.hex");
 const CHECKPOINT: &str = include_str!("fixtures/checkpoint-v4.hex");
 /// Notes, which are newer.
 const NOTE_COMMIT: &str = include_str!("fixtures/commit-v1-note.hex");
@@ -116,6 +118,15 @@ fn note_commit() -> Commit {
     Commit { at: 1_700_000_000_004, changes: vec![Change::Note(Arc::new(note))] }
 }
 
+/// Every mark once, with what it is of.
+fn marked_commit() -> Commit {
+    let table = |name: &str| TableIdent::new("main", namespace(&["a", "b"]), name).unwrap();
+    let marks = [Mark::Created, Mark::Registered, Mark::Unregistered, Mark::Of(table("t"))];
+    let forget = |number| Change::Forget { id: Uuid::from_u128(number) };
+    let marked = |(number, mark)| [forget(number), Change::Mark(mark)];
+    Commit { at: 1_700_000_000_004, changes: (1..).zip(marks).flat_map(marked).collect() }
+}
+
 fn state_of(commits: &[Commit]) -> CatalogState {
     let mut state = CatalogState::default();
     commits.iter().for_each(|commit| state.apply(commit));
@@ -129,6 +140,7 @@ fn a_commit_has_the_bytes_it_always_had() {
         (view_commit(), VIEW_COMMIT),
         (dropped_commit(), DROPPED_COMMIT),
         (note_commit(), NOTE_COMMIT),
+        (marked_commit(), MARKED_COMMIT),
     ] {
         assert_eq!(hex::encode(postcard::to_stdvec(&commit).unwrap()), fixture.trim());
         let bytes = hex::decode(fixture.trim()).unwrap();
@@ -174,7 +186,10 @@ fn a_commit_with_replies_has_the_bytes_it_always_had() {
 #[test]
 fn the_numbers_of_changes_on_disk_never_move() {
     let changes = [commit().changes, view_commit().changes, reply_commit().changes, dropped_commit().changes];
-    let changes = [changes.concat(), note_commit().changes].concat();
+    let changes = [changes.concat(), note_commit().changes, marked_commit().changes[..2].to_vec()].concat();
     let numbers: Vec<u8> = changes.iter().map(|change| postcard::to_stdvec(change).unwrap()[0]).collect();
-    assert_eq!(numbers, [0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 11, 10, 12, 12, 12, 12, 13, 14, 13, 15, 16]);
+    assert_eq!(
+        numbers,
+        [0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 11, 10, 12, 12, 12, 12, 13, 14, 13, 15, 16, 15, 17]
+    );
 }
