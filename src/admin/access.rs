@@ -9,6 +9,8 @@ use tarn_catalog::rest::author;
 use tarn_openapi::access::{Action, Ask, Principal, Resource, Sender};
 
 use super::error::Failure;
+use crate::identity::Directory;
+use crate::identity::key::Owner;
 use crate::server::Program;
 
 /// Who sent the request. Each handler asks it for the right to do what it does, before it does or tells anything.
@@ -29,10 +31,62 @@ impl Caller {
         self.program.catalog.by(author(&self.principal))
     }
 
+    /// What changes users, groups, policies and service accounts, in the caller's name.
+    pub(super) fn directory(&self) -> Directory {
+        Directory::new(self.catalog(), self.program.identity.keyring().root_id())
+    }
+
     /// Refuses who may not do this there.
     pub(super) fn may_on(&self, action: Action, resource: Resource<'_>) -> Result<(), Failure> {
         let ask = Ask::new(action, resource).sent_by(self.sender.as_ref());
         self.program.authorize.authorize(&self.principal, ask).map_err(|_| Failure::Denied)
+    }
+
+    /// Refuses who may do neither.
+    pub(super) fn may_either(&self, one: Action, other: Action) -> Result<(), Failure> {
+        self.may(one).or_else(|_| self.may(other))
+    }
+
+    /// Refuses who may not attach and detach policies. It has two names; a deny of either counts.
+    pub(super) fn may_associate(&self) -> Result<(), Failure> {
+        let names = [Action::AttachUserOrGroupPolicy, Action::UpdatePolicyAssociation];
+        names.into_iter().try_for_each(|name| self.not_denied(name))?;
+        self.may_either(names[0], names[1])
+    }
+
+    /// Refuses who may not do to `user` what makes its rights one's own. A user may do it to itself unless that is
+    /// denied; others must also be allowed to hand out policies.
+    pub(super) fn may_as(&self, action: Action, user: &str) -> Result<(), Failure> {
+        if self.user().as_deref() != Some(user) {
+            self.may(action)?;
+            return self.may_associate();
+        }
+        self.not_denied(action)
+    }
+
+    /// Refuses who is forbidden this.
+    pub(super) fn not_denied(&self, action: Action) -> Result<(), Failure> {
+        let ask = Ask::new(action, Resource::Server).sent_by(self.sender.as_ref());
+        if self.program.grants.denies(&self.principal, ask) { Err(Failure::Denied) } else { Ok(()) }
+    }
+
+    /// The user whose own key signed.
+    pub(super) fn user(&self) -> Option<Arc<str>> {
+        let key = self.program.identity.keyring().of(&self.principal)?;
+        match &key.owner {
+            Owner::User(_) => Some(key.id.clone()),
+            Owner::Root | Owner::Granted(_) | Owner::ServiceAccount(_) => None,
+        }
+    }
+
+    /// Refuses sessions and service accounts, which are held to less than whom they act for: what they could make or
+    /// change might be held to more.
+    pub(super) fn acts_for_itself(&self) -> Result<(), Failure> {
+        let key = self.program.identity.keyring().of(&self.principal).ok_or(Failure::Denied)?;
+        match &key.owner {
+            Owner::Root | Owner::User(_) | Owner::Granted(_) => Ok(()),
+            Owner::ServiceAccount(_) => Err(Failure::Denied),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tarn_inventory::BeginError;
 use tarn_inventory::policy::PolicyError;
 
 use crate::events::StreamError;
-use crate::identity::KeyError;
+use crate::identity::{DirectoryError, KeyError};
 
 /// Why a request was not done.
 pub(super) enum Failure {
@@ -24,6 +24,8 @@ pub(super) enum Failure {
     Damaged(String),
     /// Of an access key.
     Key(KeyError),
+    /// Of a user, group, service account or policy.
+    Directory(DirectoryError),
     /// The catalog did not do it, or does not know.
     Catalog(CommitError),
     /// Of a stream of events.
@@ -52,6 +54,12 @@ struct ErrorDetail {
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
         Self::Key(error)
+    }
+}
+
+impl From<DirectoryError> for Failure {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
     }
 }
 
@@ -87,6 +95,7 @@ impl IntoResponse for Failure {
             Self::Missing(message) => (StatusCode::NOT_FOUND, "NotFound", message),
             Self::Damaged(message) => (StatusCode::UNPROCESSABLE_ENTITY, "Damaged", message),
             Self::Key(error) => key_error(&error),
+            Self::Directory(error) => directory_error(&error),
             Self::Catalog(error) => catalog_error(&error),
             Self::Stream(error) => stream_error(&error),
             Self::Policy(error) => policy_error(&error),
@@ -105,6 +114,30 @@ fn key_error(error: &KeyError) -> (StatusCode, &'static str, String) {
         KeyError::Commit(CommitError::Busy { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
         KeyError::Commit(source) => {
             tracing::error!(error = %source, "an access key could not be changed");
+            (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
+        }
+    };
+    (status, code, error.to_string())
+}
+
+fn directory_error(error: &DirectoryError) -> (StatusCode, &'static str, String) {
+    let (bad, conflict) = (StatusCode::BAD_REQUEST, StatusCode::CONFLICT);
+    let (status, code) = match error {
+        DirectoryError::Policy(source) => return (bad, "MalformedPolicy", format!("{error}: {source}")),
+        DirectoryError::Key(_) | DirectoryError::Name(_) | DirectoryError::Description { .. } => {
+            (bad, "InvalidRequest")
+        }
+        DirectoryError::Full { .. } => (bad, "LimitExceeded"),
+        DirectoryError::Exists(_) => (conflict, "AlreadyExists"),
+        DirectoryError::InUse { .. } => (conflict, "InUse"),
+        DirectoryError::BuiltIn(_) => (conflict, "BuiltIn"),
+        DirectoryError::Missing { .. } => (StatusCode::NOT_FOUND, "NotFound"),
+        DirectoryError::Damaged(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Damaged"),
+        DirectoryError::Contended | DirectoryError::Commit(CommitError::Busy { .. }) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "SlowDown")
+        }
+        DirectoryError::Commit(source) => {
+            tracing::error!(error = %source, "a user, group, service account or policy could not be changed");
             (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
         }
     };

@@ -18,7 +18,7 @@ use crate::server::Shared;
 /// The most buckets in the list of a key.
 const BUCKETS_MAX: usize = 100;
 
-/// All access keys but the root key.
+/// Access keys with grants of their own.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct KeyList {
     keys: Vec<ListedKey>,
@@ -46,9 +46,9 @@ pub(super) struct CreatedKey {
     buckets: Option<Vec<String>>,
 }
 
-/// Lists the access keys.
+/// Lists the access keys with grants of their own; users and service accounts are listed elsewhere.
 #[utoipa::path(get, path = "/_admin/v1/keys", tag = "Access keys", responses(
-    (status = 200, description = "All keys but the root key, by id", body = KeyList),
+    (status = 200, description = "The keys, by id", body = KeyList),
     (status = 403, description = "Not an administrator", body = ErrorBody),
 ))]
 pub(super) async fn list(caller: Caller, State(program): Shared) -> Result<Json<KeyList>, Failure> {
@@ -78,7 +78,7 @@ pub(super) async fn create(
     tracing::info!(key.id = %key.id, policy = ?ask.policy, "created an access key");
     let buckets = match &key.owner {
         Owner::Granted(grant) => grant.buckets.as_ref().map(|names| names.iter().cloned().collect()),
-        Owner::Root => None,
+        Owner::Root | Owner::User(_) | Owner::ServiceAccount(_) => None,
     };
     let secret = key.secret.expose().to_owned();
     let created = CreatedKey { id: key.id.to_string(), secret, policy: ask.policy, buckets };

@@ -1,4 +1,5 @@
-//! The admin API, `/_admin/v1`: access keys, change events, functions, tables and their maintenance, the server's status.
+//! The admin API, `/_admin/v1`: users, groups, policies and keys, change events, functions, tables and their maintenance,
+//! the server's status.
 //!
 //! - A1: every route asks for the action it does (`access.rs`) before it does or tells anything.
 
@@ -6,19 +7,23 @@ mod access;
 mod error;
 mod events;
 mod functions;
+mod groups;
 mod keys;
 mod maintenance;
 mod openapi;
 mod params;
+mod policies;
+mod service_accounts;
 mod status;
 mod tables;
+mod users;
 mod warehouses;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 
 pub(crate) use openapi::document;
 
@@ -59,5 +64,36 @@ pub(crate) fn router() -> Router<Arc<Program>> {
             get(warehouses::properties).post(warehouses::update),
         )
         .route("/_admin/v1/status", get(status::show))
+        .merge(identities())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}
+
+/// Users, groups, policies and service accounts.
+fn identities() -> Router<Arc<Program>> {
+    Router::new()
+        .route("/_admin/v1/users", get(users::list).post(users::create))
+        .route("/_admin/v1/users/{name}", get(users::show).delete(users::delete))
+        .route("/_admin/v1/users/{name}/status", put(users::set_status))
+        .route("/_admin/v1/users/{name}/secret", post(users::renew_secret))
+        .route("/_admin/v1/users/{name}/policies/{policy}", put(users::attach).delete(users::detach))
+        .route("/_admin/v1/groups", get(groups::list).post(groups::create))
+        .route("/_admin/v1/groups/{name}", get(groups::show).delete(groups::delete))
+        .route("/_admin/v1/groups/{name}/status", put(groups::set_status))
+        .route("/_admin/v1/groups/{name}/policies/{policy}", put(groups::attach).delete(groups::detach))
+        .route(
+            "/_admin/v1/groups/{name}/members/{user}",
+            put(groups::add_member).delete(groups::remove_member),
+        )
+        .route("/_admin/v1/policies", get(policies::list))
+        .route("/_admin/v1/policies/{name}", get(policies::show).put(policies::put).delete(policies::delete))
+        .route("/_admin/v1/service-accounts", get(service_accounts::list).post(service_accounts::create))
+        .route(
+            "/_admin/v1/service-accounts/{id}",
+            get(service_accounts::show).delete(service_accounts::delete),
+        )
+        .route("/_admin/v1/service-accounts/{id}/status", put(service_accounts::set_status))
+        .route(
+            "/_admin/v1/service-accounts/{id}/policy",
+            put(service_accounts::set_policy).delete(service_accounts::delete_policy),
+        )
 }

@@ -4,7 +4,9 @@
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
-use super::{events, functions, keys, maintenance, status, tables, warehouses};
+use super::{
+    events, functions, groups, keys, maintenance, policies, service_accounts, status, tables, users, warehouses,
+};
 use crate::identity::oauth::endpoint;
 use crate::server::{health, metrics};
 
@@ -16,6 +18,34 @@ use crate::server::{health, metrics};
         keys::list,
         keys::create,
         keys::delete,
+        users::list,
+        users::create,
+        users::show,
+        users::delete,
+        users::set_status,
+        users::renew_secret,
+        users::attach,
+        users::detach,
+        groups::list,
+        groups::create,
+        groups::show,
+        groups::delete,
+        groups::set_status,
+        groups::attach,
+        groups::detach,
+        groups::add_member,
+        groups::remove_member,
+        policies::list,
+        policies::show,
+        policies::put,
+        policies::delete,
+        service_accounts::list,
+        service_accounts::create,
+        service_accounts::show,
+        service_accounts::delete,
+        service_accounts::set_status,
+        service_accounts::set_policy,
+        service_accounts::delete_policy,
         functions::list,
         functions::show,
         functions::put,
@@ -54,6 +84,10 @@ mod tests {
         for path in [
             "/_admin/v1/events",
             "/_admin/v1/keys",
+            "/_admin/v1/users/{name}/policies/{policy}",
+            "/_admin/v1/groups/{name}/members/{user}",
+            "/_admin/v1/policies/{name}",
+            "/_admin/v1/service-accounts/{id}/policy",
             "/_admin/v1/functions",
             "/_admin/v1/functions/{warehouse}/{namespace}/{function}",
             "/_admin/v1/maintenance/policy",

@@ -4,6 +4,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{self, FromRequestParts};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use tarn_openapi::page;
 
 use super::error::Failure;
 
@@ -29,5 +30,40 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
         let path: Result<extract::Path<T>, PathRejection> =
             extract::Path::from_request_parts(parts, state).await;
         path.map(|path| Self(path.0)).map_err(|rejection| Failure::Invalid(rejection.body_text()))
+    }
+}
+
+/// Entries of a page when `page_size` is not given, and the most it may be.
+const PAGE_SIZE_MAX: usize = 1000;
+
+/// What part of a list to answer.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Page {
+    /// Where the page before ended.
+    page_token: Option<String>,
+    /// Entries per page, at most 1000.
+    page_size: Option<usize>,
+}
+
+impl Page {
+    /// The entries behind where the page before ended, of which `list` finds as many as it is told, and the token of
+    /// the next page.
+    pub(super) fn of<T>(
+        &self,
+        list: impl FnOnce(Option<&str>, usize) -> Vec<T>,
+        name: impl FnOnce(&T) -> &str,
+    ) -> Result<(Vec<T>, Option<String>), Failure> {
+        let size = self.page_size.unwrap_or(PAGE_SIZE_MAX);
+        if !(1..=PAGE_SIZE_MAX).contains(&size) {
+            return Err(Failure::Invalid(format!("page_size is 1 to {PAGE_SIZE_MAX}")));
+        }
+        let after = self.page_token.as_deref().map(page::decode).transpose();
+        let after = after.map_err(|error| Failure::Invalid(error.to_string()))?;
+        let mut found = list(after.as_deref(), size + 1);
+        let more = found.len() > size;
+        found.truncate(size);
+        let next = found.last().filter(|_| more).map(|last| page::encode(name(last)));
+        Ok((found, next))
     }
 }

@@ -7,7 +7,9 @@ use rand::{Rng as _, SeedableRng as _};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use tarn_openapi::access::Principal;
+use uuid::Uuid;
 
+use super::directory::User;
 use super::secret::Secret;
 
 /// What a key may do, before its list of buckets narrows it.
@@ -48,8 +50,28 @@ pub struct AccessKey {
 pub enum Owner {
     /// The root user of the configuration: may do everything.
     Root,
-    /// A key made through the admin API.
+    /// A key made through the admin API with a grant of its own.
     Granted(Grant),
+    /// A user.
+    User(User),
+    /// A service account.
+    ServiceAccount(HeldAccount),
+}
+
+/// A service account with whom it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldAccount {
+    pub(crate) birth: Uuid,
+    pub(crate) parent: Parent,
+    /// A policy in JSON that it is held to.
+    pub(crate) policy: Option<Arc<str>>,
+}
+
+/// Whom a service account belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Parent {
+    Root { name: Arc<str> },
+    User { name: Arc<str>, user: User },
 }
 
 impl AccessKey {
@@ -62,16 +84,27 @@ impl AccessKey {
     pub fn principal(&self) -> Principal {
         match &self.owner {
             Owner::Root => Principal::Root,
-            Owner::Granted(_) => Principal::AccessKey(self.id.clone()),
+            Owner::Granted(_) | Owner::User(_) | Owner::ServiceAccount(_) => {
+                Principal::AccessKey(self.id.clone())
+            }
         }
     }
-}
 
-impl AccessKey {
-    /// What tells this key from one made anew under its id, without telling the secret.
+    /// The id of its birth; a key with a grant of its own has a secret that nobody chose, and needs none.
+    fn birth(&self) -> Option<Uuid> {
+        match &self.owner {
+            Owner::Root | Owner::Granted(_) => None,
+            Owner::User(user) => Some(user.birth),
+            Owner::ServiceAccount(account) => Some(account.birth),
+        }
+    }
+
+    /// What tells this key from one made anew under its id, of the same secret too, without telling the secret.
     pub(crate) fn fingerprint(&self, keyed: &hmac::Key) -> [u8; 16] {
         let mut context = hmac::Context::with_key(keyed);
-        for part in [self.id.as_bytes(), self.secret.expose().as_bytes()] {
+        let birth = self.birth();
+        let parts = [self.id.as_bytes(), self.secret.expose().as_bytes()];
+        for part in parts.into_iter().chain(birth.as_ref().map(|birth| &birth.as_bytes()[..])) {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
         }

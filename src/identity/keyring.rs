@@ -7,34 +7,19 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use tarn_catalog::state::{Conflict, Expect};
+use serde::Serialize;
+use tarn_catalog::state::{CatalogState, Conflict, Expect};
 use tarn_catalog::{Catalog, CommitError};
 use tarn_openapi::access::Principal;
 use zeroize::Zeroizing;
 
-use super::key::{self, AccessKey, Grant, InvalidKey, Owner, Policy};
-use super::secret::Secret;
-
-/// The kind of the documents that are access keys.
-const KIND: &str = "access-key";
+use super::directory::{Holder, KEY_KIND, KeyDocument, ServiceAccount, Status, User};
+use super::key::{self, AccessKey, Grant, HeldAccount, InvalidKey, Owner, Parent, Policy};
 
 /// All access keys of the server.
 pub struct Keyring {
     root: Arc<AccessKey>,
     catalog: Option<Catalog>,
-}
-
-/// An access key as it is kept.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    secret: String,
-    policy: Policy,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    buckets: Option<Vec<String>>,
-    /// RFC 3339.
-    created: String,
 }
 
 /// A key without its secret, as it is listed.
@@ -85,38 +70,86 @@ impl Keyring {
         Self { root: Arc::new(root), catalog: Some(catalog) }
     }
 
-    /// The key of this id, as it is now.
+    /// The id of the root key.
+    pub(crate) fn root_id(&self) -> &str {
+        &self.root.id
+    }
+
+    /// What the catalog holds now; `None` where no keys are kept.
+    pub(crate) fn state(&self) -> Option<Arc<CatalogState>> {
+        self.catalog.as_ref().map(Catalog::snapshot)
+    }
+
+    /// The key of this id, as it is now and if it counts: one of a user who is disabled, and one of a service account
+    /// whose user is, is as none.
     pub fn find(&self, id: &str) -> Option<Arc<AccessKey>> {
+        self.find_in(self.state().as_deref(), id)
+    }
+
+    /// The same, as `state` holds it.
+    pub(crate) fn find_in(&self, state: Option<&CatalogState>, id: &str) -> Option<Arc<AccessKey>> {
         if *self.root.id == *id {
             return Some(self.root.clone());
         }
-        let kept = self.catalog.as_ref()?.get_document(KIND, id)?;
-        match serde_json::from_str::<Document>(&kept.json) {
-            Ok(document) => Some(Arc::new(document.into_key(id))),
-            Err(error) => {
-                tracing::error!(key.id = id, %error, "the document of an access key cannot be read");
-                None
-            }
+        let state = state?;
+        let document = read(state, id)?;
+        let owner = match document.holder {
+            Holder::Grant(grant) => Owner::Granted(grant),
+            Holder::User(user) => Owner::User(enabled(user)?),
+            Holder::ServiceAccount(account) => Owner::ServiceAccount(self.held(state, account)?),
+        };
+        Some(Arc::new(AccessKey { id: id.into(), secret: document.secret, owner }))
+    }
+
+    /// A service account that counts: it and its user are enabled, and the user is the one it was made for.
+    fn held(&self, state: &CatalogState, account: ServiceAccount) -> Option<HeldAccount> {
+        match account.status {
+            Status::Enabled => {}
+            Status::Disabled => return None,
         }
+        let parent = match account.parent {
+            None => Parent::Root { name: self.root.id.clone() },
+            Some(reference) => match read(state, &reference.name)?.holder {
+                Holder::User(user) if user.birth == reference.birth => {
+                    Parent::User { name: reference.name, user: enabled(user)? }
+                }
+                Holder::User(_) | Holder::Grant(_) | Holder::ServiceAccount(_) => return None,
+            },
+        };
+        Some(HeldAccount { birth: account.birth, parent, policy: account.policy })
     }
 
     /// The key that signs for a principal, as it is now. A session and a web identity have none.
     pub fn of(&self, principal: &Principal) -> Option<Arc<AccessKey>> {
+        self.of_in(self.state().as_deref(), principal)
+    }
+
+    /// The same, as `state` holds it.
+    pub(crate) fn of_in(
+        &self,
+        state: Option<&CatalogState>,
+        principal: &Principal,
+    ) -> Option<Arc<AccessKey>> {
         match principal {
             Principal::Root => Some(self.root.clone()),
-            Principal::AccessKey(id) => self.find(id),
+            Principal::AccessKey(id) => self.find_in(state, id),
             Principal::Anonymous | Principal::Session(_) | Principal::Web(_) => None,
         }
     }
 
-    /// All keys but the root key, by id.
+    /// All keys with grants of their own, by id.
     pub fn list(&self) -> Vec<ListedKey> {
-        let documents = self.catalog.as_ref().map(|catalog| catalog.list_documents(KIND)).unwrap_or_default();
-        let listed = documents.into_iter().filter_map(|(id, kept)| {
-            let document = serde_json::from_str::<Document>(&kept.json).ok()?;
-            let Document { policy, buckets, created, secret } = document;
-            drop(Zeroizing::new(secret));
-            Some(ListedKey { id: id.to_string(), policy, buckets, created })
+        let state = self.state();
+        let ids = state.iter().flat_map(|state| state.documents(KEY_KIND, None).map(|(id, _)| id));
+        let listed = ids.filter_map(|id| {
+            let KeyDocument { secret: _, created, holder } = read(state.as_deref()?, id)?;
+            match holder {
+                Holder::Grant(Grant { policy, buckets }) => {
+                    let buckets = buckets.map(|names| names.into_iter().collect());
+                    Some(ListedKey { id: id.to_string(), policy, buckets, created })
+                }
+                Holder::User(_) | Holder::ServiceAccount(_) => None,
+            }
         });
         listed.collect()
     }
@@ -138,36 +171,50 @@ impl Keyring {
         if *self.root.id == *id {
             return Err(KeyError::Exists(id));
         }
-        let document = Document {
-            secret: secret.expose().to_owned(),
-            policy: grant.policy,
-            buckets: grant.buckets.as_ref().map(|names| names.iter().cloned().collect()),
-            created: format!("{now:.0}"),
-        };
-        let json = Zeroizing::new(serde_json::to_string(&document).unwrap_or_default());
-        drop(Zeroizing::new(document.secret));
-        match catalog.put_document(KIND, &id, &json, Expect::Absent).await {
+        let holder = Holder::Grant(grant.clone());
+        let document = KeyDocument { secret: secret.clone(), created: format!("{now:.0}"), holder };
+        let json = serde_json::to_string(&document).expect("texts and lists always become JSON");
+        let json = Zeroizing::new(json);
+        match catalog.put_document(KEY_KIND, &id, &json, Expect::Absent).await {
             Ok(_) => Ok(AccessKey { id: id.into(), secret, owner: Owner::Granted(grant) }),
             Err(CommitError::Conflict(Conflict::DocumentChanged { .. })) => Err(KeyError::Exists(id)),
             Err(error) => Err(KeyError::Commit(error)),
         }
     }
 
-    /// Deletes a key. Its next request is refused.
+    /// Deletes a key with a grant of its own. Its next request is refused.
     pub async fn delete(&self, id: &str) -> Result<(), KeyError> {
         let catalog = self.catalog.as_ref().ok_or(KeyError::Unkept)?;
-        match catalog.delete_document(KIND, id, Expect::Any).await {
+        let kept = catalog.get_document(KEY_KIND, id).ok_or_else(|| KeyError::Missing(id.into()))?;
+        match serde_json::from_str::<KeyDocument>(&kept.json).map(|document| document.holder) {
+            Ok(Holder::User(_) | Holder::ServiceAccount(_)) => return Err(KeyError::Missing(id.into())),
+            // One that cannot be read can be deleted.
+            Ok(Holder::Grant(_)) | Err(_) => {}
+        }
+        match catalog.delete_document(KEY_KIND, id, Expect::Revision(kept.revision)).await {
             Ok(_) => Ok(()),
-            Err(CommitError::Conflict(Conflict::NoSuchDocument { .. })) => Err(KeyError::Missing(id.into())),
+            // It was deleted meanwhile; if its id was taken again, by another key than was meant.
+            Err(CommitError::Conflict(
+                Conflict::NoSuchDocument { .. } | Conflict::DocumentChanged { .. },
+            )) => Err(KeyError::Missing(id.into())),
             Err(error) => Err(KeyError::Commit(error)),
         }
     }
 }
 
-impl Document {
-    fn into_key(self, id: &str) -> AccessKey {
-        let buckets = self.buckets.map(|names| names.into_iter().collect());
-        let owner = Owner::Granted(Grant { policy: self.policy, buckets });
-        AccessKey { id: id.into(), secret: Secret::new(self.secret), owner }
+fn read(state: &CatalogState, id: &str) -> Option<KeyDocument> {
+    match serde_json::from_str(&state.document(KEY_KIND, id)?.json) {
+        Ok(document) => Some(document),
+        Err(error) => {
+            tracing::error!(key.id = id, %error, "the document of an access key cannot be read");
+            None
+        }
+    }
+}
+
+fn enabled(user: User) -> Option<User> {
+    match user.status {
+        Status::Enabled => Some(user),
+        Status::Disabled => None,
     }
 }

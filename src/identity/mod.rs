@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod body;
+mod directory;
 mod error;
 pub mod key;
 mod keyring;
@@ -20,6 +21,10 @@ pub mod sts;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use directory::{
+    Change, ListedGroup, ListedPolicy, ListedServiceAccount, ListedUser, NewServiceAccount, NewUser, Status,
+};
+pub use directory::{Directory, DirectoryError};
 pub use keyring::{KeyError, Keyring, ListedKey};
 pub(crate) use layer::PeerAddress;
 pub use layer::{Identity, authenticate};

@@ -39,6 +39,21 @@ impl fmt::Display for Secret {
     }
 }
 
+/// For documents that keep a secret: `#[serde(with = "exposed")]`.
+pub(crate) mod exposed {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Secret;
+
+    pub(crate) fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.expose())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret::new)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -160,7 +160,8 @@ impl Server {
         let root_key = AccessKey::root(&root.access_key, root.secret_key.clone());
         let keyring = Arc::new(Keyring::with_catalog(root_key, catalog.clone()));
         let sessions = Arc::new(Sessions::new(&secret, keyring.clone()).with_issuers(issuers.clone()));
-        let authorize: Arc<dyn Authorize> = Arc::new(Grants::new(keyring.clone()));
+        let grants = Arc::new(Grants::new(keyring.clone()));
+        let authorize: Arc<dyn Authorize> = grants.clone();
         let identity = Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone());
         let identity = Arc::new(identity.with_issuers(issuers.clone()));
         let maintenance = Maintenance::new(
@@ -178,6 +179,7 @@ impl Server {
             events: Events::new(catalog.clone(), source, stop.subscribe()),
             identity: identity.clone(),
             authorize: authorize.clone(),
+            grants,
             metrics: metrics.clone(),
             metrics_access: settings.metrics,
             started: Instant::now(),

@@ -22,7 +22,7 @@ use crate::admin;
 use crate::config::MetricsAccess;
 use crate::events::Events;
 use crate::identity::answer::{self, Protocol};
-use crate::identity::{Identity, authenticate};
+use crate::identity::{Grants, Identity, authenticate};
 
 /// What handlers of the server itself see.
 pub(crate) struct Program {
@@ -34,6 +34,8 @@ pub(crate) struct Program {
     pub(crate) events: Events,
     pub(crate) identity: Arc<Identity>,
     pub(crate) authorize: Arc<dyn Authorize>,
+    /// What `authorize` asks, for what wants to know why.
+    pub(crate) grants: Arc<Grants>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) metrics_access: MetricsAccess,
     pub(crate) started: Instant,

@@ -1,15 +1,18 @@
 //! Who may do what: finds the policies and grants of whoever asks, and decides by them.
 //!
 //! - G1: nothing of a decision is kept: rights that were taken away are gone for the next request.
-//! - G2: a session may do what both its restriction and its parent may. No session and no key of another reaches
-//!   further than whom it acts for, in what concerns its own account too.
+//! - G2: a session may do what both its restriction and its parent may, and a service account what both its policy and
+//!   its user may. None reaches further than whom it acts for, in what concerns its own account too.
 
 use std::sync::Arc;
 
+use tarn_catalog::state::CatalogState;
 use tarn_openapi::access::{Action, Ask, Authorize, Denied, Principal, Resource, Restriction, Session};
 
-use super::super::key::{Grant, Owner, Policy};
+use super::super::directory::User;
+use super::super::key::{AccessKey, Grant, HeldAccount, Owner, Parent, Policy};
 use super::super::keyring::Keyring;
+use super::attached::{Attached, Policies, groups};
 use super::decide::{Decision, decide};
 use super::facts::{Facts, Who};
 use super::parsed::Parsed;
@@ -18,53 +21,122 @@ use super::web;
 /// Decides by what the catalog keeps at that moment.
 pub struct Grants {
     keyring: Arc<Keyring>,
+    policies: Policies,
     /// Inline policies by their text.
     inline: Parsed<Arc<str>>,
 }
 
 /// One of the rules a decision rests on; all must allow.
-#[derive(Debug)]
 pub(crate) struct Step<'s> {
     /// Whose rule it is, such as `session policy`.
     pub(crate) of: &'static str,
     pub(crate) decision: Decision<'s>,
+    /// The policies that were asked, and what they were told. None where the rule is no policy.
+    pub(crate) asked: Option<(&'s [Attached], &'s Facts<'s>)>,
 }
 
 /// Is told every step of a decision.
-pub(super) type Trail<'t> = &'t mut dyn FnMut(Step<'_>);
+pub(crate) type Trail<'t> = &'t mut dyn FnMut(Step<'_>);
+
+/// What is asked, and what the catalog holds while it is answered.
+#[derive(Clone, Copy)]
+struct Matter<'a> {
+    ask: Ask<'a>,
+    state: Option<&'a CatalogState>,
+}
 
 impl Grants {
     /// Looks grants up in `keyring`.
     pub fn new(keyring: Arc<Keyring>) -> Self {
-        Self { keyring, inline: Parsed::default() }
+        Self { keyring, policies: Policies::new(), inline: Parsed::default() }
     }
 
     /// Whether `principal` may do it, telling `trail` why.
     pub(crate) fn evaluate(&self, principal: &Principal, ask: Ask<'_>, trail: Trail<'_>) -> bool {
+        let state = self.keyring.state();
+        self.principal_may(principal, Matter { ask, state: state.as_deref() }, trail)
+    }
+
+    /// Whether a rule forbids it: what a principal may do unless it is denied.
+    pub(crate) fn denies(&self, principal: &Principal, ask: Ask<'_>) -> bool {
+        let mut denied = false;
+        self.evaluate(principal, ask, &mut |step| denied |= matches!(step.decision, Decision::Denied(_)));
+        denied
+    }
+
+    fn principal_may(&self, principal: &Principal, matter: Matter<'_>, trail: Trail<'_>) -> bool {
         match principal {
             Principal::Anonymous => step(trail, "anonymous", Decision::NotAllowed),
             Principal::Root => step(trail, "root", Decision::everything("root")),
             Principal::Session(session) => {
-                self.within(session, ask, trail) && self.evaluate(&session.parent, ask, trail)
+                self.within(session, matter, trail) && self.principal_may(&session.parent, matter, trail)
             }
-            Principal::Web(identity) => web::evaluate(identity, ask, trail),
-            Principal::AccessKey(id) => match self.keyring.find(id).as_deref().map(|key| &key.owner) {
-                None => step(trail, "deleted key", Decision::NotAllowed),
-                Some(Owner::Root) => step(trail, "root", Decision::everything("root")),
-                Some(Owner::Granted(grant)) => step(trail, "access key", check(grant, ask)),
+            Principal::Web(identity) => {
+                let attached = self.policies.named(matter.state, &identity.policies);
+                self.policies_allow("web identity", &attached, &web::who(identity), matter, trail)
+            }
+            Principal::AccessKey(id) => match self.keyring.find_in(matter.state, id) {
+                None => step(trail, "deleted or disabled key", Decision::NotAllowed),
+                Some(key) => self.key_may(&key, matter, trail),
             },
         }
     }
 
+    fn key_may(&self, key: &AccessKey, matter: Matter<'_>, trail: Trail<'_>) -> bool {
+        match &key.owner {
+            Owner::Root => step(trail, "root", Decision::everything("root")),
+            Owner::Granted(grant) => step(trail, "access key", check(grant, matter.ask)),
+            Owner::User(user) => self.user_may(user, &who(key, matter.state), matter, trail),
+            Owner::ServiceAccount(account) => {
+                let who = who(key, matter.state);
+                let held = account.policy.as_ref();
+                held.is_none_or(|text| {
+                    self.inline_allows("service account policy", text, &who, matter, trail)
+                }) && match &account.parent {
+                    Parent::Root { .. } => step(trail, "root", Decision::everything("root")),
+                    Parent::User { user, .. } => self.user_may(user, &who, matter, trail),
+                }
+            }
+        }
+    }
+
+    fn user_may(&self, user: &User, who: &Who, matter: Matter<'_>, trail: Trail<'_>) -> bool {
+        let attached = self.policies.of(matter.state, user);
+        self.policies_allow("user", &attached, who, matter, trail)
+    }
+
+    /// Whether policies that count for somebody let it.
+    fn policies_allow(
+        &self,
+        of: &'static str,
+        attached: &[Attached],
+        who: &Who,
+        matter: Matter<'_>,
+        trail: Trail<'_>,
+    ) -> bool {
+        let facts = Facts::new(matter.ask, who, None);
+        let named = attached.iter().filter_map(|one| Some((&*one.name, one.policy.as_deref()?)));
+        let decision = match decide(named, &facts) {
+            Decision::NotAllowed if is_own(matter.ask.action) => Decision::everything("own credentials"),
+            decided => decided,
+        };
+        let allowed = matches!(decision, Decision::Allowed(_));
+        trail(Step { of, decision, asked: Some((attached, &facts)) });
+        allowed
+    }
+
     /// Whether a session's own restriction lets it.
-    fn within(&self, session: &Session, ask: Ask<'_>, trail: Trail<'_>) -> bool {
+    fn within(&self, session: &Session, matter: Matter<'_>, trail: Trail<'_>) -> bool {
         match &session.restriction {
             Restriction::Prefixes(prefixes) => {
+                let ask = matter.ask;
                 let inside = prefixes.iter().any(|prefix| prefix.allows(ask.action, ask.resource));
                 let decision = if inside { Decision::everything("prefixes") } else { Decision::NotAllowed };
                 step(trail, "session prefixes", decision)
             }
-            Restriction::Policy(text) => self.inline_allows("session policy", text, session, ask, trail),
+            Restriction::Policy(text) => {
+                self.inline_allows("session policy", text, &self.who_acts(session, matter), matter, trail)
+            }
         }
     }
 
@@ -72,39 +144,73 @@ impl Grants {
         &self,
         of: &'static str,
         text: &Arc<str>,
-        session: &Session,
-        ask: Ask<'_>,
+        who: &Who,
+        matter: Matter<'_>,
         trail: Trail<'_>,
     ) -> bool {
-        // It was read when the session began; one that cannot be read allows nothing.
-        let Some(policy) = self.inline.get(text, text) else { return step(trail, of, Decision::NotAllowed) };
-        let who = self.who(session);
-        let facts = Facts::new(ask, &who, None);
-        step(trail, of, decide([(of, &*policy)], &facts))
+        // It was read when it was given; one that cannot be read allows nothing.
+        let policy = self.inline.get(text, || Some(text.clone()));
+        let attached = [Attached { name: of.into(), group: None, policy }];
+        let facts = Facts::new(matter.ask, who, None);
+        let decision = match &attached[0].policy {
+            Some(policy) => decide([(of, &**policy)], &facts),
+            None => Decision::NotAllowed,
+        };
+        let allowed = matches!(decision, Decision::Allowed(_));
+        trail(Step { of, decision, asked: Some((&attached, &facts)) });
+        allowed
     }
 
     /// Who acts in a session: by name the user behind it.
-    fn who(&self, session: &Session) -> Who {
+    fn who_acts(&self, session: &Session, matter: Matter<'_>) -> Who {
         let mut holder = &session.parent;
         while let Principal::Session(outer) = holder {
             holder = &outer.parent;
         }
-        let username = self.keyring.of(holder).map(|key| key.id.to_string());
-        let claims = web::claims(holder);
-        Who { username, user_id: Some(session.id.to_string()), kind: "AssumedRole", claims, ..Who::default() }
+        let behind = match holder {
+            Principal::Web(identity) => web::who(identity),
+            Principal::Anonymous | Principal::Root | Principal::AccessKey(_) | Principal::Session(_) => {
+                let key = self.keyring.of_in(matter.state, holder);
+                key.map(|key| who(&key, matter.state)).unwrap_or_default()
+            }
+        };
+        Who { user_id: Some(session.id.to_string()), kind: "AssumedRole", ..behind }
     }
 }
 
-pub(super) fn step(trail: Trail<'_>, of: &'static str, decision: Decision<'_>) -> bool {
+/// Who acts with a key: the user it is or belongs to.
+fn who(key: &AccessKey, state: Option<&CatalogState>) -> Who {
+    let (username, user) = match &key.owner {
+        Owner::Root | Owner::Granted(_) => (&key.id, None),
+        Owner::User(user) => (&key.id, Some(user)),
+        Owner::ServiceAccount(HeldAccount { parent: Parent::User { name, user }, .. }) => (name, Some(user)),
+        Owner::ServiceAccount(HeldAccount { parent: Parent::Root { name }, .. }) => (name, None),
+    };
+    let groups = state.zip(user).into_iter().flat_map(|(state, user)| groups(state, user));
+    Who {
+        username: Some(username.to_string()),
+        user_id: Some(key.id.to_string()),
+        kind: "User",
+        groups: groups.map(|(name, _)| name.to_string()).collect(),
+        ..Who::default()
+    }
+}
+
+/// Narrower credentials of one's own are no new right.
+fn is_own(action: Action) -> bool {
+    matches!(action, Action::AssumeRole | Action::AssumeRoleWithWebIdentity | Action::GetSessionToken)
+}
+
+fn step(trail: Trail<'_>, of: &'static str, decision: Decision<'_>) -> bool {
     let allowed = matches!(decision, Decision::Allowed(_));
-    trail(Step { of, decision });
+    trail(Step { of, decision, asked: None });
     allowed
 }
 
 impl Authorize for Grants {
     fn authorize(&self, principal: &Principal, ask: Ask<'_>) -> Result<(), Denied> {
         // Refusals tell their sender nothing; the log tells which rule it was.
-        let mut trail = |Step { of, decision }: Step<'_>| match decision {
+        let mut trail = |Step { of, decision, asked: _ }: Step<'_>| match decision {
             Decision::Allowed(_) => {}
             Decision::Denied(_) | Decision::NotAllowed => {
                 tracing::debug!(action = ask.action.name(), of, ?decision, "not allowed");
@@ -120,13 +226,18 @@ pub(super) fn check(grant: &Grant, ask: Ask<'_>) -> Decision<'static> {
         Policy::ReadWrite => "readwrite",
         Policy::ReadOnly => "readonly",
     };
-    // Narrower credentials of one's own are no new right.
-    let own = matches!(ask.action, Action::AssumeRole | Action::GetSessionToken);
-    if own || (policy_allows(grant.policy, ask.action) && place_allows(grant, ask.action, ask.resource)) {
+    if is_own(ask.action)
+        || (policy_allows(grant.policy, ask.action) && place_allows(grant, ask.action, ask.resource))
+    {
         Decision::everything(name)
     } else {
         Decision::NotAllowed
     }
+}
+
+#[cfg(test)]
+pub(super) fn granted(grant: &Grant, ask: Ask<'_>) -> bool {
+    matches!(check(grant, ask), Decision::Allowed(_))
 }
 
 fn policy_allows(policy: Policy, action: Action) -> bool {

@@ -8,6 +8,8 @@
 //! - P3: names of requests are never patterns: only what a policy itself writes is.
 
 mod actions;
+mod attached;
+pub(crate) mod builtin;
 mod condition;
 mod decide;
 mod document;
@@ -22,5 +24,5 @@ mod pattern;
 mod tests;
 mod web;
 
-pub(crate) use document::Policy;
+pub(crate) use document::{InvalidPolicy, Policy};
 pub use grants::Grants;

@@ -20,18 +20,18 @@ impl<K> Default for Parsed<K> {
 }
 
 impl<K: Hash + Eq + Clone> Parsed<K> {
-    /// The policy under `key`, whose text is `text`. `None` when that is no policy.
-    pub(super) fn get(&self, key: &K, text: &str) -> Option<Arc<Policy>> {
+    /// The policy under `key`, whose text `text` finds. `None` when that is no policy.
+    pub(super) fn get(&self, key: &K, text: impl FnOnce() -> Option<Arc<str>>) -> Option<Arc<Policy>> {
         if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(key) {
             return known.clone();
         }
-        let read = match Policy::parse(text) {
+        let read = text().and_then(|text| match Policy::parse(&text) {
             Ok(policy) => Some(Arc::new(policy)),
             Err(error) => {
                 tracing::error!(%error, "a policy cannot be read and allows nothing");
                 None
             }
-        };
+        });
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= POLICIES_MAX {
             kept.clear();

@@ -1,7 +1,10 @@
 //! Actions, resources, and which statement wins.
 
-use tarn_openapi::access::{Action, Resource};
+use tarn_openapi::access::{Action, Ask, Resource};
 
+use super::super::super::key::{Grant, Policy as GrantPolicy};
+use super::super::builtin;
+use super::super::grants::granted;
 use super::{Question, one};
 
 const KEY: Resource<'_> = Resource::Object("b", "a/k");
@@ -103,4 +106,60 @@ fn tables_are_named_by_path_or_uuid_and_new_ones_by_their_warehouse() {
     let policy = one("Allow", "s3tables:*", "arn:aws:s3tables:::bucket/w/table/sales/eu/orders");
     let decided = question.decide(&policy, Action::GetTable, Resource::Table("w", &slash, "orders"));
     assert_eq!(decided, "not allowed", "a slash in a name is no border of segments");
+}
+
+#[test]
+fn the_policies_every_server_has_mean_what_they_say() {
+    let question = Question::default();
+    let may = |name: &str, action, resource| {
+        question.decide(builtin::text(name).unwrap(), action, resource) == "allowed"
+    };
+    let levels = ["n".to_owned()];
+    let table = Resource::Table("b", &levels, "t");
+    for (name, read, write, load, commit, make_user) in [
+        ("readonly", true, false, true, false, false),
+        ("readwrite", true, true, true, true, false),
+        ("writeonly", false, true, false, false, false),
+        ("diagnostics", false, false, false, false, false),
+        ("tablesReadOnly", false, false, true, false, false),
+        ("tablesReadWrite", false, false, true, true, false),
+        ("tablesAdmin", false, false, true, true, false),
+        ("iamAdmin", false, false, false, false, true),
+        ("consoleAdmin", true, true, true, true, true),
+    ] {
+        assert_eq!(may(name, Action::GetObject, KEY), read, "{name}");
+        assert_eq!(may(name, Action::PutObject, KEY), write, "{name}");
+        assert_eq!(may(name, Action::GetTableMetadataLocation, table), load, "{name}");
+        assert_eq!(may(name, Action::UpdateTableMetadataLocation, table), commit, "{name}");
+        assert_eq!(may(name, Action::CreateUser, Resource::Server), make_user, "{name}");
+    }
+    assert!(!may("tablesReadWrite", Action::CreateTableBucket, Resource::Bucket("b")));
+    assert!(may("tablesAdmin", Action::CreateTableBucket, Resource::Bucket("b")));
+    assert!(may("diagnostics", Action::ServerInfo, Resource::Server));
+}
+
+#[test]
+fn the_policies_of_keys_and_the_built_in_ones_of_their_names_agree() {
+    let levels = ["n".to_owned()];
+    let question = Question::default();
+    for (policy, name) in [
+        (GrantPolicy::Admin, "consoleAdmin"),
+        (GrantPolicy::ReadWrite, "readwrite"),
+        (GrantPolicy::ReadOnly, "readonly"),
+    ] {
+        for &action in Action::ALL {
+            let resource = match action.name().split_once(':').unwrap().0 {
+                "s3" => KEY,
+                "s3tables" => Resource::Table("b", &levels, "t"),
+                _ => Resource::Server,
+            };
+            let own = matches!(
+                action,
+                Action::AssumeRole | Action::AssumeRoleWithWebIdentity | Action::GetSessionToken
+            );
+            let built_in = question.decide(builtin::text(name).unwrap(), action, resource) == "allowed";
+            let grant = Grant { policy, buckets: None };
+            assert_eq!(granted(&grant, Ask::new(action, resource)), built_in || own, "{name} {action:?}");
+        }
+    }
 }

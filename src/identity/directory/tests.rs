@@ -1,0 +1,324 @@
+//! Users, groups and service accounts as decisions see them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use object_store::path::Path;
+use tarn_catalog::{Catalog, Settings, WarehouseStores};
+use tarn_objectcore::ObjectCore;
+use tarn_openapi::access::{Action, Ask, Authorize as _, Principal, Resource, Restriction};
+
+use super::super::error::AuthError;
+use super::super::key::{AccessKey, Grant, Policy as GrantPolicy};
+use super::super::keyring::{KeyError, Keyring};
+use super::super::policy::Grants;
+use super::super::secret::Secret;
+use super::super::session::{Order, Sessions, Temporary, Use};
+use super::{Change, Directory, DirectoryError, NewServiceAccount, NewUser, Status};
+use crate::stores::{Warehouses, system_store};
+
+const NOW: i64 = 1_800_000_000;
+const READ_B: &str = r#"{"Version":"2012-10-17","Statement":[
+    {"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}]}"#;
+
+struct World {
+    directory: Directory,
+    keyring: Arc<Keyring>,
+    grants: Grants,
+    sessions: Sessions,
+}
+
+async fn world() -> World {
+    let core = ObjectCore::in_memory(1).await;
+    let stores: Arc<dyn WarehouseStores> = Arc::new(Warehouses::new(core.clone()));
+    let log = system_store(&core).await.unwrap();
+    let catalog = Catalog::open(log, Path::from("catalog"), stores, Settings::default()).await.unwrap();
+    let root = AccessKey::root("root", Secret::new("secret-of-root".into()));
+    let keyring = Arc::new(Keyring::with_catalog(root, catalog.clone()));
+    World {
+        directory: Directory::new(catalog, "root"),
+        grants: Grants::new(keyring.clone()),
+        sessions: Sessions::new(&[7; 32], keyring.clone()),
+        keyring,
+    }
+}
+
+fn at() -> Timestamp {
+    Timestamp::from_second(NOW).unwrap()
+}
+
+impl World {
+    async fn user(&self, name: &str, policies: &[&str], groups: &[&str]) {
+        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let secret = Some(Secret::new("secret-of-a-user".into()));
+        let new = NewUser { name: name.into(), secret, policies: texts(policies), groups: texts(groups) };
+        self.directory.create_user(new, at()).await.unwrap();
+    }
+
+    async fn account(&self, parent: Option<&str>, policy: Option<&str>) -> Principal {
+        let new = NewServiceAccount {
+            id: None,
+            parent: parent.map(str::to_owned),
+            policy: policy.map(str::to_owned),
+            description: None,
+        };
+        let (id, _) = self.directory.create_service_account(new, at()).await.unwrap();
+        Principal::AccessKey(id.into())
+    }
+
+    fn may(&self, who: &Principal, action: Action, resource: Resource<'_>) -> bool {
+        self.grants.authorize(who, Ask::new(action, resource)).is_ok()
+    }
+
+    fn reads(&self, who: &Principal, bucket: &str) -> bool {
+        self.may(who, Action::GetObject, Resource::Object(bucket, "k"))
+    }
+
+    fn session(&self, parent: &Principal) -> Temporary {
+        let everything = r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+        let order = Order {
+            parent: parent.clone(),
+            restriction: Restriction::Policy(everything.into()),
+            lifetime_seconds: 900,
+            purpose: Use::Signing,
+        };
+        self.sessions.issue(order, NOW).unwrap()
+    }
+
+    fn open(&self, session: &Temporary) -> Result<Principal, AuthError> {
+        let opened = self.sessions.open(session.token.expose(), Use::Signing, NOW)?;
+        Ok(Principal::Session(opened.session))
+    }
+}
+
+fn key(id: &str) -> Principal {
+    Principal::AccessKey(id.into())
+}
+
+#[tokio::test]
+async fn a_user_may_do_what_its_policies_and_those_of_its_groups_allow() {
+    let world = world().await;
+    world.directory.put_policy("read-b", READ_B, at()).await.unwrap();
+    world.directory.create_group("staff", &["read-b".into()], at()).await.unwrap();
+    world.user("alice", &[], &["staff"]).await;
+    world.user("bob", &["readonly"], &[]).await;
+    let (alice, bob) = (key("alice"), key("bob"));
+    assert!(world.reads(&alice, "b") && !world.reads(&alice, "c"));
+    assert!(world.reads(&bob, "b") && world.reads(&bob, "c"));
+    // Rights to credentials of one's own need no policy.
+    assert!(world.may(&alice, Action::AssumeRole, Resource::Server));
+    assert!(!world.may(&alice, Action::ListUsers, Resource::Server));
+
+    world.directory.change_user_policy("alice", "readonly", Change::Add).await.unwrap();
+    assert!(world.reads(&alice, "c"));
+    world.directory.change_user_policy("alice", "readonly", Change::Remove).await.unwrap();
+    assert!(!world.reads(&alice, "c"));
+    world.directory.set_group_status("staff", Status::Disabled).await.unwrap();
+    assert!(!world.reads(&alice, "b"));
+    world.directory.set_group_status("staff", Status::Enabled).await.unwrap();
+    world.directory.change_member("staff", "alice", Change::Remove).await.unwrap();
+    assert!(!world.reads(&alice, "b"));
+    world.directory.change_member("staff", "bob", Change::Add).await.unwrap();
+    assert_eq!(world.directory.group("staff").unwrap().members, ["bob"]);
+}
+
+#[tokio::test]
+async fn a_deny_of_a_group_wins_over_an_allow_of_the_user() {
+    let world = world().await;
+    let deny =
+        r#"{"Statement":[{"Effect":"Deny","Action":["s3:GetObject","sts:AssumeRole"],"Resource":"*"}]}"#;
+    world.directory.put_policy("no-reads", deny, at()).await.unwrap();
+    world.directory.create_group("guests", &["no-reads".into()], at()).await.unwrap();
+    world.user("alice", &["consoleAdmin"], &["guests"]).await;
+    assert!(!world.reads(&key("alice"), "b"));
+    assert!(!world.may(&key("alice"), Action::AssumeRole, Resource::Server));
+    assert!(world.may(&key("alice"), Action::PutObject, Resource::Object("b", "k")));
+}
+
+#[tokio::test]
+async fn a_group_made_anew_under_an_old_name_has_no_member() {
+    let world = world().await;
+    world.directory.create_group("staff", &[], at()).await.unwrap();
+    world.user("alice", &[], &["staff"]).await;
+    let in_use = world.directory.delete_group("staff").await.unwrap_err();
+    assert!(matches!(in_use, DirectoryError::InUse { by, .. } if by == "alice"));
+    // As when a user joins at the moment the group is deleted.
+    world.catalog().delete_document("group", "staff", tarn_catalog::state::Expect::Any).await.unwrap();
+    world.directory.create_group("staff", &["readonly".into()], at()).await.unwrap();
+    assert!(!world.reads(&key("alice"), "b"));
+    assert!(world.directory.group("staff").unwrap().members.is_empty());
+}
+
+#[tokio::test]
+async fn who_is_disabled_or_deleted_is_refused_with_its_sessions_and_service_accounts() {
+    let world = world().await;
+    world.user("alice", &["readonly"], &[]).await;
+    let alice = key("alice");
+    let account = world.account(Some("alice"), None).await;
+    let (own, of_account) = (world.session(&alice), world.session(&account));
+    let counts = |expected: bool| {
+        for id in [&alice, &account] {
+            assert_eq!(world.keyring.of(id).is_some(), expected);
+            assert_eq!(world.reads(id, "b"), expected);
+        }
+        for session in [&own, &of_account] {
+            assert_eq!(world.open(session).is_ok(), expected);
+        }
+    };
+    counts(true);
+    world.directory.set_user_status("alice", Status::Disabled).await.unwrap();
+    counts(false);
+    assert_eq!(world.open(&own).unwrap_err(), AuthError::UnknownKey);
+    world.directory.set_user_status("alice", Status::Enabled).await.unwrap();
+    counts(true);
+    world.directory.delete_user("alice").await.unwrap();
+    counts(false);
+    assert!(world.directory.service_accounts(None, None, 10).is_empty());
+}
+
+#[tokio::test]
+async fn cve_2024_43784_a_user_made_anew_with_the_same_secret_revives_nothing() {
+    let world = world().await;
+    world.user("alice", &["readonly"], &[]).await;
+    let account = world.account(Some("alice"), None).await;
+    let session = world.session(&key("alice"));
+    world.directory.delete_user("alice").await.unwrap();
+    // A service account that outlived its user, as a crash between the two deletions leaves it.
+    world.user("alice", &["readonly"], &[]).await;
+    let stale = world.account(Some("alice"), None).await;
+    let catalog = world.catalog();
+    catalog.delete_document("access-key", "alice", tarn_catalog::state::Expect::Any).await.unwrap();
+    world.user("alice", &["readonly"], &[]).await;
+
+    assert!(world.reads(&key("alice"), "b"));
+    assert_eq!(world.open(&session).unwrap_err(), AuthError::UnknownKey);
+    for old in [account, stale] {
+        assert!(world.keyring.of(&old).is_none() && !world.reads(&old, "b"));
+    }
+}
+
+#[tokio::test]
+async fn a_new_secret_ends_what_was_made_with_the_old_one() {
+    let world = world().await;
+    world.user("alice", &["readonly"], &[]).await;
+    let session = world.session(&key("alice"));
+    let fresh = world.directory.renew_secret("alice").await.unwrap();
+    assert!(world.keyring.find("alice").unwrap().secret.matches(fresh.expose()));
+    assert_eq!(world.open(&session).unwrap_err(), AuthError::UnknownKey);
+}
+
+#[tokio::test]
+async fn cve_2024_24747_a_service_account_of_root_is_held_to_its_policy_in_administration_too() {
+    let world = world().await;
+    let s3 = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::*"}]}"#;
+    let held = world.account(None, Some(s3)).await;
+    assert!(world.reads(&held, "b"));
+    for &action in Action::ALL.iter().filter(|action| !action.name().starts_with("s3:")) {
+        assert!(!world.may(&held, action, Resource::Server), "{action:?}");
+    }
+    // Without one it is root's right hand.
+    let free = world.account(None, None).await;
+    assert!(world.may(&free, Action::CreateUser, Resource::Server));
+}
+
+#[tokio::test]
+async fn a_service_account_may_do_what_both_its_policy_and_its_user_may() {
+    let world = world().await;
+    let write_all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::*"}]}"#;
+    world.directory.put_policy("read-b", READ_B, at()).await.unwrap();
+    world.user("alice", &["read-b"], &[]).await;
+    let wide = world.account(Some("alice"), Some(write_all)).await;
+    assert!(world.reads(&wide, "b") && !world.reads(&wide, "c"));
+    assert!(!world.may(&wide, Action::PutObject, Resource::Object("b", "k")));
+    let own = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject",
+        "Resource":"arn:aws:s3:::${aws:username}/*"}]}"#;
+    world.directory.change_user_policy("alice", "readwrite", Change::Add).await.unwrap();
+    let narrow = world.account(Some("alice"), Some(own)).await;
+    assert!(world.reads(&narrow, "alice") && !world.reads(&narrow, "b"), "its user is who acts");
+    // Credentials of its own are in its policy or not to be had, as for a session.
+    assert!(!world.may(&narrow, Action::AssumeRole, Resource::Server));
+    let session = world.open(&world.session(&narrow)).unwrap();
+    assert!(world.reads(&session, "alice") && !world.reads(&session, "b"));
+    // A policy that is taken away counts at once.
+    let Principal::AccessKey(id) = &narrow else { panic!() };
+    world.directory.set_service_account_policy(id, None).await.unwrap();
+    assert!(world.reads(&narrow, "b") && world.reads(&session, "b"));
+    world.directory.set_service_account_status(id, Status::Disabled).await.unwrap();
+    assert!(!world.reads(&narrow, "b") && world.open(&world.session(&wide)).is_ok());
+}
+
+#[tokio::test]
+async fn a_name_of_no_policy_allows_nothing_and_what_is_attached_is_not_deleted() {
+    let world = world().await;
+    world.directory.put_policy("read-b", READ_B, at()).await.unwrap();
+    world.user("alice", &["read-b"], &[]).await;
+    let in_use = world.directory.delete_policy("read-b").await.unwrap_err();
+    assert!(matches!(in_use, DirectoryError::InUse { by, .. } if by == "alice"));
+    // As when it is attached at the moment it is deleted.
+    let catalog = world.catalog();
+    catalog.delete_document("policy", "read-b", tarn_catalog::state::Expect::Any).await.unwrap();
+    assert!(!world.reads(&key("alice"), "b"));
+    // One put anew counts as what it says now, not as what was read before.
+    let other = READ_B.replace(":b/", ":c/");
+    world.directory.put_policy("read-b", &other, at()).await.unwrap();
+    assert!(!world.reads(&key("alice"), "b") && world.reads(&key("alice"), "c"));
+    world.directory.put_policy("read-b", READ_B, at()).await.unwrap();
+    assert!(world.reads(&key("alice"), "b") && !world.reads(&key("alice"), "c"));
+    world.directory.change_user_policy("alice", "read-b", Change::Remove).await.unwrap();
+    world.directory.delete_policy("read-b").await.unwrap();
+    for name in ["readonly", "consoleAdmin"] {
+        assert!(matches!(world.directory.delete_policy(name).await, Err(DirectoryError::BuiltIn(_))));
+        assert!(matches!(
+            world.directory.put_policy(name, READ_B, at()).await,
+            Err(DirectoryError::BuiltIn(_))
+        ));
+    }
+}
+
+#[tokio::test]
+async fn cve_2023_27589_the_id_of_root_and_ids_that_are_taken_cannot_be_had() {
+    let world = world().await;
+    world.user("alice", &[], &[]).await;
+    let grant = || Grant { policy: GrantPolicy::Admin, buckets: None };
+    let made = world.keyring.create(Some("robot".into()), grant(), at()).await.unwrap();
+    for taken in ["root", "alice", "robot"] {
+        let user = NewUser { name: taken.into(), secret: None, policies: Vec::new(), groups: Vec::new() };
+        assert!(matches!(world.directory.create_user(user, at()).await, Err(DirectoryError::Exists(_))));
+        let account =
+            NewServiceAccount { id: Some(taken.into()), parent: None, policy: None, description: None };
+        let refused = world.directory.create_service_account(account, at()).await;
+        assert!(matches!(refused, Err(DirectoryError::Exists(_))), "{taken}");
+        let refused = world.keyring.create(Some(taken.into()), grant(), at()).await;
+        assert!(matches!(refused, Err(KeyError::Exists(_))), "{taken}");
+    }
+    // Each is deleted as what it is.
+    assert!(matches!(world.keyring.delete("alice").await, Err(KeyError::Missing(_))));
+    assert!(matches!(world.directory.delete_user("robot").await, Err(DirectoryError::Missing { .. })));
+    assert_eq!(world.directory.users(None, 10).len(), 1);
+    assert_eq!(world.keyring.list().len(), 1);
+    assert_eq!(&*made.id, "robot");
+}
+
+#[tokio::test]
+async fn lists_end_where_they_are_told_to_and_go_on_behind_it() {
+    let world = world().await;
+    for name in ["ann", "ben", "cas"] {
+        world.user(name, &[], &[]).await;
+        world.account(Some(name), None).await;
+    }
+    let names = |after, most| -> Vec<String> {
+        world.directory.users(after, most).into_iter().map(|user| user.name).collect()
+    };
+    assert_eq!(names(None, 2), ["ann", "ben"]);
+    assert_eq!(names(Some("ben"), 2), ["cas"]);
+    let of_ben = world.directory.service_accounts(Some("ben"), None, 10);
+    assert_eq!(of_ben.len(), 1);
+    assert_eq!(of_ben[0].parent.as_deref(), Some("ben"));
+}
+
+impl World {
+    /// To change documents behind the directory's back.
+    fn catalog(&self) -> &Catalog {
+        &self.directory.catalog
+    }
+}

@@ -1,0 +1,93 @@
+//! The policies of a user, as they are at that moment.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tarn_catalog::state::CatalogState;
+
+use super::super::directory::{GROUP_KIND, Group, POLICY_KIND, PolicyDocument, Status, User};
+use super::builtin;
+use super::document::Policy;
+use super::parsed::Parsed;
+
+/// A policy by its name.
+#[derive(Debug, Clone)]
+pub(crate) struct Attached {
+    pub(crate) name: Arc<str>,
+    /// The group it is attached to; none is the user.
+    pub(crate) group: Option<Arc<str>>,
+    /// None when there is no such policy, or it cannot be read: it allows nothing.
+    pub(crate) policy: Option<Arc<Policy>>,
+}
+
+/// Finds policies by name.
+pub(super) struct Policies {
+    built_in: HashMap<&'static str, Arc<Policy>>,
+    /// Kept ones by name and revision.
+    kept: Parsed<(Arc<str>, u64)>,
+}
+
+impl Policies {
+    pub(super) fn new() -> Self {
+        let parsed = builtin::POLICIES.iter().map(|(name, text)| {
+            (*name, Arc::new(Policy::parse(text).expect("what is built in can be read")))
+        });
+        Self { built_in: parsed.collect(), kept: Parsed::default() }
+    }
+
+    /// The policy of a name, as `state` holds it.
+    pub(super) fn find(&self, state: Option<&CatalogState>, name: &Arc<str>) -> Option<Arc<Policy>> {
+        if let Some(policy) = self.built_in.get(&**name) {
+            return Some(policy.clone());
+        }
+        let document = state?.document(POLICY_KIND, name)?;
+        self.kept.get(&(name.clone(), document.revision), || {
+            let kept = serde_json::from_str::<PolicyDocument>(&document.json);
+            kept.map(|kept| kept.text).map_err(|error| unreadable(POLICY_KIND, name, &error)).ok()
+        })
+    }
+
+    /// The policies of these names.
+    pub(super) fn named(&self, state: Option<&CatalogState>, names: &[String]) -> Vec<Attached> {
+        let names = names.iter().map(|name| Arc::from(name.as_str()));
+        names.map(|name| Attached { policy: self.find(state, &name), name, group: None }).collect()
+    }
+
+    /// The policies of a user: its own, then those of its groups.
+    pub(super) fn of(&self, state: Option<&CatalogState>, user: &User) -> Vec<Attached> {
+        let mut found = Vec::with_capacity(user.policies.len());
+        let mut add = |names: &[Arc<str>], group: Option<&Arc<str>>| {
+            found.extend(names.iter().map(|name| Attached {
+                name: name.clone(),
+                group: group.cloned(),
+                policy: self.find(state, name),
+            }));
+        };
+        add(&user.policies, None);
+        for (name, group) in state.into_iter().flat_map(|state| groups(state, user)) {
+            add(&group.policies, Some(name));
+        }
+        found
+    }
+}
+
+/// The groups a user is in that count.
+pub(super) fn groups<'u>(
+    state: &CatalogState,
+    user: &'u User,
+) -> impl Iterator<Item = (&'u Arc<str>, Group)> {
+    user.groups.iter().filter_map(move |reference| {
+        let document = state.document(GROUP_KIND, &reference.name)?;
+        let group = serde_json::from_str::<Group>(&document.json);
+        let group = group.map_err(|error| unreadable(GROUP_KIND, &reference.name, &error)).ok()?;
+        let counts = match group.status {
+            Status::Enabled => group.birth == reference.birth,
+            Status::Disabled => false,
+        };
+        counts.then_some((&reference.name, group))
+    })
+}
+
+fn unreadable(kind: &str, name: &str, error: &serde_json::Error) {
+    tracing::error!(document.kind = kind, document.id = name, %error, "a document cannot be read");
+}
