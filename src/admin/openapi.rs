@@ -5,7 +5,8 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use super::{
-    events, functions, groups, keys, maintenance, policies, service_accounts, status, tables, users, warehouses,
+    events, functions, groups, keys, maintenance, policies, service_accounts, status, tables, users,
+    warehouses,
 };
 use crate::identity::oauth::endpoint;
 use crate::server::{health, metrics};

@@ -117,27 +117,37 @@ impl Connection {
 
     /// GET.
     pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
-        self.send(Method::GET, path, None).await
+        self.send(Method::GET, path, String::new()).await
     }
 
     /// POST of JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
-        self.send(Method::POST, path, Some(body)).await
+        self.send(Method::POST, path, body.to_string()).await
+    }
+
+    /// POST of a text of JSON, sent as it is.
+    pub async fn post_text(&self, path: &str, body: &str) -> Result<Value, ClientError> {
+        self.send(Method::POST, path, body.to_owned()).await
     }
 
     /// PUT of JSON.
     pub async fn put(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
-        self.send(Method::PUT, path, Some(body)).await
+        self.send(Method::PUT, path, body.to_string()).await
+    }
+
+    /// PUT of a text of JSON, sent as it is.
+    pub async fn put_text(&self, path: &str, body: &str) -> Result<Value, ClientError> {
+        self.send(Method::PUT, path, body.to_owned()).await
     }
 
     /// DELETE.
     pub async fn delete(&self, path: &str) -> Result<Value, ClientError> {
-        self.send(Method::DELETE, path, None).await
+        self.send(Method::DELETE, path, String::new()).await
     }
 
     /// GET of a stream of server-sent events behind the one with the id `last`.
     pub(crate) async fn stream(&self, path: &str, last: Option<&str>) -> Result<Response, ClientError> {
-        let mut request = self.signed(Method::GET, path, None)?;
+        let mut request = self.signed(Method::GET, path, String::new())?;
         if let Some(last) = last.and_then(|last| last.parse().ok()) {
             request.headers_mut().insert("last-event-id", last);
         }
@@ -154,7 +164,7 @@ impl Connection {
         Err(ClientError::Answer { path: path.into() })
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
+    async fn send(&self, method: Method, path: &str, body: String) -> Result<Value, ClientError> {
         let request = self.signed(method, path, body)?;
         let unreachable = |source| ClientError::Unreachable { endpoint: self.endpoint.clone(), source };
         let response = self.http.execute(request).await.map_err(unreachable)?;
@@ -163,14 +173,9 @@ impl Connection {
         answer(path, status, &bytes)
     }
 
-    fn signed(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<reqwest::Request, ClientError> {
+    fn signed(&self, method: Method, path: &str, body: String) -> Result<reqwest::Request, ClientError> {
         let invalid = || ClientError::Endpoint { endpoint: self.endpoint.clone() };
-        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let body = body.into_bytes();
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.endpoint));
         request = request.header("host", &self.host);
         if !body.is_empty() {

@@ -7,3 +7,4 @@ mod maintenance;
 mod serve;
 mod support;
 mod tables;
+mod users;

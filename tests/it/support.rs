@@ -27,6 +27,13 @@ pub struct Tarn {
     http: reqwest::Client,
 }
 
+/// Temporary credentials.
+pub struct Session {
+    pub id: String,
+    pub secret: String,
+    pub token: String,
+}
+
 impl Tarn {
     /// Starts a server on fresh drives and waits until it is ready.
     pub async fn start(drives: usize) -> Self {
@@ -117,6 +124,36 @@ impl Tarn {
     /// Sends a request signed with `key`.
     pub async fn send_as(&self, key: (&str, &str), method: Method, path: &str, body: &[u8]) -> Response {
         self.send_signed(key, method, path, (body, &[])).await
+    }
+
+    /// Sends a form to STS.
+    pub async fn send_form(&self, key: (&str, &str), form: &str) -> String {
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        let answer = self.send_signed(key, Method::POST, "/", (form.as_bytes(), &kind)).await;
+        let (status, text) = (answer.status(), answer.text().await.expect("an answer"));
+        assert_eq!(status, StatusCode::OK, "{text}");
+        text
+    }
+
+    /// The credentials in an answer of STS.
+    pub fn session_of(answer: &str) -> Session {
+        let field = |name: &str| {
+            let (_, rest) = answer.split_once(&format!("<{name}>")).expect("a field");
+            rest.split_once('<').expect("its end").0.to_owned()
+        };
+        Session { id: field("AccessKeyId"), secret: field("SecretAccessKey"), token: field("SessionToken") }
+    }
+
+    /// Sends a request signed with temporary credentials.
+    pub async fn send_as_session(
+        &self,
+        session: &Session,
+        method: Method,
+        path: &str,
+        body: &[u8],
+    ) -> Response {
+        let token = [("x-amz-security-token", session.token.as_str())];
+        self.send_signed((&session.id, &session.secret), method, path, (body, &token)).await
     }
 
     async fn send_signed(

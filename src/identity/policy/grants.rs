@@ -32,6 +32,7 @@ pub(crate) struct Step<'s> {
     pub(crate) of: &'static str,
     pub(crate) decision: Decision<'s>,
     /// The policies that were asked, and what they were told. None where the rule is no policy.
+    #[allow(dead_code, reason = "for what tells why")]
     pub(crate) asked: Option<(&'s [Attached], &'s Facts<'s>)>,
 }
 

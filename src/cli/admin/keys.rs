@@ -2,16 +2,10 @@
 
 use serde_json::json;
 
-use super::{ClientFlags, Failure, block_on, print_json};
+use super::super::{ClientFlags, Failure, print_json};
+use super::print_secret;
 use crate::client::{output, path_segment};
 use crate::identity::key::Policy;
-
-#[derive(clap::Subcommand)]
-pub(crate) enum Command {
-    /// Access keys.
-    #[command(subcommand)]
-    Key(Key),
-}
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Key {
@@ -43,37 +37,32 @@ pub(crate) enum Key {
     },
 }
 
-pub(crate) fn run(command: Command) -> Result<(), Failure> {
-    let Command::Key(key) = command;
-    block_on(async {
-        match key {
-            Key::Create { policy, buckets, id, client } => {
-                let buckets = if buckets.is_empty() { None } else { Some(buckets) };
-                let ask = json!({ "id": id, "policy": policy, "buckets": buckets });
-                let answer = client.connect()?.post("/_admin/v1/keys", &ask).await?;
-                if client.json {
-                    print_json(&answer);
-                } else {
-                    output::line(&format!("access key  {}", output::text(&answer["id"])));
-                    output::line(&format!("secret key  {}", output::text(&answer["secret"])));
-                    output::line("The secret is shown only now.");
-                }
-            }
-            Key::List { client } => {
-                let answer = client.connect()?.get("/_admin/v1/keys").await?;
-                if client.json { print_json(&answer) } else { print_keys(&answer["keys"]) }
-            }
-            Key::Delete { id, client } => {
-                client.connect()?.delete(&format!("/_admin/v1/keys/{}", path_segment(&id))).await?;
-                if client.json {
-                    print_json(&json!({ "deleted": id }))
-                } else {
-                    output::line(&format!("deleted {id}"))
-                }
+pub(super) async fn run(key: Key) -> Result<(), Failure> {
+    match key {
+        Key::Create { policy, buckets, id, client } => {
+            let buckets = if buckets.is_empty() { None } else { Some(buckets) };
+            let ask = json!({ "id": id, "policy": policy, "buckets": buckets });
+            let answer = client.connect()?.post("/_admin/v1/keys", &ask).await?;
+            if client.json {
+                print_json(&answer);
+            } else {
+                print_secret(&answer["id"], &answer["secret"]);
             }
         }
-        Ok(())
-    })
+        Key::List { client } => {
+            let answer = client.connect()?.get("/_admin/v1/keys").await?;
+            if client.json { print_json(&answer) } else { print_keys(&answer["keys"]) }
+        }
+        Key::Delete { id, client } => {
+            client.connect()?.delete(&format!("/_admin/v1/keys/{}", path_segment(&id))).await?;
+            if client.json {
+                print_json(&json!({ "deleted": id }))
+            } else {
+                output::line(&format!("deleted {id}"))
+            }
+        }
+    }
+    Ok(())
 }
 
 fn print_keys(keys: &serde_json::Value) {
