@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use object_store::path::Path;
 use tarn_catalog::{Catalog, Settings, WarehouseStores};
 use tarn_objectcore::ObjectCore;
-use tarn_openapi::access::{Action, Ask, Authorize as _, Principal, Resource, Restriction};
+use tarn_openapi::access::{Action, Ask, Authorize as _, Principal, Resource, Restriction, WebIdentity};
 
 use super::super::error::AuthError;
 use super::super::key::{AccessKey, Grant, Policy as GrantPolicy};
@@ -245,6 +245,24 @@ async fn a_service_account_may_do_what_both_its_policy_and_its_user_may() {
     assert!(world.reads(&narrow, "b") && world.reads(&session, "b"));
     world.directory.set_service_account_status(id, Status::Disabled).await.unwrap();
     assert!(!world.reads(&narrow, "b") && world.open(&world.session(&wide)).is_ok());
+}
+
+#[tokio::test]
+async fn a_token_of_an_identity_provider_names_kept_policies_and_tells_them_its_claims() {
+    let world = world().await;
+    let of_team = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject",
+        "Resource":"arn:aws:s3:::${jwt:team}/*"}]}"#;
+    world.directory.put_policy("of-team", of_team, at()).await.unwrap();
+    let identity = WebIdentity {
+        id: "keycloak:alice".into(),
+        policies: vec!["of-team".into(), "no-such".into()],
+        claims: [("team".to_owned(), vec!["red".to_owned()])].into(),
+        expires: i64::MAX,
+    };
+    let alice = Principal::Web(Arc::new(identity));
+    assert!(world.reads(&alice, "red") && !world.reads(&alice, "blue"));
+    world.directory.delete_policy("of-team").await.unwrap();
+    assert!(!world.reads(&alice, "red"));
 }
 
 #[tokio::test]
