@@ -146,7 +146,6 @@ pub(super) async fn show(
     ))]
 pub(super) async fn put(
     caller: Caller,
-    State(program): Shared,
     Path(place): Path<(String, String, String)>,
     body: Result<Json<Value>, JsonRejection>,
 ) -> Result<Json<FunctionBody>, Failure> {
@@ -173,7 +172,6 @@ pub(super) async fn put(
     ))]
 pub(super) async fn delete(
     caller: Caller,
-    State(program): Shared,
     Path(place): Path<(String, String, String)>,
 ) -> Result<StatusCode, Failure> {
     caller.may(Action::AdminDeleteFunction)?;

@@ -150,7 +150,6 @@ pub(super) async fn drop(
     ))]
 pub(super) async fn drop_namespace(
     caller: Caller,
-    State(program): Shared,
     Path((warehouse, namespace)): Path<(String, String)>,
     Query(query): Query<DropNamespaceQuery>,
 ) -> Result<StatusCode, Failure> {
@@ -196,11 +195,7 @@ pub(super) async fn list_dropped(
         (status = 204, description = "It is kept no more"),
         (status = 404, description = "No such dropped table is kept", body = ErrorBody),
     ))]
-pub(super) async fn remove_dropped(
-    caller: Caller,
-    State(program): Shared,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Failure> {
+pub(super) async fn remove_dropped(caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Failure> {
     caller.may(Action::AdminRemoveDroppedTable)?;
     let id = drop_id(&id)?;
     caller.catalog().commit(Request::RemoveDropped { id }).await?;
