@@ -189,6 +189,9 @@ actions! {
     AdminGetWebhook = "admin:GetWebhook",
     AdminListWebhooks = "admin:ListWebhooks",
     AdminTestWebhook = "admin:TestWebhook",
+    /// The catalog's log, and what was dropped, in views of the past.
+    AdminReadHistory = "admin:ReadHistory",
+    AdminRollbackTables = "admin:RollbackTables",
     // Temporary credentials.
     AssumeRole = "sts:AssumeRole",
     AssumeRoleWithWebIdentity = "sts:AssumeRoleWithWebIdentity",

@@ -10,7 +10,7 @@ use super::access::Caller;
 use super::error::Failure;
 use super::path::Place;
 
-/// A request that reads.
+/// A request that reads, also of the past.
 pub(crate) struct Call {
     pub(crate) front: Arc<Front>,
     pub(crate) caller: Caller,
@@ -22,7 +22,7 @@ impl FromRequestParts<Arc<Front>> for Call {
 
     async fn from_request_parts(parts: &mut Parts, front: &Arc<Front>) -> Result<Self, Failure> {
         let Ok(caller) = Caller::from_request_parts(parts, front).await;
-        let place = Place::from_request_parts(parts, front).await?;
+        let place = Place::read(parts, front).await?;
         Ok(Self { front: front.clone(), caller, place })
     }
 }

@@ -15,8 +15,8 @@ use super::Front;
 use super::access::Caller;
 use super::body::Query;
 use super::error::{ErrorEnvelope, Failure};
-use super::idents;
-use super::path::SEPARATOR_ENCODED;
+use super::path::{Place, SEPARATOR_ENCODED, split_prefix};
+use crate::history::Moment;
 
 /// The routes served, as the specification spells them. Without this list clients assume an older
 /// one that lacks the HEADs.
@@ -59,7 +59,8 @@ pub(crate) const ENDPOINTS: &[&str] = &[
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ConfigQuery {
-    /// The warehouse; absent or empty is the default one. `s3://<name>/` is read as `<name>`.
+    /// The warehouse; absent or empty is the default one. `s3://<name>/` is read as `<name>`. As it was, read-only:
+    /// `<name>@position:<number>` or `<name>@<time>`, such as `main@2026-11-21T04:00:00Z`.
     warehouse: Option<String>,
 }
 
@@ -90,16 +91,21 @@ pub(crate) async fn get(
     caller: Caller,
     Query(query): Query<ConfigQuery>,
 ) -> Result<Json<CatalogConfig>, Failure> {
-    let warehouse = match query.warehouse.as_deref().map(bare_name) {
-        None | Some("") => front.default_warehouse()?,
-        Some(name) => name.into(),
+    let (warehouse, at) = match query.warehouse.as_deref().map(bare_name) {
+        None | Some("") => (front.default_warehouse()?, None),
+        Some(name) => split_prefix(name)?,
     };
     front.allow(&caller, Action::GetConfig, Resource::Bucket(&warehouse))?;
-    idents::existing_warehouse(&front.catalog.snapshot(), &warehouse)?;
+    let mut place = Place { warehouse, at, levels: Vec::new(), name: String::new() };
+    if let Some(at) = at {
+        // A client stays where it attached: a time near now could stand for another position later.
+        place.at = Some(Moment::Position(front.catalog.position(at).await?));
+    }
+    front.see(&caller, &place).await?.warehouse(&place)?;
     Ok(Json(CatalogConfig {
         defaults: front.answers.defaults(),
         overrides: BTreeMap::from([
-            ("prefix", warehouse.to_string()),
+            ("prefix", place.prefix().into_owned()),
             ("namespace-separator", SEPARATOR_ENCODED.to_owned()),
         ]),
         endpoints: ENDPOINTS.to_vec(),

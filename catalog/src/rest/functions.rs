@@ -1,21 +1,17 @@
 //! User-defined functions, read-only as in the specification: they come in through the admin API.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
 use tarn_openapi::access::Action;
 use utoipa::ToSchema;
 
-use super::access::Caller;
 use super::body::Query;
+use super::call::Call;
 use super::error::{ErrorEnvelope, Failure, Kind};
+use super::idents;
 use super::page::PageQuery;
-use super::path::Place;
-use super::{Front, idents};
-use crate::state::Function;
+use crate::state::{Function, TableIdent};
 
 /// The functions of a namespace, each by the levels of its namespace and its name.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,16 +41,19 @@ pub(crate) struct LoadFunctionResult {
     )
 )]
 pub(crate) async fn list(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Call { front, caller, place }: Call,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<ListFunctionsResponse>, Failure> {
     front.allow_namespace(&caller, Action::ListFunctions, &place)?;
     let window = page.window()?;
-    let state = front.catalog.snapshot();
-    let (namespace, _) = idents::existing_namespace(&state, &place)?;
-    let names = state.functions(&place.warehouse, &namespace, window.after()).map(str::to_owned);
+    let seen = front.see(&caller, &place).await?;
+    let (namespace, _) = seen.namespace(&place)?;
+    let open = |name: &&str| {
+        let ident = TableIdent::new(place.warehouse.clone(), namespace.clone(), *name);
+        ident.is_ok_and(|ident| seen.is_open_function(&ident))
+    };
+    let names = seen.state.functions(&place.warehouse, &namespace, window.after());
+    let names = names.filter(open).map(str::to_owned);
     let (names, next_page_token) = window.clone().cut(names, Clone::clone);
     let identifiers = names.into_iter().map(|name| [place.levels.clone(), vec![name]].concat()).collect();
     Ok(Json(ListFunctionsResponse { next_page_token, identifiers }))
@@ -72,16 +71,13 @@ pub(crate) async fn list(
         (status = 404, description = "There is no such namespace or function", body = ErrorEnvelope),
     )
 )]
-pub(crate) async fn load(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
-) -> Result<Json<LoadFunctionResult>, Failure> {
+pub(crate) async fn load(Call { front, caller, place }: Call) -> Result<Json<LoadFunctionResult>, Failure> {
     front.allow_namespace(&caller, Action::GetFunction, &place)?;
-    let state = front.catalog.snapshot();
-    idents::existing_namespace(&state, &place)?;
+    let seen = front.see(&caller, &place).await?;
+    seen.namespace(&place)?;
     let name = format!("{}.{}", place.levels.join("."), place.name);
-    let document = idents::table(&place).ok().and_then(|ident| state.function(&ident));
+    let ident = idents::table(&place).ok().filter(|ident| seen.is_open_function(ident));
+    let document = ident.and_then(|ident| seen.state.function(&ident));
     let document = document
         .ok_or_else(|| Failure::new(Kind::NoSuchFunction, format!("function '{name}' does not exist")))?;
     match serde_json::from_str::<Function>(&document.json) {

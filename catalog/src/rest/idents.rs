@@ -9,6 +9,7 @@ use super::Front;
 use super::access::Caller;
 use super::error::{Failure, Kind};
 use super::path::Place;
+use super::seen::Ground;
 use super::tables::{self, Deletes, Encoding, Shown, SnapshotMode};
 use crate::commit::Committed;
 use crate::state::{CatalogState, InvalidName, Namespace, NamespaceEntry, TableEntry, TableIdent, ViewEntry};
@@ -86,9 +87,10 @@ pub(crate) async fn answer_delegated(
 ) -> Result<Response, Failure> {
     let encoding = tables::encoding(headers);
     let state = front.catalog.snapshot();
+    let ground = Ground::today(&state, place);
     let delegated = tables::delegate::asked(headers)
         .zip(committed.tables.first())
-        .and_then(|(means, table)| front.delegate(caller, place, (&state, &table.metadata), means));
+        .and_then(|(means, table)| front.delegate(caller, place, (&ground, &table.metadata), means));
     let (Some(delegated), Some(table)) = (delegated, committed.tables.first()) else {
         return answer_committed(front, committed, encoding).await;
     };

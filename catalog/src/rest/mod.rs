@@ -23,6 +23,7 @@ mod page;
 mod path;
 mod referenced_by;
 mod scan;
+mod seen;
 mod tables;
 #[cfg(test)]
 mod tests;

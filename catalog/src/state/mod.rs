@@ -8,6 +8,7 @@
 //! Time and fresh ids are arguments. There is no I/O here.
 
 mod apply;
+mod by_uuid;
 mod change;
 mod checkpoint;
 mod conflict;

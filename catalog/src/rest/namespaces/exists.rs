@@ -5,7 +5,6 @@ use tarn_openapi::access::Action;
 
 use crate::rest::call::Call;
 use crate::rest::error::Failure;
-use crate::rest::idents;
 
 /// Is there such a namespace?
 #[utoipa::path(
@@ -15,6 +14,6 @@ use crate::rest::idents;
 )]
 pub(crate) async fn exists(Call { front, caller, place }: Call) -> Result<StatusCode, Failure> {
     front.allow_namespace(&caller, Action::GetNamespace, &place)?;
-    idents::existing_namespace(&front.catalog.snapshot(), &place)?;
+    front.see(&caller, &place).await?.namespace(&place)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,7 +9,6 @@ use crate::rest::body::Query;
 use crate::rest::call::Call;
 use crate::rest::dto::ListNamespacesResponse;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::idents;
 use crate::rest::page::PageQuery;
 use crate::rest::path;
 use crate::state::Namespace;
@@ -36,25 +35,32 @@ pub(crate) async fn list(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<ListNamespacesResponse>, Failure> {
     let window = page.window()?;
-    let state = front.catalog.snapshot();
     let parent = match parent.parent.as_deref() {
         None | Some("") => {
             front.allow(&caller, Action::ListNamespaces, Resource::Bucket(&place.warehouse))?;
-            idents::existing_warehouse(&state, &place.warehouse)?;
             None
         }
         Some(parent) => {
             place.levels = path::levels(parent)?;
             front.allow_namespace(&caller, Action::ListNamespaces, &place)?;
-            Some(idents::existing_namespace(&state, &place)?.0)
+            Some(())
         }
+    };
+    let seen = front.see(&caller, &place).await?;
+    let parent = match parent {
+        None => {
+            seen.warehouse(&place)?;
+            None
+        }
+        Some(()) => Some(seen.namespace(&place)?.0),
     };
     // What cannot be a level was never sent as a token: the listing then begins at its start.
     let after = window.after().and_then(|level| {
         let outer = parent.as_ref().map_or(&[][..], Namespace::levels);
         Namespace::new([outer, &[level.to_owned()]].concat()).ok()
     });
-    let children = state.namespaces(&place.warehouse, parent.as_ref(), after.as_ref());
+    let children = seen.state.namespaces(&place.warehouse, parent.as_ref(), after.as_ref());
+    let children = children.filter(|namespace| seen.is_open_namespace(&place.warehouse, namespace));
     let last_level = |levels: &Vec<String>| levels.last().cloned().unwrap_or_default();
     let (namespaces, next_page_token) =
         window.cut(children.map(|namespace| namespace.levels().to_vec()), last_level);

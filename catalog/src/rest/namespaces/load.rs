@@ -7,7 +7,6 @@ use tarn_openapi::access::Action;
 use crate::rest::call::Call;
 use crate::rest::dto::NamespaceResponse;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::idents;
 use crate::state::{Namespace, namespace_location};
 
 /// A namespace's properties.
@@ -21,8 +20,8 @@ use crate::state::{Namespace, namespace_location};
 )]
 pub(crate) async fn load(Call { front, caller, place }: Call) -> Result<Json<NamespaceResponse>, Failure> {
     front.allow_namespace(&caller, Action::GetNamespace, &place)?;
-    let state = front.catalog.snapshot();
-    let (namespace, entry) = idents::existing_namespace(&state, &place)?;
+    let seen = front.see(&caller, &place).await?;
+    let (namespace, entry) = seen.namespace(&place)?;
     let mut properties = (*entry.properties).clone();
     tell_location(&mut properties, &place.warehouse, &namespace);
     Ok(Json(NamespaceResponse { namespace: place.levels, properties }))

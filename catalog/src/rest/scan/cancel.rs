@@ -1,17 +1,14 @@
 //! `DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan/{plan-id}`
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::State;
 use http::StatusCode;
 use tarn_openapi::access::Action;
 
 use super::table_name;
-use crate::rest::access::Caller;
+use crate::rest::call::Call;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::{Place, PlanId};
-use crate::rest::{Front, idents};
+use crate::rest::path::PlanId;
 
 /// Forgets a plan: its tasks are answered no more.
 #[utoipa::path(
@@ -26,13 +23,11 @@ use crate::rest::{Front, idents};
     )
 )]
 pub(crate) async fn cancel(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Call { front, caller, place }: Call,
     PlanId(id): PlanId,
 ) -> Result<StatusCode, Failure> {
     front.allow_table(&caller, Action::GetTableData, &place)?;
-    idents::existing_table(&front.catalog.snapshot(), &place)?;
+    front.see(&caller, &place).await?.table((&front, &caller, Action::GetTableData), &place)?;
     front.planner.cancel(&table_name(&place), &id, Instant::now())?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,19 +1,16 @@
 //! `GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan/{plan-id}`
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use tarn_openapi::access::Action;
 
 use super::dto::PlanTableScanResult;
 use super::{answer, table_name};
-use crate::rest::access::Caller;
+use crate::rest::call::Call;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::{Place, PlanId};
-use crate::rest::{Front, idents};
+use crate::rest::path::PlanId;
 
 /// The answer to a plan, again.
 #[utoipa::path(
@@ -28,17 +25,15 @@ use crate::rest::{Front, idents};
     )
 )]
 pub(crate) async fn fetch(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Call { front, caller, place }: Call,
     PlanId(id): PlanId,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     front.allow_table(&caller, Action::GetTableData, &place)?;
-    let state = front.catalog.snapshot();
-    let location = &idents::existing_table(&state, &place)?.metadata_location;
-    let metadata = front.catalog.read_metadata(location).await?;
+    let seen = front.see(&caller, &place).await?;
+    let entry = seen.table((&front, &caller, Action::GetTableData), &place)?;
+    let metadata = seen.metadata(&front, &place, entry).await?;
     let planned = front.planner.again(&table_name(&place), &id, Instant::now()).await?;
-    let storage = front.storage_for(&caller, &place, (&state, &metadata), &headers);
+    let storage = front.storage_for(&caller, &place, (&seen.ground(&place, entry), &metadata), &headers);
     Ok(answer::completed(planned, storage).await)
 }

@@ -18,7 +18,8 @@ use crate::scan::PlanError;
 
 /// What a plan's table is called: a plan is found only under this name.
 fn table_name(place: &Place) -> Box<str> {
-    let mut parts = vec![&*place.warehouse];
+    let prefix = place.prefix();
+    let mut parts = vec![&*prefix];
     parts.extend(place.levels.iter().map(String::as_str));
     parts.push(&place.name);
     parts.join("\u{1f}").into()

@@ -1,20 +1,16 @@
 //! `POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/plan`
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use tarn_openapi::access::Action;
 
 use super::dto::{PlanTableScanRequest, PlanTableScanResult};
 use super::{answer, table_name};
-use crate::rest::access::Caller;
 use crate::rest::body::Json;
+use crate::rest::call::Call;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
 use crate::scan::{Scan, TableName};
 
 /// Plans a scan: the files to read, or the tasks to fetch them by.
@@ -34,25 +30,23 @@ use crate::scan::{Scan, TableName};
     )
 )]
 pub(crate) async fn plan(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Call { front, caller, place }: Call,
     headers: HeaderMap,
     Json(request): Json<PlanTableScanRequest>,
 ) -> Result<Response, Failure> {
     front.allow_table(&caller, Action::GetTableData, &place)?;
     let (request, bytes) = request.into_scan()?;
-    let state = front.catalog.snapshot();
-    let location = idents::existing_table(&state, &place)?.metadata_location.clone();
-    let metadata = front.catalog.read_metadata(&location).await?;
+    let seen = front.see(&caller, &place).await?;
+    let entry = seen.table((&front, &caller, Action::GetTableData), &place)?;
+    let metadata = seen.metadata(&front, &place, entry).await?;
     let table = TableName {
         warehouse: place.warehouse.as_ref().into(),
         name: table_name(&place),
-        metadata_location: location,
+        metadata_location: entry.metadata_location.clone(),
     };
     let bytes = bytes * metadata.specs().len().max(1);
     let scan = Scan::new(table, &metadata, &request, front.planner.limits().snapshots_max)?;
     let planned = front.planner.begin(scan, bytes, Instant::now()).await?;
-    let storage = front.storage_for(&caller, &place, (&state, &metadata), &headers);
+    let storage = front.storage_for(&caller, &place, (&seen.ground(&place, entry), &metadata), &headers);
     Ok(answer::completed(planned, storage).await)
 }

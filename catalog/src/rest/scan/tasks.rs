@@ -1,19 +1,15 @@
 //! `POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/tasks`
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::State;
 use axum::response::Response;
 use tarn_openapi::access::Action;
 
 use super::dto::{FetchScanTasksRequest, FetchScanTasksResult};
 use super::{answer, table_name};
-use crate::rest::access::Caller;
 use crate::rest::body::Json;
+use crate::rest::call::Call;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
 
 /// The files of a plan task.
 #[utoipa::path(
@@ -29,13 +25,11 @@ use crate::rest::{Front, idents};
     )
 )]
 pub(crate) async fn tasks(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Call { front, caller, place }: Call,
     Json(request): Json<FetchScanTasksRequest>,
 ) -> Result<Response, Failure> {
     front.allow_table(&caller, Action::GetTableData, &place)?;
-    idents::existing_table(&front.catalog.snapshot(), &place)?;
+    front.see(&caller, &place).await?.table((&front, &caller, Action::GetTableData), &place)?;
     let planned = front.planner.task(&table_name(&place), &request.plan_task, Instant::now()).await?;
     Ok(answer::tasks(planned).await)
 }

@@ -11,6 +11,7 @@ use crate::rest::dto::{CreateTableRequest, LoadTableResult};
 use crate::rest::error::{ErrorEnvelope, Failure};
 use crate::rest::idents;
 use crate::rest::mutation::Mutation;
+use crate::rest::seen::Ground;
 use crate::state::{CreateTable, Request};
 
 /// Creates a table, or with `stage-create` only says what it would be: a later commit with
@@ -46,8 +47,9 @@ pub(crate) async fn create(
     if request.stage_create == Some(true) {
         let metadata = front.catalog.stage(&create)?;
         let state = front.catalog.snapshot();
+        let ground = Ground::today(&state, &place);
         let delegated =
-            asked(&headers).and_then(|means| front.delegate(&caller, &place, (&state, &metadata), means));
+            asked(&headers).and_then(|means| front.delegate(&caller, &place, (&ground, &metadata), means));
         let deletes = front.deletes(&state, &place.warehouse);
         return Ok(front.answers.staged(&metadata, deletes, delegated));
     }

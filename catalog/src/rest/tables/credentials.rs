@@ -1,19 +1,16 @@
 //! `GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials`
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
 use http::{HeaderName, HeaderValue, header};
 use serde::Serialize;
+use tarn_openapi::access::Action;
 use utoipa::ToSchema;
 
-use crate::rest::access::Caller;
+use crate::rest::call::Call;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
 use crate::rest::referenced_by::ReferencedBy;
-use crate::rest::{Front, idents};
 
 /// Fresh credentials for a table.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,16 +43,14 @@ struct StorageCredential {
     )
 )]
 pub(crate) async fn credentials(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Call { front, caller, place }: Call,
     _through: ReferencedBy,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<LoadCredentialsResponse>), Failure> {
-    front.allow_table(&caller, tarn_openapi::access::Action::GetTableData, &place)?;
-    let state = front.catalog.snapshot();
-    let entry = idents::existing_table(&state, &place)?;
-    let metadata = front.catalog.read_metadata(&entry.metadata_location).await?;
-    let reach = front.reach(&caller, &place, (&state, Some(entry)), &metadata)?;
+    front.allow_table(&caller, Action::GetTableData, &place)?;
+    let seen = front.see(&caller, &place).await?;
+    let entry = seen.table((&front, &caller, Action::GetTableData), &place)?;
+    let metadata = seen.metadata(&front, &place, entry).await?;
+    let reach = front.reach(&caller, &place, &seen.ground(&place, entry), &metadata)?;
     let credentials = front.credentials(&caller, &reach, jiff::Timestamp::now().as_second())?;
     let config = front.credential_config(&place, credentials);
     let storage_credentials = vec![StorageCredential { prefix: reach.location, config }];

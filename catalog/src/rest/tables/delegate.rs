@@ -24,7 +24,9 @@ use crate::rest::access::Caller;
 use crate::rest::error::{Failure, Kind};
 use crate::rest::idents;
 use crate::rest::path::{Place, SEPARATOR};
-use crate::state::{CatalogState, Conflict, TableEntry};
+use crate::rest::seen::{Ground, Reads};
+use crate::rest::tables::Deletes;
+use crate::state::Conflict;
 
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -66,18 +68,22 @@ pub(crate) struct Delegated {
 }
 
 impl Front {
-    /// What the caller reaches of the table, which is `entry` in `state`.
+    /// What the caller reaches of the table.
     pub(crate) fn reach(
         &self,
         caller: &Caller,
         place: &Place,
-        (state, entry): (&CatalogState, Option<&TableEntry>),
+        ground: &Ground<'_>,
         metadata: &TableMetadata,
     ) -> Result<Reach, Failure> {
         self.allow_table(caller, Action::GetTableData, place)?;
-        let writes = self.allow_table(caller, Action::PutTableData, place).is_ok();
+        let writes = match ground.reads {
+            Reads::AndWrites => self.allow_table(caller, Action::PutTableData, place).is_ok(),
+            Reads::Only => false,
+        };
         let access = if writes { PrefixAccess::ReadWrite } else { PrefixAccess::Read };
-        let places = state.places_of(&idents::table(place)?, entry, metadata).map_err(misplaced)?;
+        let places =
+            ground.state.places_of(&idents::table(place)?, ground.entry, metadata).map_err(misplaced)?;
         let bucket = format!("s3://{}/", place.warehouse);
         let prefix =
             |place_of: &String| Prefix::new(&place.warehouse, place_of.strip_prefix(&bucket)?, access);
@@ -103,20 +109,23 @@ impl Front {
         &self,
         caller: &Caller,
         place: &Place,
-        (state, metadata): (&CatalogState, &TableMetadata),
+        (ground, metadata): (&Ground<'_>, &TableMetadata),
         means: Means,
     ) -> Option<Delegated> {
         let now = jiff::Timestamp::now().as_second();
         let vend = self.vend.as_ref()?;
-        let entry = idents::table(place).ok().and_then(|ident| state.table(&ident));
-        let found = self.reach(caller, place, (state, entry.map(|entry| &**entry)), metadata);
+        let found = self.reach(caller, place, ground, metadata);
         let delegated = found.and_then(|reach| {
-            let mut config = self.answers.config_of(metadata, self.deletes(state, &place.warehouse));
+            let deletes = match ground.reads {
+                Reads::AndWrites => self.deletes(ground.state, &place.warehouse),
+                Reads::Only => Deletes::Refused,
+            };
+            let mut config = self.answers.config_of(metadata, deletes);
             let members = match means {
                 Means::Credentials => {
                     let credentials = self.credentials(caller, &reach, now)?;
                     let mut vended = self.credential_config(place, credentials);
-                    if entry.is_none() {
+                    if ground.entry.is_none() && ground.reads == Reads::AndWrites {
                         // A staged table has no route to renew them at.
                         vended.remove(REFRESH);
                     }
@@ -145,15 +154,14 @@ impl Front {
         &self,
         caller: &Caller,
         place: &Place,
-        (state, metadata): (&CatalogState, &TableMetadata),
+        (ground, metadata): (&Ground<'_>, &TableMetadata),
         headers: &HeaderMap,
     ) -> Option<serde_json::Value> {
         match asked(headers) {
             Some(Means::Credentials) => {}
             Some(Means::Signing) | None => return None,
         }
-        let entry = idents::table(place).ok().and_then(|ident| state.table(&ident));
-        let reach = self.reach(caller, place, (state, entry.map(|entry| &**entry)), metadata).ok()?;
+        let reach = self.reach(caller, place, ground, metadata).ok()?;
         let credentials = self.credentials(caller, &reach, jiff::Timestamp::now().as_second()).ok()?;
         let config = self.credential_config(place, credentials);
         Some(json!([{"prefix": reach.location, "config": config}]))
@@ -206,7 +214,7 @@ const NO_VENDOR: &str = "this server gives no access to files";
 fn route(place: &Place, verb: &str) -> String {
     let encoded = |text: &str| utf8_percent_encode(text, SEGMENT).to_string();
     let namespace = encoded(&place.levels.join(&SEPARATOR.to_string()));
-    format!("v1/{}/namespaces/{namespace}/tables/{}/{verb}", encoded(&place.warehouse), encoded(&place.name))
+    format!("v1/{}/namespaces/{namespace}/tables/{}/{verb}", encoded(&place.prefix()), encoded(&place.name))
 }
 
 /// Names all that the added members follow from, but for the credentials themselves.
@@ -267,7 +275,7 @@ mod tests {
     #[test]
     fn a_route_is_encoded_as_clients_send_it() {
         let levels = vec!["a b".to_owned(), "c/d".to_owned()];
-        let place = Place { warehouse: "main".into(), levels, name: "t*?".into() };
+        let place = Place { warehouse: "main".into(), at: None, levels, name: "t*?".into() };
         assert_eq!(route(&place, "sign"), "v1/main/namespaces/a%20b%1Fc%2Fd/tables/t%2A%3F/sign");
     }
 }

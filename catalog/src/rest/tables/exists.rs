@@ -5,7 +5,6 @@ use tarn_openapi::access::Action;
 
 use crate::rest::call::Call;
 use crate::rest::error::Failure;
-use crate::rest::idents;
 
 /// Is there such a table?
 #[utoipa::path(
@@ -18,6 +17,6 @@ use crate::rest::idents;
 )]
 pub(crate) async fn exists(Call { front, caller, place }: Call) -> Result<StatusCode, Failure> {
     front.allow_table(&caller, Action::GetTable, &place)?;
-    idents::existing_table(&front.catalog.snapshot(), &place)?;
+    front.see(&caller, &place).await?.table((&front, &caller, Action::GetTable), &place)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,8 +1,5 @@
 //! `GET /v1/{prefix}/namespaces/{namespace}/tables/{table}`
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
@@ -12,13 +9,11 @@ use utoipa::IntoParams;
 use super::answer::{encoding, matches};
 use super::delegate::asked;
 use super::{Shown, SnapshotMode};
-use crate::rest::access::Caller;
 use crate::rest::body::Query;
+use crate::rest::call::Call;
 use crate::rest::dto::LoadTableResult;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
 use crate::rest::referenced_by::ReferencedBy;
-use crate::rest::{Front, idents};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -44,9 +39,7 @@ pub(crate) struct SnapshotsQuery {
     )
 )]
 pub(crate) async fn load(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Call { front, caller, place }: Call,
     Query(query): Query<SnapshotsQuery>,
     _through: ReferencedBy,
     headers: HeaderMap,
@@ -59,12 +52,18 @@ pub(crate) async fn load(
             return Err(Failure::bad_request(format!("snapshots={other} is neither all nor refs")));
         }
     };
-    let state = front.catalog.snapshot();
-    let metadata_location = idents::existing_table(&state, &place)?.metadata_location.clone();
-    let shown = Shown { metadata_location, mode, deletes: front.deletes(&state, &place.warehouse) };
+    let seen = front.see(&caller, &place).await?;
+    let entry = seen.table((&front, &caller, Action::GetTableMetadataLocation), &place)?;
+    let metadata_location = entry.metadata_location.clone();
+    let shown = Shown { metadata_location, mode, deletes: seen.deletes(&front, &place.warehouse) };
+    if seen.is_past() {
+        // An answer that is kept may be of files that are gone.
+        seen.metadata(&front, &place, entry).await?;
+    }
     if let Some(means) = asked(&headers) {
-        let metadata = front.catalog.read_metadata(&shown.metadata_location).await?;
-        if let Some(delegated) = front.delegate(&caller, &place, (&state, &metadata), means) {
+        let metadata = seen.metadata(&front, &place, entry).await?;
+        let ground = seen.ground(&place, entry);
+        if let Some(delegated) = front.delegate(&caller, &place, (&ground, &metadata), means) {
             let tag = delegated.tag.as_deref();
             let etag = tag.map(|tag| front.answers.delegated_etag(&shown, tag));
             if let Some(etag) = etag.filter(|etag| matches(&headers, etag)) {
@@ -81,6 +80,6 @@ pub(crate) async fn load(
     if let Some(kept) = front.answers.kept(&shown, encoding) {
         return Ok(kept);
     }
-    let metadata = front.catalog.read_metadata(&shown.metadata_location).await?;
+    let metadata = seen.metadata(&front, &place, entry).await?;
     Ok(front.answers.make(&shown, metadata, encoding).await)
 }

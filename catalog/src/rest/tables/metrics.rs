@@ -1,17 +1,12 @@
 //! `POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics`
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use http::StatusCode;
 use tarn_openapi::access::Action;
 
-use crate::rest::Front;
-use crate::rest::access::Caller;
 use crate::rest::body::Json;
+use crate::rest::call::Call;
 use crate::rest::dto::ReportMetricsRequest;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
 
 /// Takes a client's report of a scan or a commit. It is counted, not kept.
 #[utoipa::path(
@@ -27,9 +22,7 @@ use crate::rest::path::Place;
     )
 )]
 pub(crate) async fn metrics(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Call { front, caller, place }: Call,
     Json(report): Json<ReportMetricsRequest>,
 ) -> Result<StatusCode, Failure> {
     front.allow_table(&caller, Action::TableMetrics, &place)?;

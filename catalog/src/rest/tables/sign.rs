@@ -4,9 +4,7 @@
 //! checks again what is checked here, also what is not signed: the keys in the body of a DeleteObjects.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, Method, Uri, header};
 use serde::{Deserialize, Serialize};
@@ -16,11 +14,9 @@ use utoipa::ToSchema;
 
 use super::delegate::{Reach, not_vended};
 use super::signed::{Target, Touched};
-use crate::rest::access::Caller;
 use crate::rest::body::Json;
+use crate::rest::call::Call;
 use crate::rest::error::{ErrorEnvelope, Failure, Kind};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
 
 /// A request to the object store.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -59,9 +55,7 @@ pub(crate) struct RemoteSignResult {
     )
 )]
 pub(crate) async fn sign(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Call { front, caller, place }: Call,
     Json(request): Json<RemoteSignRequest>,
 ) -> Result<Response, Failure> {
     front.allow_table(&caller, Action::GetTableData, &place)?;
@@ -81,14 +75,10 @@ pub(crate) async fn sign(
     let target =
         Target::read(&method, &uri, copied, request.body.as_deref()).map_err(Failure::bad_request)?;
 
-    let state = front.catalog.snapshot();
-    let reach = match state.table(&idents::table(&place)?) {
-        Some(entry) => {
-            let metadata = front.catalog.read_metadata(&entry.metadata_location).await?;
-            front.reach(&caller, &place, (&state, Some(entry)), &metadata)?
-        }
-        None => return Err(idents::existing_table(&state, &place).err().unwrap_or_else(refused)),
-    };
+    let seen = front.see(&caller, &place).await?;
+    let entry = seen.table((&front, &caller, Action::GetTableData), &place)?;
+    let metadata = seen.metadata(&front, &place, entry).await?;
+    let reach = front.reach(&caller, &place, &seen.ground(&place, entry), &metadata)?;
     if !target.touched.iter().all(|touched| allows(&reach, touched)) {
         return Err(refused());
     }

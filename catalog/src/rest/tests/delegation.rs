@@ -376,3 +376,31 @@ async fn nothing_outside_the_table_is_signed() {
     let (missing, _) = ask(&server, Principal::Root, ("POST", &path), &[], get).await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn credentials_of_the_past_only_read_and_never_what_lies_there_today() {
+    let (server, _) = server().await;
+    let then = T1.replace("main", &format!("main@position:{}", server.catalog.watch().borrow().0));
+    let was = ask(&server, Principal::Root, ("GET", &then), &[VENDED], Value::Null).await.0;
+    assert_eq!(was.body["config"]["s3.session-token"], "r main/sales/t1/");
+    let refresh = was.body["config"]["client.refresh-credentials-endpoint"].as_str().unwrap();
+    let renewed = ask(&server, Principal::Root, ("GET", &format!("/{refresh}")), &[], Value::Null).await.0;
+    assert_eq!(renewed.body["storage-credentials"][0]["config"]["s3.session-token"], "r main/sales/t1/");
+    let sign = |method: &str| {
+        let uri = "http://127.0.0.1:9000/main/sales/t1/data/f";
+        json!({"region": "us-east-1", "uri": uri, "method": method, "headers": {}})
+    };
+    let path = format!("{then}/sign");
+    let read = ask(&server, Principal::Root, ("POST", &path), &[], sign("GET")).await.0;
+    let written = ask(&server, Principal::Root, ("POST", &path), &[], sign("PUT")).await.0;
+    assert_eq!((read.status, written.status), (StatusCode::OK, StatusCode::FORBIDDEN));
+    // Another table lies in its place by now: its files are not given away.
+    assert_eq!(server.delete(T1).await.status, StatusCode::NO_CONTENT);
+    let taken = server.post(TABLES, with_location("t2", "s3://main/sales/t1")).await;
+    assert_eq!(taken.status, StatusCode::OK);
+    let was = ask(&server, Principal::Root, ("GET", &then), &[VENDED], Value::Null).await.0;
+    assert_eq!((was.status, &was.body["config"]["s3.session-token"]), (StatusCode::OK, &Value::Null));
+    let refused =
+        ask(&server, Principal::Root, ("GET", &format!("{then}/credentials")), &[], Value::Null).await.0;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+}

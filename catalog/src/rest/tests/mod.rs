@@ -12,6 +12,7 @@ mod lenient;
 mod million;
 mod namespaces;
 mod outcomes;
+mod past;
 mod planning;
 mod tables;
 mod transactions;

@@ -7,7 +7,6 @@ use crate::rest::body::Query;
 use crate::rest::call::Call;
 use crate::rest::dto::{ListTablesResponse, TableIdentifier};
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::idents;
 use crate::rest::page::PageQuery;
 
 /// The views of a namespace.
@@ -28,9 +27,11 @@ pub(crate) async fn list(
 ) -> Result<Json<ListTablesResponse>, Failure> {
     front.allow_namespace(&caller, Action::ListViews, &place)?;
     let window = page.window()?;
-    let state = front.catalog.snapshot();
-    let (namespace, _) = idents::existing_namespace(&state, &place)?;
-    let names = state.views(&place.warehouse, &namespace, window.after()).map(|(name, _)| name.to_string());
+    let seen = front.see(&caller, &place).await?;
+    let (namespace, _) = seen.namespace(&place)?;
+    let open = seen.open_views(&place.warehouse);
+    let found = seen.state.views(&place.warehouse, &namespace, window.after());
+    let names = found.filter(|(_, view)| open.shows(&view.uuid)).map(|(name, _)| name.to_string());
     let (names, next_page_token) = window.clone().cut(names, Clone::clone);
     let identifiers =
         names.into_iter().map(|name| TableIdentifier { namespace: place.levels.clone(), name }).collect();

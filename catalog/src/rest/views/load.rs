@@ -1,18 +1,13 @@
 //! `GET /v1/{prefix}/namespaces/{namespace}/views/{view}`
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::response::Response;
 use tarn_openapi::access::Action;
 
 use super::answer;
 use super::dto::LoadViewResult;
-use crate::rest::access::Caller;
+use crate::rest::call::Call;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
 use crate::rest::referenced_by::ReferencedBy;
-use crate::rest::{Front, idents};
 
 /// A view's metadata.
 #[utoipa::path(
@@ -28,13 +23,12 @@ use crate::rest::{Front, idents};
     )
 )]
 pub(crate) async fn load(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    place: Place,
+    Call { front, caller, place }: Call,
     _through: ReferencedBy,
 ) -> Result<Response, Failure> {
     front.allow_view(&caller, Action::GetView, &place)?;
-    let location = idents::existing_view(&front.catalog.snapshot(), &place)?.metadata_location.clone();
-    let metadata = front.catalog.read_view_metadata(&location).await?;
-    Ok(answer::loaded(&location, &metadata))
+    let seen = front.see(&caller, &place).await?;
+    let entry = seen.view((&front, &caller, Action::GetView), &place)?;
+    let metadata = seen.view_metadata(&front, entry).await?;
+    Ok(answer::loaded(&entry.metadata_location, &metadata))
 }
