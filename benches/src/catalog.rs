@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::client::{Connection, Keep, Target};
+use crate::plan::{Filter, plan};
 use crate::report::{Report, Tally};
+use crate::s3::encode;
 
-const NAMESPACE: &str = "bench";
+pub const NAMESPACE: &str = "bench";
 
 #[derive(clap::Subcommand)]
 pub enum CatalogRun {
@@ -26,6 +29,16 @@ pub enum CatalogRun {
         /// `all` or `refs`.
         #[arg(long, default_value = "all")]
         mode: String,
+        /// Send the ETag of the first answer; every answer must then be 304.
+        #[arg(long)]
+        known: bool,
+    },
+    /// Lists all tables of the namespace, page after page, again and again.
+    List {
+        #[arg(long, default_value_t = 5.0)]
+        seconds: f64,
+        #[arg(long, default_value_t = 1000)]
+        page: usize,
     },
     /// Appends (add-snapshot and move main), one table per commit.
     Commit {
@@ -41,7 +54,16 @@ pub enum CatalogRun {
     Transaction {
         #[arg(long)]
         tables: usize,
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 500)]
+        times: usize,
+    },
+    /// Plans of a table of that many files with all pages of their tasks, as a client reads them.
+    Plan {
+        #[arg(long, default_value_t = 1_000_000)]
+        files: i64,
+        #[arg(long, value_enum, default_value = "all")]
+        filter: Filter,
+        #[arg(long, default_value_t = 3)]
         times: usize,
     },
     /// Creates tables `t-<number>` until there are that many.
@@ -76,7 +98,7 @@ impl Warehouse {
         Ok(Self { target, base })
     }
 
-    fn tables(&self) -> String {
+    pub fn tables(&self) -> String {
         format!("{}/namespaces/{NAMESPACE}/tables", self.base)
     }
 
@@ -95,7 +117,7 @@ impl Warehouse {
 
     /// Creates the table and answers its metadata; a table that is there is loaded.
     async fn make_table(&self, connection: &mut Connection, name: &str) -> Result<Value> {
-        let body = json!({"name": name, "schema": schema()}).to_string();
+        let body = json!({"name": name, "schema": schema(), "stage-create": false}).to_string();
         let answer = connection.send("POST", &self.tables(), "", body.into(), Keep::Body).await?;
         let answer = if answer.status == 409 {
             connection
@@ -134,17 +156,21 @@ fn snapshot(id: u64, parent: Option<u64>, sequence: u64, location: &str) -> Valu
     snapshot
 }
 
-pub async fn run(warehouse: Warehouse, run: CatalogRun) -> Result<()> {
+/// `store` is where the warehouse's files go when they lie in S3.
+pub async fn run(warehouse: Warehouse, store: &Target, run: CatalogRun) -> Result<()> {
     warehouse.make_namespace().await?;
     let warehouse = Arc::new(warehouse);
     match run {
-        CatalogRun::Load { snapshots, clients, seconds, mode } => {
-            load(warehouse, snapshots, clients, seconds, &mode).await
+        CatalogRun::Load { snapshots, clients, seconds, mode, known } => {
+            let table = table_with_snapshots(&warehouse, snapshots).await?;
+            load(warehouse, &table, clients, seconds, &mode, known).await
         }
+        CatalogRun::List { seconds, page } => list(&warehouse, seconds, page).await,
         CatalogRun::Commit { writers, seconds, same_table } => {
             commit(warehouse, writers, seconds, same_table).await
         }
         CatalogRun::Transaction { tables, times } => transaction(warehouse, tables, times).await,
+        CatalogRun::Plan { files, filter, times } => plan(&warehouse, store, files, filter, times).await,
         CatalogRun::Fill { tables, clients } => fill(warehouse, tables, clients).await,
     }
 }
@@ -176,31 +202,69 @@ async fn table_with_snapshots(warehouse: &Warehouse, count: usize) -> Result<Str
 
 async fn load(
     warehouse: Arc<Warehouse>,
-    snapshots: usize,
+    table: &str,
     clients: usize,
     seconds: f64,
     mode: &str,
+    known: bool,
 ) -> Result<()> {
-    let name = table_with_snapshots(&warehouse, snapshots).await?;
+    let (path, query) = (format!("{}/{table}", warehouse.tables()), format!("snapshots={mode}"));
+    let mut target = warehouse.target.clone();
+    let mut wanted = StatusCode::OK;
+    if known {
+        let first = target.connect().await?.expect("GET", &path, &query, Bytes::new(), Keep::Nothing).await?;
+        target.headers.push(("if-none-match", first.etag.context("loadTable answered no ETag")?));
+        wanted = StatusCode::NOT_MODIFIED;
+    }
     let started = Instant::now();
     let deadline = started + Duration::from_secs_f64(seconds);
     let mut tasks = Vec::new();
     for _ in 0..clients {
-        let (warehouse, path, query) =
-            (Arc::clone(&warehouse), format!("{}/{name}", warehouse.tables()), format!("snapshots={mode}"));
+        let (target, path, query) = (target.clone(), path.clone(), query.clone());
         tasks.push(tokio::spawn(async move {
-            let mut connection = warehouse.target.connect().await?;
+            let mut connection = target.connect().await?;
             let mut tally = Tally::default();
             while Instant::now() < deadline {
                 let begun = Instant::now();
-                let answer = connection.expect("GET", &path, &query, Bytes::new(), Keep::Nothing).await?;
+                let answer = connection.send("GET", &path, &query, Bytes::new(), Keep::Nothing).await?;
+                ensure!(answer.status == wanted, "GET {path}?{query}: {}, not {wanted}", answer.status);
                 tally.latencies.push(begun.elapsed());
                 tally.bytes += answer.bytes;
             }
             anyhow::Ok(tally)
         }));
     }
-    finish(&format!("loadTable {snapshots} snapshots ({mode})"), tasks, started).await
+    finish(&format!("loadTable {table} ({mode})"), tasks, started).await
+}
+
+/// One listing from beginning to end is one operation.
+async fn list(warehouse: &Warehouse, seconds: f64, page: usize) -> Result<()> {
+    let mut connection = warehouse.target.connect().await?;
+    let (started, mut tally, mut names) = (Instant::now(), Tally::default(), 0);
+    while started.elapsed().as_secs_f64() < seconds {
+        let (begun, mut token) = (Instant::now(), Some(String::new()));
+        names = 0;
+        while let Some(from) = token {
+            let query = format!("pageSize={page}&pageToken={}", encode(&from));
+            let answer =
+                connection.expect("GET", &warehouse.tables(), &query, Bytes::new(), Keep::Body).await?;
+            tally.bytes += answer.bytes;
+            let listed: Listed = serde_json::from_slice(&answer.body)?;
+            names += listed.identifiers.len();
+            token = listed.next;
+        }
+        tally.latencies.push(begun.elapsed());
+    }
+    Report::new(&format!("list {names} tables"), vec![tally], started.elapsed()).print();
+    Ok(())
+}
+
+/// A page of a listing; the names themselves are only counted.
+#[derive(serde::Deserialize)]
+struct Listed {
+    identifiers: Vec<serde::de::IgnoredAny>,
+    #[serde(rename = "next-page-token")]
+    next: Option<String>,
 }
 
 async fn finish(

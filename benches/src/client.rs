@@ -15,12 +15,14 @@ use crate::sign::Signer;
 pub struct Target {
     pub host: String,
     pub signer: Option<Signer>,
-    pub bearer: Option<String>,
+    /// Sent with every request, not signed.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 /// An answer: its status and bytes (kept only where asked).
 pub struct Answer {
     pub status: StatusCode,
+    pub etag: Option<String>,
     pub bytes: u64,
     pub body: Bytes,
 }
@@ -40,7 +42,7 @@ pub struct Connection {
 impl Target {
     pub fn new(endpoint: &str) -> Result<Self> {
         let host = endpoint.strip_prefix("http://").context("the endpoint must begin with http://")?;
-        Ok(Self { host: host.trim_end_matches('/').into(), signer: None, bearer: None })
+        Ok(Self { host: host.trim_end_matches('/').into(), signer: None, headers: Vec::new() })
     }
 
     pub async fn connect(&self) -> Result<Connection> {
@@ -65,6 +67,9 @@ impl Connection {
     ) -> Result<Answer> {
         let uri = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let mut request = Request::builder().method(method).uri(uri).header("host", &self.target.host);
+        for (name, value) in &self.target.headers {
+            request = request.header(*name, value);
+        }
         if let Some(signer) = &self.target.signer {
             let signed = signer.sign(method, &self.target.host, path, query);
             request = request
@@ -72,14 +77,10 @@ impl Connection {
                 .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
                 .header("authorization", signed.authorization);
         }
-        if let Some(bearer) = &self.target.bearer {
-            request = request
-                .header("authorization", format!("Bearer {bearer}"))
-                .header("content-type", "application/json");
-        }
         self.sender.ready().await?;
         let response = self.sender.send_request(request.body(Full::new(body))?).await?;
         let status = response.status();
+        let etag = response.headers().get("etag").and_then(|value| Some(value.to_str().ok()?.to_owned()));
         let mut stream = response.into_body();
         let (mut bytes, mut kept) = (0, Vec::new());
         while let Some(frame) = stream.frame().await {
@@ -90,7 +91,7 @@ impl Connection {
                 }
             }
         }
-        Ok(Answer { status, bytes, body: kept.into() })
+        Ok(Answer { status, etag, bytes, body: kept.into() })
     }
 
     /// As [`Connection::send`], where anything but 2xx is an error.

@@ -4,6 +4,7 @@
 mod catalog;
 mod client;
 mod memory;
+mod plan;
 mod report;
 mod s3;
 mod sign;
@@ -41,7 +42,7 @@ enum Run {
     List(s3::ListRun),
     /// Iceberg REST.
     Catalog {
-        /// Where the catalog's routes begin.
+        /// Where the catalog's routes begin. Without an access key requests go unsigned.
         #[arg(long, default_value = "/_iceberg")]
         base: String,
         #[arg(long, default_value = "main")]
@@ -74,8 +75,11 @@ fn main() -> Result<()> {
             Run::Object(run) => s3::run(&target, &run).await,
             Run::List(run) => s3::list(&target, &run).await,
             Run::Catalog { base, warehouse, run } => {
-                target.signer = Some(signer("s3tables"));
-                catalog::run(catalog::Warehouse::open(target, &base, &warehouse).await?, run).await
+                let store = target.clone();
+                target.signer = (!arguments.access_key.is_empty()).then(|| signer("s3tables"));
+                target.headers.push(("content-type", "application/json".into()));
+                let warehouse = catalog::Warehouse::open(target, &base, &warehouse).await?;
+                catalog::run(warehouse, &store, run).await
             }
             Run::Memory { listen, size_max } => memory::serve(&listen, size_max).await,
         }

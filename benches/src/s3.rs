@@ -164,7 +164,7 @@ async fn list_all(target: &Target, bucket: &str) -> Result<(u64, Tally)> {
     }
 }
 
-fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

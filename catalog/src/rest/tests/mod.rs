@@ -9,7 +9,6 @@ mod functions;
 mod idempotency;
 mod input;
 mod lenient;
-mod million;
 mod namespaces;
 mod outcomes;
 mod past;
