@@ -5,6 +5,7 @@ import os
 import pytest
 
 import engines
+import issuer
 import rest
 import s3
 import server
@@ -18,6 +19,24 @@ def tarn(tmp_path_factory):
     one.start()
     yield one
     assert one.alive(), f"the server died:\n{one.tail()}"
+    assert one.stop() == 0
+    assert one.panics() == []
+
+
+@pytest.fixture(scope="session")
+def provider():
+    """An identity provider."""
+    one = issuer.Issuer()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def federated(provider, tmp_path_factory):
+    """A server that takes the provider's tokens."""
+    one = server.Tarn(tmp_path_factory.mktemp("federated"), settings=provider.settings())
+    one.start()
+    yield one
     assert one.stop() == 0
     assert one.panics() == []
 
