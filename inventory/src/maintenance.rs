@@ -51,9 +51,6 @@ pub enum BeginError {
     /// So many are at work.
     #[error("{ASKED_MAX} runs are at work")]
     TooMany,
-    /// Not there yet.
-    #[error("{0} is not implemented")]
-    NotImplemented(&'static str),
     /// The table's policy cannot be read.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -154,9 +151,6 @@ impl Inner {
         let state = self.catalog.snapshot();
         let entry = state.table(ident).ok_or_else(|| BeginError::NoSuchTable(ident.clone()))?;
         let policy = policy::of_table(&state, ident)?;
-        if job == Job::Compaction && policy.sorts() {
-            return Err(BeginError::NotImplemented("compaction with strategy sort"));
-        }
         let begun = self.runs.begin(job, (ident, entry.uuid), mode, cause, now_ms());
         Ok((begun.map_err(BeginError::Running)?, policy))
     }

@@ -255,12 +255,12 @@ impl World {
         self.put_bytes(location, Bytes::copy_from_slice(text.as_bytes())).await;
     }
 
-    async fn put_bytes(&self, location: &str, bytes: Bytes) {
+    pub(crate) async fn put_bytes(&self, location: &str, bytes: Bytes) {
         let (warehouse, path) = crate::files::split(location).unwrap();
         self.stores.store(warehouse).put(&path, bytes.into()).await.unwrap();
     }
 
-    async fn read(&self, location: &str) -> Bytes {
+    pub(crate) async fn read(&self, location: &str) -> Bytes {
         self.files.read(location).await.unwrap()
     }
 

@@ -205,7 +205,6 @@ fn run_error(error: &BeginError) -> (StatusCode, &'static str, String) {
         BeginError::NoSuchTable(_) => (StatusCode::NOT_FOUND, "NotFound"),
         BeginError::Running(_) => (StatusCode::CONFLICT, "RunInProgress"),
         BeginError::TooMany => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
-        BeginError::NotImplemented(_) => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
         BeginError::Policy(error) => return policy_error(error),
     };
     (status, code, error.to_string())

@@ -1,244 +1,191 @@
 //! Committing a group: a `replace` snapshot of main.
 
-use std::collections::{BTreeMap, HashSet};
+mod snapshot;
 
-use iceberg::io::FileIO;
-use iceberg::spec::{ManifestFile, ManifestListWriter, ManifestWriter, ManifestWriterBuilder};
-use serde_json::json;
+use std::collections::HashSet;
+
+use iceberg::spec::{DataContentType, ManifestContentType, ManifestFile};
 use tarn_catalog::CommitError;
-use tarn_catalog::metadata::{TableRequirement, TableUpdate};
 use tarn_catalog::state::{Conflict, Request, TableChange, TableIdent};
 use uuid::Uuid;
 
+pub(super) use self::snapshot::{Numbers, change};
+use super::head::Head;
+use super::live::{DeleteKey, Live, Partition, Shape};
+use super::manifests::Draft;
 use super::rewrite::Rewritten;
 use super::select::{Group, holds_deletes};
-use super::{Compact, CompactError, Head};
+use super::{Compact, CompactError};
 
 /// How often a group is tried on a newer head.
 const TRIES: u32 = 5;
 
+/// A group, what replaces it, and what was known when it was read.
+pub(super) struct Replacement<'a> {
+    pub(super) read: &'a Head,
+    /// The delete files of the snapshot that was read.
+    pub(super) known_deletes: &'a HashSet<DeleteKey>,
+    pub(super) group: &'a Group,
+    pub(super) made: &'a Rewritten,
+}
+
+/// The manifests of the next snapshot.
+struct Manifests {
+    files: Vec<ManifestFile>,
+    numbers: Numbers,
+}
+
 impl Compact<'_> {
-    /// Commits; whether it was done. Not, when other commits came in the way (K2).
+    /// Commits; how many delete files went with the group. `None` when other commits came in the way (K2).
     pub(super) async fn commit(
         &self,
         ident: &TableIdent,
-        read: &Head,
-        group: &Group,
-        made: &Rewritten,
-    ) -> Result<bool, CompactError> {
+        one: &Replacement<'_>,
+    ) -> Result<Option<u64>, CompactError> {
         for _ in 0..TRIES {
-            let Some(head) = self.head(ident).await? else { return Ok(false) };
-            if !still_fits(read, &head) {
-                return Ok(false);
+            let Some(head) = self.head(ident).await? else { return Ok(None) };
+            if !is_of_same_shape(one.read, &head) {
+                return Ok(None);
             }
-            let Some(change) = self.change(ident, read, &head, group, made).await? else { return Ok(false) };
+            let Some((change, deletes)) = self.change(ident, one, &head).await? else { return Ok(None) };
             match self.catalog.commit(Request::CommitTables(vec![change])).await {
-                Ok(_) => return Ok(true),
+                Ok(_) => return Ok(Some(deletes)),
                 Err(CommitError::Conflict(Conflict::Requirement { .. } | Conflict::Stale { .. })) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
-    /// The new snapshot on top of `head`; `None` when a file to replace is not live in it any more.
+    /// The new snapshot on top of `head`, and how many delete files it takes out; `None` when the group does not fit
+    /// it any more.
     async fn change(
         &self,
         ident: &TableIdent,
-        read: &Head,
+        one: &Replacement<'_>,
         head: &Head,
-        group: &Group,
-        made: &Rewritten,
-    ) -> Result<Option<TableChange>, CompactError> {
+    ) -> Result<Option<(TableChange, u64)>, CompactError> {
         let id = (Uuid::new_v4().as_u128() >> 65) as i64;
-        let replaced: HashSet<&str> = group.files.iter().map(|file| file.entry.file_path()).collect();
-        let (mut manifests, mut found) = (Vec::new(), 0);
-        for manifest in head.list.entries() {
-            let rewritten = match holds_deletes(manifest) {
-                true => None,
-                false => self.without(head, id, manifest, &replaced).await?,
-            };
-            match rewritten {
-                Some((rewritten, count)) => {
-                    manifests.push(rewritten);
-                    found += count;
+        let Some(mut manifests) = self.carry(one, head, id).await? else { return Ok(None) };
+        if !one.made.files.is_empty() {
+            let spec = head.parsed.default_partition_spec().as_ref().clone();
+            let shape = Shape { schema: head.parsed.current_schema().clone(), spec };
+            let mut draft = Draft::new(head, id, &shape, ManifestContentType::Data)?;
+            for file in &one.made.files {
+                // K3.
+                draft.writer.add_file(file.clone(), one.read.sequence_number)?;
+                manifests.numbers.add(file);
+            }
+            manifests.files.push(self.store(draft).await?);
+        }
+        let list = self.list(head, id, manifests.files).await?;
+        Ok(Some((change(ident, head, id, &list, &manifests.numbers)?, manifests.numbers.deletes())))
+    }
+
+    /// The manifests of `head` without what the group replaces; `None` when it does not fit (K2).
+    async fn carry(
+        &self,
+        one: &Replacement<'_>,
+        head: &Head,
+        id: i64,
+    ) -> Result<Option<Manifests>, CompactError> {
+        let group = Expected::new(one);
+        let was: HashSet<&str> = one.read.manifests.iter().map(|manifest| &*manifest.manifest_path).collect();
+        let mut next = Manifests { files: Vec::new(), numbers: Numbers::default() };
+        let (mut replaced, mut applied) = (0, HashSet::new());
+        for manifest in &head.manifests {
+            let path = &*manifest.manifest_path;
+            if was.contains(path) && !group.manifests.contains(path) {
+                next.files.push(manifest.clone());
+                continue;
+            }
+            let (files, shape) = self.live(manifest).await?;
+            if holds_deletes(manifest) {
+                if !files.iter().all(|delete| group.allows(one, delete)) {
+                    return Ok(None);
                 }
-                None => manifests.push(manifest.clone()),
+                let keys = files.iter().map(Live::delete_key);
+                applied.extend(keys.filter(|key| one.made.applied.contains(key)));
             }
-        }
-        if found != replaced.len() {
-            return Ok(None);
-        }
-        if let Some(file) = &made.file {
-            let (io, location, mut writer) = self.manifest(head, id)?;
-            // K3.
-            writer.add_file(file.clone(), read.sequence_number)?;
-            manifests.push(self.store(&io, &location, writer).await?);
-        }
-        let sequence_number = head.table.metadata.last_sequence_number() + 1;
-        let list = self.list(head, id, sequence_number, manifests).await?;
-        let snapshot = json!({
-            "snapshot-id": id,
-            "parent-snapshot-id": head.snapshot_id,
-            "sequence-number": sequence_number,
-            "timestamp-ms": jiff::Timestamp::now().as_millisecond().max(head.table.metadata.last_updated_ms()),
-            "manifest-list": list,
-            "summary": summary(head, group, made),
-            "schema-id": head.table.metadata.current_schema_id(),
-        });
-        Ok(Some(change(ident, head, id, &snapshot)?))
-    }
-
-    /// The manifest with its replaced files marked as deleted, and how many they are; `None` when it has none.
-    async fn without(
-        &self,
-        head: &Head,
-        id: i64,
-        manifest: &ManifestFile,
-        replaced: &HashSet<&str>,
-    ) -> Result<Option<(ManifestFile, usize)>, CompactError> {
-        let live = self.live(manifest).await?;
-        let count = live.iter().filter(|live| replaced.contains(live.entry.file_path())).count();
-        if count == 0 {
-            return Ok(None);
-        }
-        if manifest.partition_spec_id != head.parsed.default_partition_spec_id() {
-            // Files of older specs are never selected.
-            return Err(CompactError::Unfit(format!("{} changed its spec", manifest.manifest_path)));
-        }
-        let (io, location, mut writer) = self.manifest(head, id)?;
-        for live in live {
-            let (file, sequence) = (live.entry.data_file().clone(), live.sequence_number);
-            if replaced.contains(file.file_path()) {
-                writer.add_delete_file(file, sequence, Some(live.file_sequence_number))?;
-            } else {
-                writer.add_existing_file(
-                    file,
-                    live.snapshot_id,
-                    sequence,
-                    Some(live.file_sequence_number),
-                )?;
+            let goes: Vec<bool> = files.iter().map(|file| group.replaces(file)).collect();
+            replaced += goes.iter().zip(&files).filter(|(goes, file)| **goes && is_data(file)).count();
+            if !goes.contains(&true) {
+                next.files.push(manifest.clone());
+                continue;
             }
+            let mut draft = Draft::new(head, id, &shape, manifest.content)?;
+            for (file, goes) in files.iter().zip(goes) {
+                if goes {
+                    draft.delete(file)?;
+                    next.numbers.remove(file.file());
+                } else {
+                    draft.keep(file)?;
+                }
+            }
+            let mut rewritten = self.store(draft).await?;
+            // The row ids of its files are written out, so it assigns none.
+            rewritten.first_row_id = manifest.first_row_id;
+            next.files.push(rewritten);
         }
-        Ok(Some((self.store(&io, &location, writer).await?, count)))
-    }
-
-    fn manifest(&self, head: &Head, id: i64) -> Result<(FileIO, String, ManifestWriter), CompactError> {
-        let io = FileIO::new_with_memory();
-        let location = Self::location(head, &format!("metadata/{}-m.avro", Uuid::now_v7()))?;
-        let (schema, spec) = (head.parsed.current_schema(), head.parsed.default_partition_spec());
-        let output = io.new_output(&location)?;
-        let builder = ManifestWriterBuilder::new(output, Some(id), schema.clone(), spec.as_ref().clone());
-        Ok((io, location, builder.build_v2_data()))
-    }
-
-    async fn store(
-        &self,
-        io: &FileIO,
-        location: &str,
-        writer: ManifestWriter,
-    ) -> Result<ManifestFile, CompactError> {
-        let manifest = writer.write_manifest_file().await?;
-        self.files.create(location, io.new_input(location)?.read().await?).await?;
-        Ok(manifest)
-    }
-
-    async fn list(
-        &self,
-        head: &Head,
-        id: i64,
-        sequence_number: i64,
-        manifests: Vec<ManifestFile>,
-    ) -> Result<String, CompactError> {
-        let io = FileIO::new_with_memory();
-        let location = Self::location(head, &format!("metadata/snap-{id}-1-{}.avro", Uuid::now_v7()))?;
-        let output = io.new_output(&location)?.writer().await?;
-        let mut writer = ManifestListWriter::v2(output, id, Some(head.snapshot_id), sequence_number);
-        writer.add_manifests(manifests.into_iter())?;
-        writer.close().await?;
-        self.files.create(&location, io.new_input(&location)?.read().await?).await?;
-        Ok(location)
+        let fits =
+            replaced == one.group.files.len() && one.made.applied.iter().all(|key| applied.contains(key));
+        Ok(fits.then_some(next))
     }
 }
 
-/// K2: no deletes came, and the table is of the same shape.
-fn still_fits(read: &Head, head: &Head) -> bool {
-    let known: HashSet<&str> = read.list.entries().iter().map(|manifest| &*manifest.manifest_path).collect();
+/// What a group expects of the head that it is committed on.
+struct Expected<'a> {
+    paths: HashSet<&'a str>,
+    /// The manifests of the files and of the deletes applied to them, when they were read.
+    manifests: HashSet<&'a str>,
+    partition: &'a Partition,
+}
+
+impl<'a> Expected<'a> {
+    fn new(one: &Replacement<'a>) -> Self {
+        let files = &one.group.files;
+        let data = files.iter().map(|file| &*file.live.manifest);
+        let deletes = files.iter().flat_map(|file| &file.told_by).map(|told_by| &*told_by.manifest);
+        let equality = one.group.equality.iter().map(|delete| &*delete.manifest);
+        Self {
+            paths: files.iter().map(|file| file.live.path()).collect(),
+            manifests: data.chain(deletes).chain(equality).collect(),
+            partition: &one.group.partition,
+        }
+    }
+
+    /// Whether a file goes with the group: its data files, and deletes of rows of one of them.
+    fn replaces(&self, file: &Live) -> bool {
+        match file.referenced() {
+            Some(data) => self.paths.contains(&*data),
+            None => is_data(file) && self.paths.contains(file.path()),
+        }
+    }
+
+    /// Whether a delete file was known, or does not apply to what was read, or applies to what is made as well (K3).
+    fn allows(&self, one: &Replacement<'_>, delete: &Live) -> bool {
+        let known = one.known_deletes.contains(&delete.delete_key());
+        known
+            || match (delete.file().content_type(), delete.referenced()) {
+                (DataContentType::Data, _) => true,
+                (DataContentType::EqualityDeletes, _) => delete.sequence_number > one.read.sequence_number,
+                (DataContentType::PositionDeletes, Some(data)) => !self.paths.contains(&*data),
+                (DataContentType::PositionDeletes, None) => delete.partition() != *self.partition,
+            }
+    }
+}
+
+fn is_data(file: &Live) -> bool {
+    file.file().content_type() == DataContentType::Data
+}
+
+/// Whether the table has still the shape that files were made for.
+fn is_of_same_shape(read: &Head, head: &Head) -> bool {
     let (was, is) = (&read.table.metadata, &head.table.metadata);
-    let new_deletes = head
-        .list
-        .entries()
-        .iter()
-        .any(|manifest| holds_deletes(manifest) && !known.contains(&*manifest.manifest_path));
-    !new_deletes
-        && read.table.entry.uuid == head.table.entry.uuid
+    read.table.entry.uuid == head.table.entry.uuid
         && was.location() == is.location()
+        && was.format_version() == is.format_version()
         && was.current_schema_id() == is.current_schema_id()
         && was.default_spec_id() == is.default_spec_id()
-}
-
-fn change(
-    ident: &TableIdent,
-    head: &Head,
-    id: i64,
-    snapshot: &serde_json::Value,
-) -> Result<TableChange, CompactError> {
-    let metadata = &head.table.metadata;
-    let mut reference =
-        json!({ "action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": id });
-    // The branch keeps its retention.
-    if let Some(main) = metadata.refs().get("main") {
-        for (name, value) in [
-            ("min-snapshots-to-keep", main.min_snapshots_to_keep.map(i64::from)),
-            ("max-snapshot-age-ms", main.max_snapshot_age_ms),
-            ("max-ref-age-ms", main.max_ref_age_ms),
-        ] {
-            if let Some(value) = value {
-                reference[name] = json!(value);
-            }
-        }
-    }
-    let updates = [json!({ "action": "add-snapshot", "snapshot": snapshot }), reference];
-    let invalid = |error: tarn_catalog::metadata::InvalidMetadata| CompactError::Unfit(error.to_string());
-    let updates = updates.into_iter().map(TableUpdate::from_json).collect::<Result<Vec<_>, _>>();
-    let mut requirements = vec![
-        TableRequirement::RefSnapshotId { name: "main".into(), snapshot_id: Some(head.snapshot_id) },
-        TableRequirement::CurrentSchemaId(metadata.current_schema_id()),
-        TableRequirement::DefaultSpecId(metadata.default_spec_id()),
-    ];
-    requirements.extend(metadata.uuid().map(TableRequirement::Uuid));
-    Ok(TableChange { ident: ident.clone(), requirements, updates: updates.map_err(invalid)? })
-}
-
-/// The numbers of the snapshot, and the totals where the one before has them.
-fn summary(head: &Head, group: &Group, made: &Rewritten) -> BTreeMap<String, String> {
-    let before = head.table.metadata.current_snapshot().map(|one| one.summary()).unwrap_or_default();
-    let removed_rows: u64 = group.files.iter().map(|file| file.entry.record_count()).sum();
-    let added_rows = made.file.as_ref().map_or(0, |file| file.record_count());
-    let (added, removed) = (u64::from(made.file.is_some()), group.files.len() as u64);
-    let mut summary = BTreeMap::from([("operation".to_owned(), "replace".to_owned())]);
-    for (name, count) in [
-        ("added-data-files", added),
-        ("deleted-data-files", removed),
-        ("added-records", added_rows),
-        ("deleted-records", removed_rows),
-        ("added-files-size", made.bytes),
-        ("removed-files-size", group.bytes()),
-    ] {
-        summary.insert(name.to_owned(), count.to_string());
-    }
-    for (name, plus, minus) in [
-        ("total-data-files", added, removed),
-        ("total-records", added_rows, removed_rows),
-        ("total-files-size", made.bytes, group.bytes()),
-        ("total-delete-files", 0, 0),
-        ("total-position-deletes", 0, 0),
-        ("total-equality-deletes", 0, 0),
-    ] {
-        let total = before.get(name).and_then(|total| total.parse::<u64>().ok());
-        if let Some(total) = total.and_then(|total| (total + plus).checked_sub(minus)) {
-            summary.insert(name.to_owned(), total.to_string());
-        }
-    }
-    summary
+        && was.default_sort_order_id() == is.default_sort_order_id()
 }

@@ -1,42 +1,72 @@
-//! Compaction: small data files, and files with position deletes, are rewritten into fewer files without them.
+//! Compaction: small data files, and files with deleted rows, are rewritten into fewer files without those rows.
 //!
-//! - K1: a group of files of one partition becomes one file, and is committed on its own: what was done stays done.
-//! - K2: a group is committed only on a head in which every file it replaces is live and no deletes are that were not
-//!   applied. Else it fails, and a later run does it.
+//! - K1: a group of files of one partition is rewritten and committed on its own: what was done stays done.
+//! - K2: a group is committed only on a head in which every file it replaces is live, every delete file that was
+//!   applied still is, and no deletes are that apply to it and were not applied. Else it fails, and a later run does it.
 //! - K3: new files carry the sequence number of the snapshot they were read from, so that equality deletes that come
 //!   meanwhile still apply to them.
-//! - K4: what cannot be rewritten faithfully is left as it is, with a reason: tables that are not of format version 2,
-//!   files that are not Parquet, of an older schema or partition spec, encrypted, or under equality deletes.
+//! - K4: what cannot be rewritten faithfully is left as it is, with a reason.
+//! - K5: a row keeps its row id and the sequence number of its last change (V3).
+//! - K6: memory is bounded: a file made is in memory until it is stored, rows to arrange up to [`BUFFER_BYTES_MAX`], and
+//!   deletes up to their limits; each as often as groups are rewritten at a time.
+//!
+//! What a run that was killed has written and not committed nothing names; the removal of unreferenced files takes it.
 
+mod arrange;
+mod columns;
 mod commit;
+mod deletes;
+mod equality;
+mod head;
+mod lineage;
+mod live;
+mod manifests;
+mod output;
+mod positions;
 mod rewrite;
+mod schema;
 mod select;
+mod stored;
+#[cfg(test)]
+mod tests;
+mod tidy;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use iceberg::spec::{ManifestList, TableMetadata as Parsed};
 use serde::{Deserialize, Serialize};
-use tarn_catalog::metadata::FormatVersion;
 use tarn_catalog::state::TableIdent;
-use tarn_catalog::{Catalog, CommitError, LoadError, LoadedTable};
+use tarn_catalog::{Catalog, CommitError, LoadError};
 
+use self::arrange::SortPlan;
+use self::commit::Replacement;
+use self::head::Head;
 use self::rewrite::Rewritten;
-use self::select::Group;
+use self::select::{Group, Wanted};
 use crate::files::{FileError, Files};
-use crate::place::Places;
 use crate::removal::Mode;
 use crate::runs::Progress;
 
-/// Bytes of a group of files, and about the most of a file made: both are in memory while it is written.
+/// Bytes of a group of small files, and about the most of a file made.
 const GROUP_BYTES_MAX: u64 = 128 << 20;
 /// A group has so many files at least, unless one has deletes.
 const GROUP_FILES_MIN: usize = 5;
+/// Files that a run looks at closer; more are left to the next one.
+const FILES_MAX: usize = 100_000;
 /// Positions of deleted rows held at a time.
 const POSITIONS_MAX: usize = 16_000_000;
+/// Bytes of a deletion vector.
+const VECTOR_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of the keys of equality deletes held for a group.
+const KEYS_BYTES_MAX: usize = 256 << 20;
+/// Bytes of rows that are held to be sorted or divided; they are there up to three times while that is done.
+const BUFFER_BYTES_MAX: usize = 128 << 20;
+/// Partitions that the rows of one group of an older partition spec may fall into.
+const PARTITIONS_MAX: usize = 1_000;
 
 /// What a compaction did, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Compacted {
     /// Groups of files rewritten.
     pub groups: u64,
@@ -50,6 +80,14 @@ pub struct Compacted {
     pub bytes_after: u64,
     /// Deleted rows that the files made no longer hold.
     pub rows_dropped: u64,
+    /// Delete files that apply to nothing any more and left the metadata.
+    pub deletes_dropped: u64,
+    /// Manifests of the table before small ones were merged; 0 when none were.
+    pub manifests_before: u64,
+    /// Manifests after that.
+    pub manifests_after: u64,
+    /// Snapshots committed: one for each group, and one for the manifests.
+    pub snapshots: u64,
     /// Groups that other commits overtook; a later run does them.
     pub groups_overtaken: u64,
     /// Files left as they are, by reason.
@@ -82,6 +120,39 @@ pub enum CompactError {
     Commit(#[from] CommitError),
 }
 
+/// Why a group was not rewritten.
+#[derive(Debug)]
+enum Stop {
+    /// It is left as it is (K4).
+    Unfit(&'static str),
+    /// The run ends.
+    Failed(CompactError),
+}
+
+impl From<CompactError> for Stop {
+    fn from(error: CompactError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<FileError> for Stop {
+    fn from(error: FileError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<iceberg::Error> for Stop {
+    fn from(error: iceberg::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<parquet::errors::ParquetError> for Stop {
+    fn from(error: parquet::errors::ParquetError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 /// Compacts one table.
 pub(crate) struct Compact<'a> {
     pub(crate) catalog: &'a Catalog,
@@ -90,29 +161,35 @@ pub(crate) struct Compact<'a> {
     pub(crate) progress: &'a Progress,
 }
 
-/// A snapshot to work on.
-struct Head {
-    table: LoadedTable,
-    parsed: Arc<Parsed>,
-    snapshot_id: i64,
-    sequence_number: i64,
-    list: ManifestList,
-}
-
 /// The arrangement asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
     /// Bytes of a file to make; the table's own property when not given.
     pub(crate) bytes: Option<u64>,
+    /// How rows are arranged.
+    pub(crate) order: Order,
+}
+
+/// How rows of a file are arranged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// As they come.
+    AsIs,
+    /// By the table's sort order where it has one.
+    Sorted,
+    /// By the table's sort order; files that are not are rewritten too.
+    AllSorted,
 }
 
 impl Compact<'_> {
     pub(crate) async fn run(&self, ident: &TableIdent, target: Target) -> Result<Compacted, CompactError> {
         let mut outcome = Compacted::default();
         let Some(head) = self.head(ident).await? else { return Ok(outcome) };
+        let sort = Arc::new(SortPlan::new(&head, target.order)?);
         let bytes = target.bytes.unwrap_or_else(|| own_target(&head)).min(GROUP_BYTES_MAX);
-        let groups = self.select(&head, bytes, &mut outcome.skipped).await?;
-        for group in groups {
+        let not_in_order = sort.order_id.filter(|_| target.order == Order::AllSorted);
+        let selection = self.select(&head, Wanted { bytes, not_in_order }, &mut outcome.skipped).await?;
+        for group in selection.groups {
             outcome.groups += 1;
             outcome.files_before += group.files.len() as u64;
             outcome.bytes_before += group.bytes();
@@ -120,61 +197,50 @@ impl Compact<'_> {
                 outcome.files_after += 1;
                 continue;
             }
-            let made = match self.rewrite(&head, &group).await? {
+            let made = match self.rewrite(&head, &group, &sort, bytes).await {
                 Ok(made) => made,
-                Err(reason) => {
+                Err(Stop::Unfit(reason)) => {
                     forget(&mut outcome, &group);
-                    *outcome.skipped.entry(reason).or_default() += group.files.len() as u64;
+                    *outcome.skipped.entry(reason.into()).or_default() += group.files.len() as u64;
                     continue;
                 }
+                Err(Stop::Failed(error)) => return Err(error),
             };
-            if !self.commit(ident, &head, &group, &made).await? {
+            let replacement =
+                Replacement { read: &head, known_deletes: &selection.deletes, group: &group, made: &made };
+            let Some(deletes) = self.commit(ident, &replacement).await? else {
                 forget(&mut outcome, &group);
                 outcome.groups_overtaken += 1;
                 continue;
-            }
+            };
+            outcome.deletes_dropped += deletes;
             self.note(&group, &made, &mut outcome);
         }
+        self.tidy_up(ident, &mut outcome).await?;
         Ok(outcome)
     }
 
+    async fn tidy_up(&self, ident: &TableIdent, outcome: &mut Compacted) -> Result<(), CompactError> {
+        if self.mode == Mode::DryRun {
+            return Ok(());
+        }
+        if let Some(tidied) = self.tidy(ident).await? {
+            outcome.snapshots += 1;
+            outcome.deletes_dropped += tidied.deletes;
+            outcome.manifests_before = tidied.manifests_before;
+            outcome.manifests_after = tidied.manifests_after;
+        }
+        Ok(())
+    }
+
     fn note(&self, group: &Group, made: &Rewritten, outcome: &mut Compacted) {
-        outcome.files_after += u64::from(made.file.is_some());
-        outcome.bytes_after += made.bytes;
+        outcome.snapshots += 1;
+        outcome.files_after += made.files.len() as u64;
+        outcome.bytes_after += made.bytes();
         outcome.rows_dropped += made.rows_dropped;
         for file in &group.files {
-            self.progress.add(file.entry.file_size_in_bytes());
+            self.progress.add(file.live.file().file_size_in_bytes());
         }
-    }
-
-    /// The current snapshot of main; `None` when there is none.
-    async fn head(&self, ident: &TableIdent) -> Result<Option<Head>, CompactError> {
-        let table = self.catalog.load(ident).await?;
-        let table = table.ok_or_else(|| CompactError::NoSuchTable(ident.clone()))?;
-        let metadata = &table.metadata;
-        if metadata.format_version() != FormatVersion::V2 {
-            let version = metadata.format_version();
-            return Err(CompactError::Unfit(format!("tables of format version {version} are not compacted")));
-        }
-        let Some(snapshot) = metadata.current_snapshot() else { return Ok(None) };
-        let (snapshot_id, sequence_number) = (snapshot.id(), snapshot.sequence_number());
-        let unfit =
-            |error: serde_json::Error| CompactError::Unfit(format!("the table is not understood: {error}"));
-        let parsed: Parsed = serde_json::from_slice(&metadata.to_json()).map_err(unfit)?;
-        let list = snapshot.manifest_list();
-        let list = list.ok_or_else(|| CompactError::Unfit("the snapshot has no manifest list".into()))?;
-        let bytes = self.files.read(list).await?;
-        let list = ManifestList::parse_with_version(&bytes, iceberg::spec::FormatVersion::V2)?;
-        Ok(Some(Head { table, parsed: Arc::new(parsed), snapshot_id, sequence_number, list }))
-    }
-
-    /// Where files of a table are made.
-    fn location(head: &Head, name: &str) -> Result<String, CompactError> {
-        let location = format!("{}/{name}", head.table.metadata.location());
-        if Places::of(&head.table.metadata).hold(&location) {
-            return Ok(location);
-        }
-        Err(CompactError::Unfit(format!("nothing can be written to {location}")))
     }
 }
 

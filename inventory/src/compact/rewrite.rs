@@ -1,185 +1,222 @@
-//! Reading the rows of a group and writing them into one file.
+//! Reading the rows of a group and writing those that stay into new files.
 
-use std::ops::Range;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema};
-use bytes::Bytes;
+use arrow_select::filter::filter_record_batch;
 use futures::TryStreamExt as _;
-use futures::future::BoxFuture;
-use iceberg::arrow::schema_to_arrow_schema;
-use iceberg::io::FileIO;
-use iceberg::spec::{DataContentType, DataFile, DataFileFormat};
-use iceberg::writer::file_writer::{FileWriter as _, FileWriterBuilder as _, ParquetWriterBuilder};
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::arrow::async_reader::AsyncFileReader;
-use parquet::arrow::{PARQUET_FIELD_ID_META_KEY, ParquetRecordBatchStreamBuilder};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
-use parquet::file::properties::WriterProperties;
+use iceberg::arrow::RecordBatchPartitionSplitter;
+use iceberg::spec::{DataFile, Literal, Struct, Transform};
+use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 
+use super::arrange::{Arranged, Arranger, BATCH_ROWS, Destination, SortPlan};
+use super::columns::{Constants, Projection, promoted, with_ids};
+use super::equality::EqualityDeletes;
+use super::head::Head;
+use super::lineage::{self, Remaining};
+use super::live::{DeleteKey, Live};
+use super::schema::RowSchema;
 use super::select::{Group, Selected};
-use super::{Compact, CompactError, Head};
-use crate::files::Files;
+use super::stored::StoredFile;
+use super::{Compact, Stop};
 
-/// Rows of a batch.
-const BATCH_ROWS: usize = 8 * 1024;
-
-/// The file that replaces a group.
+/// What replaces a group.
+#[derive(Default)]
 pub(super) struct Rewritten {
-    /// `None` when no row was left.
-    pub(super) file: Option<DataFile>,
-    pub(super) bytes: u64,
+    /// None when no row was left.
+    pub(super) files: Vec<DataFile>,
     pub(super) rows_dropped: u64,
+    /// The delete files whose rows the files made no longer hold.
+    pub(super) applied: HashSet<DeleteKey>,
 }
 
-/// A Parquet file in a store.
-pub(super) struct StoredFile {
-    files: Arc<Files>,
-    location: String,
-    size: u64,
+/// What all files of a group are read with.
+struct Reading<'a> {
+    head: &'a Head,
+    schema: RowSchema,
+    equality: EqualityDeletes,
+    sort_order_id: Option<i32>,
 }
 
-impl StoredFile {
-    pub(super) fn open(files: &Arc<Files>, location: &str, size: u64) -> Self {
-        Self { files: files.clone(), location: location.to_owned(), size }
-    }
-}
-
-impl AsyncFileReader for StoredFile {
-    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
-        let external = |error| ParquetError::External(Box::new(error));
-        Box::pin(async move { self.files.range(&self.location, range).await.map_err(external) })
-    }
-
-    fn get_metadata<'b>(
-        &'b mut self,
-        _options: Option<&'b ArrowReaderOptions>,
-    ) -> BoxFuture<'b, parquet::errors::Result<Arc<ParquetMetaData>>> {
-        Box::pin(async move {
-            let size = self.size;
-            let metadata = ParquetMetaDataReader::new().load_and_finish(self, size).await?;
-            Ok(Arc::new(metadata))
-        })
+impl Rewritten {
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().map(DataFile::file_size_in_bytes).sum()
     }
 }
 
 impl Compact<'_> {
-    /// Writes the rows of a group that are not deleted into one file; or the reason why not (K4).
+    /// Writes the rows of a group that are not deleted into files of about `target_bytes`.
     pub(super) async fn rewrite(
         &self,
         head: &Head,
         group: &Group,
-    ) -> Result<Result<Rewritten, String>, CompactError> {
-        let schema = head.parsed.current_schema().clone();
-        let arrow = Arc::new(schema_to_arrow_schema(&schema)?);
-        let io = FileIO::new_with_memory();
-        let location = Self::location(head, &format!("data/{}-compacted.parquet", uuid::Uuid::now_v7()))?;
-        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
-        let builder = ParquetWriterBuilder::new(properties.build(), schema);
-        let mut writer = builder.build(io.new_output(&location)?).await?;
-        let (mut rows, mut dropped) = (0, 0);
+        sort: &Arc<SortPlan>,
+        target_bytes: u64,
+    ) -> Result<Rewritten, Stop> {
+        let equality = self.equality(head, &group.equality).await?;
+        let schema = RowSchema::new(&head.parsed, &equality.ids())?;
+        let to = destination(head, group, &schema)?;
+        let mut arranger = Arranger::new(schema.written.clone(), sort.clone(), to, target_bytes);
+        let reading = Reading { head, schema, equality, sort_order_id: sort.order_id };
+        let mut made = Rewritten::default();
+        made.applied.extend(group.equality.iter().map(Live::delete_key));
         for file in &group.files {
-            let Some(written) = self.copy(file, &arrow, &mut writer).await? else {
-                return Ok(Err("with other columns than the schema's".into()));
-            };
-            let deleted = file.deleted.len() as u64;
-            if written + deleted != file.entry.record_count() {
-                return Ok(Err("with other rows than its manifest tells".into()));
-            }
-            rows += written;
-            dropped += deleted;
+            made.applied.extend(file.told_by.iter().map(Live::delete_key));
+            arranger = self.copy(&reading, file, arranger, &mut made).await?;
         }
-        let Some(mut file) = writer.close().await?.pop() else {
-            return Ok(Ok(Rewritten { file: None, bytes: 0, rows_dropped: dropped }));
-        };
-        let file = file
-            .content(DataContentType::Data)
-            .file_format(DataFileFormat::Parquet)
-            .partition(group.partition.clone())
-            .partition_spec_id(head.parsed.default_partition_spec_id())
-            .build()
-            .map_err(|error| iceberg::Error::new(iceberg::ErrorKind::Unexpected, error.to_string()))?;
-        if file.record_count() != rows {
-            return Ok(Err("that could not be written whole".into()));
-        }
-        let bytes = io.new_input(&location)?.read().await?;
-        let size = bytes.len() as u64;
-        self.files.create(&location, bytes).await?;
-        Ok(Ok(Rewritten { file: Some(file), bytes: size, rows_dropped: dropped }))
+        let last = blocking(move || arranger.finish()).await?;
+        self.keep(&reading, last, &mut made).await?;
+        Ok(made)
     }
 
-    /// Copies the rows that stay; how many. `None` when the file's columns are not those of the schema.
+    /// Hands the rows of a file that stay to the arranger.
     async fn copy(
         &self,
+        reading: &Reading<'_>,
         file: &Selected,
-        schema: &Arc<Schema>,
-        writer: &mut iceberg::writer::file_writer::ParquetWriter,
-    ) -> Result<Option<u64>, CompactError> {
-        let mut reader =
-            StoredFile::open(self.files, file.entry.file_path(), file.entry.file_size_in_bytes());
-        let metadata = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new()).await?;
-        if !same_columns(metadata.schema().fields(), schema.fields()) {
-            return Ok(None);
+        mut arranger: Arranger,
+        made: &mut Rewritten,
+    ) -> Result<Arranger, Stop> {
+        let (live, rows) = (&file.live, &reading.schema);
+        let vector = match &file.vector {
+            Some(vector) => Some(self.vector(vector).await?),
+            None => None,
+        };
+        let deleted = vector.as_deref().unwrap_or(&file.deleted);
+        let count = live.file().record_count();
+        if deleted.last().is_some_and(|&last| last >= count) {
+            return Err(Stop::Unfit("under deletes of rows that they do not have"));
         }
-        // The names are the file's, the types the table's: a time zone may be spelled otherwise.
-        let fields = metadata.schema().fields().iter().zip(schema.fields());
-        let named = |(own, wanted): (&Arc<Field>, &Arc<Field>)| {
-            own.as_ref().clone().with_data_type(wanted.data_type().clone())
-        };
-        let fields = fields.map(named);
-        let named = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let options = ArrowReaderOptions::new().with_schema(named);
-        let Ok(metadata) = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options) else {
-            return Ok(None);
-        };
-        let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata);
-        let builder = builder.with_batch_size(BATCH_ROWS).with_row_selection(file.selection());
-        let mut batches = builder.build()?;
-        let mut rows = 0;
+        let stored = StoredFile::new(self.files, live.path(), live.file().file_size_in_bytes());
+        let (stored, metadata) = stored.open().await?;
+        let own = with_ids(metadata.schema().fields(), &reading.head.parsed)?;
+        let wanted = rows.read.schema.as_struct();
+        let projection = Projection::new(&own, wanted, &constants(reading.head, live))?;
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), projection.roots().iter().copied());
+        let builder =
+            ParquetRecordBatchStreamBuilder::new_with_metadata(stored, metadata).with_projection(mask);
+        let builder = builder.with_batch_size(BATCH_ROWS).with_row_selection(selection(deleted, count));
+        let (mut batches, mut read, mut positions) = (builder.build()?, 0, Remaining::new(deleted));
         while let Some(batch) = batches.try_next().await? {
-            let Ok(batch) = RecordBatch::try_new(schema.clone(), batch.columns().to_vec()) else {
-                return Ok(None);
-            };
-            rows += batch.num_rows() as u64;
-            writer.write(&batch).await?;
+            read += batch.num_rows() as u64;
+            let mut batch = projection.apply(&batch, &rows.read.arrow)?;
+            if let Some(at) = rows.lineage {
+                batch = lineage::inherit(batch, at, live, &mut positions);
+            }
+            let batch = remaining(batch, reading, live, made)?;
+            let (returned, done) = blocking(move || {
+                let done = arranger.push(batch);
+                Ok((arranger, done))
+            })
+            .await?;
+            arranger = returned;
+            self.keep(reading, done?, made).await?;
         }
-        Ok(Some(rows))
+        if read + deleted.len() as u64 != count {
+            return Err(Stop::Unfit("with other rows than their manifest tells"));
+        }
+        made.rows_dropped += deleted.len() as u64;
+        Ok(arranger)
+    }
+
+    /// Stores files made.
+    async fn keep(
+        &self,
+        reading: &Reading<'_>,
+        files: Vec<Arranged>,
+        made: &mut Rewritten,
+    ) -> Result<(), Stop> {
+        let head = reading.head;
+        for (file, partition) in files {
+            let location = head.location(&format!("data/{}-compacted.parquet", uuid::Uuid::now_v7()))?;
+            self.files.create(&location, file.bytes.clone()).await?;
+            let partition = (head.parsed.default_partition_spec_id(), partition);
+            made.files.push(file.describe(location, partition, reading.sort_order_id)?);
+        }
+        Ok(())
     }
 }
 
-/// Whether a file has the columns of a schema: the same ids in the same order, and, inside, the same names.
-fn same_columns(own: &arrow_schema::Fields, wanted: &arrow_schema::Fields) -> bool {
-    let id = |field: &Field| field.metadata().get(PARQUET_FIELD_ID_META_KEY).cloned();
-    own.len() == wanted.len()
-        && own.iter().zip(wanted).all(|(own, wanted)| {
-            id(own).is_some()
-                && id(own) == id(wanted)
-                && (wanted.is_nullable() || !own.is_nullable())
-                && same_inside(own.data_type(), wanted.data_type())
-        })
+/// The rows of a batch that no equality delete applies to, with the columns that are written.
+fn remaining(
+    batch: RecordBatch,
+    reading: &Reading<'_>,
+    file: &Live,
+    made: &mut Rewritten,
+) -> Result<RecordBatch, Stop> {
+    const UNFIT: Stop = Stop::Unfit("whose rows cannot be told apart");
+    let rows = &reading.schema;
+    let stay = reading.equality.stay(&batch, &rows.read, file.sequence_number)?;
+    let written: Vec<usize> = (0..rows.written.arrow.fields().len()).collect();
+    let before = batch.num_rows();
+    let batch = match stay {
+        Some(stay) => filter_record_batch(&batch, &stay).map_err(|_| UNFIT)?,
+        None => batch,
+    };
+    made.rows_dropped += (before - batch.num_rows()) as u64;
+    batch.project(&written).map_err(|_| UNFIT)
 }
 
-fn same_inside(own: &DataType, wanted: &DataType) -> bool {
-    match (own, wanted) {
-        (DataType::Struct(own), DataType::Struct(wanted)) => {
-            own.iter().zip(wanted).all(|(own, wanted)| own.name() == wanted.name())
-                && same_columns(own, wanted)
+/// The rows that are not deleted.
+fn selection(deleted: &[u64], rows: u64) -> RowSelection {
+    let (mut next, mut selectors) = (0_u64, Vec::new());
+    for &position in deleted {
+        if position > next {
+            selectors.push(RowSelector::select((position - next) as usize));
         }
-        (DataType::List(own), DataType::List(wanted)) => {
-            let (own, wanted) = ([own.clone()].into(), [wanted.clone()].into());
-            same_columns(&own, &wanted)
+        selectors.push(RowSelector::skip(1));
+        next = position + 1;
+    }
+    if rows > next {
+        selectors.push(RowSelector::select((rows - next) as usize));
+    }
+    selectors.into()
+}
+
+/// Values that all rows of a file have by its partition.
+fn constants(head: &Head, file: &Live) -> Constants {
+    let fields = head.spec(file.spec_id).map(|spec| spec.fields()).unwrap_or_default();
+    let values = fields.iter().zip(file.file().partition().iter());
+    let identity = values.filter(|(field, _)| field.transform == Transform::Identity);
+    identity.map(|(field, value)| (field.source_id, value.cloned())).collect()
+}
+
+/// Where the rows of a group go: files of the current spec stay in their partition.
+fn destination(head: &Head, group: &Group, schema: &RowSchema) -> Result<Destination, Stop> {
+    const UNKNOWN: Stop = Stop::Unfit("whose partitions cannot be told");
+    let spec = head.parsed.default_partition_spec();
+    let (spec_id, partition) = &group.partition;
+    if *spec_id == spec.spec_id() {
+        let types = spec.partition_type(&schema.written.schema).map_err(|_| UNKNOWN)?;
+        if types.fields().len() != partition.fields().len() {
+            return Err(UNKNOWN);
         }
-        (DataType::Map(own, _), DataType::Map(wanted, _)) => match (own.data_type(), wanted.data_type()) {
-            (DataType::Struct(own), DataType::Struct(wanted)) => same_columns(own, wanted),
-            (_, _) => false,
-        },
-        (DataType::Timestamp(own, own_zone), DataType::Timestamp(wanted, zone)) => {
-            own == wanted && own_zone.is_some() == zone.is_some()
-        }
-        (DataType::Binary, DataType::LargeBinary) => true,
-        (own, wanted) => own == wanted,
+        let values = partition.iter().zip(types.fields()).map(|(value, field)| match value {
+            None => Ok(None),
+            Some(Literal::Primitive(value)) => {
+                let of = field.field_type.as_primitive_type().ok_or(UNKNOWN)?;
+                promoted(value, of).map(|value| Some(Literal::Primitive(value))).ok_or(UNKNOWN)
+            }
+            Some(Literal::Struct(_) | Literal::List(_) | Literal::Map(_)) => Err(UNKNOWN),
+        });
+        return Ok(Destination::One(values.collect::<Result<Struct, _>>()?));
+    }
+    if spec.is_unpartitioned() {
+        return Ok(Destination::One(spec.fields().iter().map(|_void| None).collect()));
+    }
+    let columns = schema.written.schema.clone();
+    let splitter = RecordBatchPartitionSplitter::try_new_with_computed_values(columns, spec.clone());
+    splitter.map(|splitter| Destination::Each(Box::new(splitter))).map_err(|_| UNKNOWN)
+}
+
+/// Sorting and encoding compute for long: they have a thread of their own.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Stop> + Send + 'static,
+) -> Result<T, Stop> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(_panic) => Err(Stop::Unfit("that could not be encoded")),
     }
 }

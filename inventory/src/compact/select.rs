@@ -1,220 +1,200 @@
-//! Which files are rewritten together, and which rows of them are deleted.
+//! Which files are rewritten together.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use futures::TryStreamExt as _;
-use iceberg::spec::{
-    DataContentType, DataFileFormat, Manifest, ManifestContentType, ManifestEntry, ManifestFile, Struct,
-};
-use parquet::arrow::ParquetRecordBatchStreamBuilder;
-use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+use iceberg::spec::{DataFileFormat, ManifestContentType, ManifestFile};
 
-use super::rewrite::StoredFile;
-use super::{Compact, CompactError, GROUP_FILES_MIN, Head, POSITIONS_MAX};
+use super::deletes::Deletes;
+use super::head::Head;
+use super::live::{DeleteKey, Live, Partition};
+use super::positions::Positions;
+use super::{Compact, CompactError, FILES_MAX, GROUP_FILES_MIN};
 
-/// A live file with what it inherits from its manifest.
-pub(super) struct Live {
-    pub(super) entry: Arc<ManifestEntry>,
-    pub(super) sequence_number: i64,
-    pub(super) file_sequence_number: i64,
-    pub(super) snapshot_id: i64,
+/// Which files a run looks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// The size of files to make.
+    pub(super) bytes: u64,
+    /// Files that are not in this sort order, too.
+    pub(super) not_in_order: Option<i32>,
 }
 
-/// Files of one partition that become one.
+/// Files of one partition that are rewritten together.
 pub(super) struct Group {
-    pub(super) partition: Struct,
+    pub(super) partition: Partition,
     pub(super) files: Vec<Selected>,
+    /// Equality deletes that apply to some of them.
+    pub(super) equality: Vec<Live>,
 }
 
 /// A file to rewrite.
 pub(super) struct Selected {
-    pub(super) entry: Arc<ManifestEntry>,
+    pub(super) live: Live,
     /// Positions of deleted rows, ascending, each once.
     pub(super) deleted: Vec<u64>,
+    pub(super) vector: Option<Live>,
+    /// The files that tell its deleted rows by position.
+    pub(super) told_by: Vec<Live>,
+    /// Whether equality deletes apply.
+    is_under_equality: bool,
+}
+
+/// The groups of a run, and the delete files that its snapshot has.
+pub(super) struct Selection {
+    pub(super) groups: Vec<Group>,
+    pub(super) deletes: HashSet<DeleteKey>,
 }
 
 impl Group {
     pub(super) fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.entry.file_size_in_bytes()).sum()
+        self.files.iter().map(|file| file.live.file().file_size_in_bytes()).sum()
     }
 }
 
 impl Selected {
-    /// The rows that stay.
-    pub(super) fn selection(&self) -> RowSelection {
-        let (mut next, mut selectors) = (0_u64, Vec::new());
-        for &position in &self.deleted {
-            if position > next {
-                selectors.push(RowSelector::select((position - next) as usize));
-            }
-            selectors.push(RowSelector::skip(1));
-            next = position + 1;
-        }
-        let rows = self.entry.record_count();
-        if rows > next {
-            selectors.push(RowSelector::select((rows - next) as usize));
-        }
-        selectors.into()
+    fn is_forced(&self, wanted: Wanted) -> bool {
+        let unsorted =
+            wanted.not_in_order.is_some_and(|order| self.live.file().sort_order_id() != Some(order));
+        unsorted || self.vector.is_some() || self.is_under_equality || !self.deleted.is_empty()
     }
 }
 
 impl Compact<'_> {
-    /// The groups to rewrite.
+    /// What is to be rewritten.
     pub(super) async fn select(
         &self,
         head: &Head,
-        target_bytes: u64,
+        wanted: Wanted,
         skipped: &mut BTreeMap<String, u64>,
-    ) -> Result<Vec<Group>, CompactError> {
-        let mut candidates: HashMap<String, Live> = HashMap::new();
-        let mut position_deletes = Vec::new();
-        let mut equality_deleted_until = i64::MIN;
-        let spec_id = head.parsed.default_partition_spec_id();
-        for manifest in head.list.entries() {
-            for live in self.live(manifest).await? {
-                match live.entry.content_type() {
-                    DataContentType::Data => match unfit(&live, manifest.partition_spec_id != spec_id) {
-                        Some(reason) => *skipped.entry(reason.into()).or_default() += 1,
-                        None => drop(candidates.insert(live.entry.file_path().to_owned(), live)),
-                    },
-                    DataContentType::PositionDeletes => position_deletes.push(live),
-                    DataContentType::EqualityDeletes => {
-                        equality_deleted_until = equality_deleted_until.max(live.sequence_number);
-                    }
+    ) -> Result<Selection, CompactError> {
+        let mut deletes = Deletes::default();
+        for manifest in head.manifests.iter().filter(|manifest| holds_deletes(manifest)) {
+            for live in self.live(manifest).await?.0 {
+                deletes.add(head, live);
+            }
+        }
+        let mut candidates = Vec::new();
+        for manifest in head.manifests.iter().filter(|manifest| !holds_deletes(manifest)) {
+            for live in self.live(manifest).await?.0 {
+                let reason = match unfit(&live) {
+                    None if !is_candidate(&live, &deletes, wanted) => continue,
+                    None if candidates.len() >= FILES_MAX => Some("left to the next run"),
+                    reason => reason,
+                };
+                match reason {
+                    Some(reason) => *skipped.entry(reason.into()).or_default() += 1,
+                    None => candidates.push(live),
                 }
             }
         }
-        // An equality delete applies to files with a lower sequence number; of which partitions is not looked at.
-        candidates.retain(|_, live| {
-            let under = live.sequence_number < equality_deleted_until;
-            if under {
-                *skipped.entry("under equality deletes".into()).or_default() += 1;
-            }
-            !under
-        });
-        let deleted = self.deleted(&candidates, &position_deletes).await?;
-        Ok(pack(candidates, deleted, target_bytes))
+        let positions = self.position_deletes(&candidates, &deletes).await?;
+        let groups = pack(candidates, &deletes, positions, wanted);
+        Ok(Selection { groups, deletes: deletes.keys() })
     }
 
-    /// The live entries of a manifest.
-    pub(super) async fn live(&self, manifest: &ManifestFile) -> Result<Vec<Live>, CompactError> {
-        let bytes = self.files.read(&manifest.manifest_path).await?;
-        let (entries, _) = Manifest::parse_avro(&bytes)?.into_parts();
-        let live = entries.into_iter().filter(|entry| entry.is_alive());
-        Ok(live
-            .map(|entry| Live {
-                sequence_number: entry.sequence_number.unwrap_or(manifest.sequence_number),
-                file_sequence_number: entry.file_sequence_number.unwrap_or(manifest.sequence_number),
-                snapshot_id: entry.snapshot_id.unwrap_or(manifest.added_snapshot_id),
-                entry,
-            })
-            .collect())
-    }
-
-    /// The positions of deleted rows by file.
-    async fn deleted(
+    async fn position_deletes(
         &self,
-        candidates: &HashMap<String, Live>,
-        deletes: &[Live],
-    ) -> Result<HashMap<String, Vec<u64>>, CompactError> {
-        let (mut found, mut held) = (HashMap::<String, Vec<u64>>::new(), 0);
-        for delete in deletes {
-            let path = delete.entry.file_path();
-            if delete.entry.file_format() != DataFileFormat::Parquet {
-                return Err(CompactError::Unfit(format!("delete file {path} is not Parquet")));
+        candidates: &[Live],
+        deletes: &Deletes,
+    ) -> Result<Positions, CompactError> {
+        let (mut files, mut wanted) = (HashMap::new(), HashMap::new());
+        for candidate in candidates {
+            let applying = deletes.positions(candidate);
+            if applying.is_empty() {
+                continue;
             }
-            let file = StoredFile::open(self.files, path, delete.entry.file_size_in_bytes());
-            let mut rows = ParquetRecordBatchStreamBuilder::new(file).await?.build()?;
-            while let Some(batch) = rows.try_next().await? {
-                for (path, position) in positions(&batch).ok_or_else(|| malformed(path))? {
-                    // A position delete applies to files that are not newer.
-                    let applies = |live: &Live| live.sequence_number <= delete.sequence_number;
-                    if !candidates.get(path).is_some_and(applies) {
-                        continue;
-                    }
-                    held += 1;
-                    if held > POSITIONS_MAX {
-                        let message = format!("the table has more than {POSITIONS_MAX} position deletes");
-                        return Err(CompactError::Unfit(message));
-                    }
-                    found.entry(path.to_owned()).or_default().push(position);
-                }
-            }
+            let keys: HashSet<DeleteKey> = applying.iter().map(|delete| delete.delete_key()).collect();
+            wanted.insert(candidate.path().to_owned(), keys);
+            files.extend(applying.into_iter().map(|delete| (delete.delete_key(), delete.clone())));
         }
-        for positions in found.values_mut() {
-            positions.sort_unstable();
-            positions.dedup();
-        }
-        Ok(found)
+        self.positions(&wanted, &files).await
     }
-}
-
-/// The rows of a position delete file: which file, which row. `None` when it has other columns.
-fn positions(batch: &arrow_array::RecordBatch) -> Option<Vec<(&str, u64)>> {
-    use arrow_array::{Array as _, Int64Array, StringArray};
-    let paths = batch.column_by_name("file_path")?.as_any().downcast_ref::<StringArray>()?;
-    let rows = batch.column_by_name("pos")?.as_any().downcast_ref::<Int64Array>()?;
-    if paths.null_count() > 0 || rows.null_count() > 0 {
-        return None;
-    }
-    let pairs = paths.iter().zip(rows.iter());
-    pairs.map(|(path, row)| Some((path?, u64::try_from(row?).ok()?))).collect()
-}
-
-fn malformed(path: &str) -> CompactError {
-    CompactError::Unfit(format!("{path} is not a file of position deletes"))
 }
 
 /// Why a file is not rewritten (K4).
-fn unfit(live: &Live, of_other_spec: bool) -> Option<&'static str> {
-    let file = live.entry.data_file();
+fn unfit(live: &Live) -> Option<&'static str> {
+    let file = live.file();
     if file.file_format() != DataFileFormat::Parquet {
         Some("not Parquet")
     } else if file.key_metadata().is_some() {
         Some("encrypted")
-    } else if of_other_spec {
-        Some("of an older partition spec")
     } else {
         None
     }
 }
 
-/// Small files and files with deletes, by partition, packed into groups of up to `target_bytes`.
-fn pack(
-    candidates: HashMap<String, Live>,
-    mut deleted: HashMap<String, Vec<u64>>,
-    target_bytes: u64,
-) -> Vec<Group> {
-    let mut partitions: HashMap<Struct, Vec<Selected>> = HashMap::new();
-    let mut paths: Vec<_> = candidates.into_iter().collect();
+fn is_candidate(live: &Live, deletes: &Deletes, wanted: Wanted) -> bool {
+    let file = live.file();
+    is_small(file.file_size_in_bytes(), wanted)
+        || wanted.not_in_order.is_some_and(|order| file.sort_order_id() != Some(order))
+        || deletes.may_touch(live)
+}
+
+fn is_small(bytes: u64, wanted: Wanted) -> bool {
+    bytes < wanted.bytes / 4 * 3
+}
+
+/// Files by partition, packed into groups of up to the size wanted.
+fn pack(candidates: Vec<Live>, deletes: &Deletes, mut positions: Positions, wanted: Wanted) -> Vec<Group> {
+    let mut candidates = candidates;
     // By age, so that rows keep about their order.
-    paths.sort_by(|(a, left), (b, right)| (left.sequence_number, a).cmp(&(right.sequence_number, b)));
-    for (path, live) in paths {
-        let deleted = deleted.remove(&path).unwrap_or_default();
-        let small = live.entry.file_size_in_bytes() < target_bytes / 4 * 3;
-        let fits = live.entry.file_size_in_bytes() <= super::GROUP_BYTES_MAX;
-        if (small || !deleted.is_empty()) && fits {
-            let partition = live.entry.data_file().partition().clone();
-            partitions.entry(partition).or_default().push(Selected { entry: live.entry, deleted });
+    candidates
+        .sort_by(|one, other| (one.sequence_number, one.path()).cmp(&(other.sequence_number, other.path())));
+    let mut partitions: Vec<Group> = Vec::new();
+    let mut places: HashMap<Partition, usize> = HashMap::new();
+    for live in candidates {
+        let partition = live.partition();
+        let selected = Selected {
+            deleted: positions.rows.remove(live.path()).unwrap_or_default(),
+            told_by: told_by(&live, deletes, &mut positions),
+            vector: deletes.vector(&live).cloned(),
+            is_under_equality: deletes
+                .equality(&partition)
+                .any(|one| one.sequence_number > live.sequence_number),
+            live,
+        };
+        if !is_small(selected.live.file().file_size_in_bytes(), wanted) && !selected.is_forced(wanted) {
+            continue;
         }
+        let at = *places.entry(partition.clone()).or_insert_with(|| {
+            partitions.push(Group { partition, files: Vec::new(), equality: Vec::new() });
+            partitions.len() - 1
+        });
+        partitions[at].files.push(selected);
     }
-    let mut groups = Vec::new();
-    for (partition, files) in partitions {
-        let mut group = Group { partition: partition.clone(), files: Vec::new() };
-        for file in files {
-            let full = group.bytes() + file.entry.file_size_in_bytes() > target_bytes;
-            if full && !group.files.is_empty() {
-                let next = Group { partition: partition.clone(), files: Vec::new() };
-                groups.push(std::mem::replace(&mut group, next));
-            }
-            group.files.push(file);
-        }
-        groups.push(group);
-    }
+    let mut groups: Vec<Group> = partitions.into_iter().flat_map(|group| divide(group, wanted)).collect();
     groups.retain(|group| {
-        group.files.len() >= GROUP_FILES_MIN || group.files.iter().any(|file| !file.deleted.is_empty())
+        group.files.len() >= GROUP_FILES_MIN || group.files.iter().any(|file| file.is_forced(wanted))
     });
+    for group in &mut groups {
+        let oldest = group.files.iter().map(|file| file.live.sequence_number).min();
+        let applying = deletes.equality(&group.partition);
+        group.equality = applying.filter(|one| Some(one.sequence_number) > oldest).cloned().collect();
+    }
+    groups
+}
+
+/// The files of deletes by position that tell rows of a file.
+fn told_by(live: &Live, deletes: &Deletes, positions: &mut Positions) -> Vec<Live> {
+    let keys = positions.told_by.remove(live.path()).unwrap_or_default();
+    let files = deletes.positions(live).into_iter().filter(|delete| keys.contains(&delete.delete_key()));
+    files.chain(deletes.vector(live)).cloned().collect()
+}
+
+/// The files of a partition in groups of up to the size wanted; a file that is longer is a group of its own.
+fn divide(partition: Group, wanted: Wanted) -> Vec<Group> {
+    let of = partition.partition;
+    let empty = || Group { partition: of.clone(), files: Vec::new(), equality: Vec::new() };
+    let mut groups = vec![empty()];
+    for file in partition.files {
+        let bytes = file.live.file().file_size_in_bytes();
+        match groups.last_mut() {
+            Some(last) if last.files.is_empty() || last.bytes() + bytes <= wanted.bytes => {
+                last.files.push(file)
+            }
+            Some(_) | None => groups.push(Group { files: vec![file], ..empty() }),
+        }
+    }
     groups
 }
 

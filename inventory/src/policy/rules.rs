@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::compact::Target;
+use crate::compact::{Order, Target};
 use crate::expire::Retention;
 use crate::orphans::Age;
 
@@ -186,15 +186,16 @@ impl Policy {
         }
     }
 
-    /// How large files a compaction makes.
+    /// What files a compaction makes.
     pub(crate) fn target(&self) -> Target {
         let rule = self.compaction.as_ref();
-        Target { bytes: rule.and_then(|rule| rule.target_file_size_mb).map(|size| u64::from(size) << 20) }
-    }
-
-    /// Whether a compaction is asked to sort.
-    pub(crate) fn sorts(&self) -> bool {
-        self.compaction.as_ref().is_some_and(|rule| rule.strategy == Some(Strategy::Sort))
+        let order = match rule.and_then(|rule| rule.strategy) {
+            None | Some(Strategy::Auto) => Order::Sorted,
+            Some(Strategy::Binpack) => Order::AsIs,
+            Some(Strategy::Sort) => Order::AllSorted,
+        };
+        let size_mb = rule.and_then(|rule| rule.target_file_size_mb);
+        Target { bytes: size_mb.map(|size| u64::from(size) << 20), order }
     }
 
     /// The age of unreferenced files.
