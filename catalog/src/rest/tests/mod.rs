@@ -102,15 +102,6 @@ impl Server {
         self.send(request.body(body).unwrap()).await
     }
 
-    /// The bytes of the answer to root's request.
-    async fn raw(&self, method: &str, path: &str, body: Value) -> bytes::Bytes {
-        let request = Request::builder().method(method).uri(path).extension(Principal::Root);
-        let request = request.body(Body::from(body.to_string())).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-        response.into_body().collect().await.unwrap().to_bytes()
-    }
-
     async fn get(&self, path: &str) -> Answer {
         self.as_root("GET", path, Body::empty()).await.0
     }
