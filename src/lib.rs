@@ -9,3 +9,4 @@ mod events;
 pub mod identity;
 pub mod server;
 mod stores;
+mod webhooks;

@@ -11,6 +11,7 @@ use tarn_inventory::policy::PolicyError;
 
 use crate::events::StreamError;
 use crate::identity::{DirectoryError, KeyError};
+use crate::webhooks::WebhookError;
 
 /// Why a request was not done.
 pub(super) enum Failure {
@@ -30,6 +31,8 @@ pub(super) enum Failure {
     Catalog(CommitError),
     /// Of a stream of events.
     Stream(StreamError),
+    /// Of a webhook.
+    Webhook(WebhookError),
     /// Of a maintenance policy.
     Policy(PolicyError),
     /// Of a maintenance run.
@@ -75,6 +78,12 @@ impl From<StreamError> for Failure {
     }
 }
 
+impl From<WebhookError> for Failure {
+    fn from(error: WebhookError) -> Self {
+        Self::Webhook(error)
+    }
+}
+
 impl From<PolicyError> for Failure {
     fn from(error: PolicyError) -> Self {
         Self::Policy(error)
@@ -98,6 +107,7 @@ impl IntoResponse for Failure {
             Self::Directory(error) => directory_error(&error),
             Self::Catalog(error) => catalog_error(&error),
             Self::Stream(error) => stream_error(&error),
+            Self::Webhook(error) => webhook_error(&error),
             Self::Policy(error) => policy_error(&error),
             Self::Run(error) => run_error(&error),
         };
@@ -183,6 +193,20 @@ fn stream_error(error: &StreamError) -> (StatusCode, &'static str, String) {
             tracing::error!(error = %source, "the catalog log could not be read");
             (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
         }
+    };
+    (status, code, error.to_string())
+}
+
+fn webhook_error(error: &WebhookError) -> (StatusCode, &'static str, String) {
+    let (status, code) = match error {
+        WebhookError::Invalid(_) => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+        WebhookError::Missing(_) => (StatusCode::NOT_FOUND, "NotFound"),
+        WebhookError::TooMany => (StatusCode::CONFLICT, "TooMany"),
+        WebhookError::Damaged(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Damaged"),
+        WebhookError::Commit(CommitError::Conflict(Conflict::DocumentChanged { .. })) => {
+            (StatusCode::CONFLICT, "Conflict")
+        }
+        WebhookError::Commit(source) => return catalog_error(source),
     };
     (status, code, error.to_string())
 }

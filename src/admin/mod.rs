@@ -18,6 +18,7 @@ mod status;
 mod tables;
 mod users;
 mod warehouses;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -63,6 +64,9 @@ pub(crate) fn router() -> Router<Arc<Program>> {
             "/_admin/v1/warehouses/{warehouse}/properties",
             get(warehouses::properties).post(warehouses::update),
         )
+        .route("/_admin/v1/webhooks", get(webhooks::list))
+        .route("/_admin/v1/webhooks/{id}", get(webhooks::show).put(webhooks::put).delete(webhooks::delete))
+        .route("/_admin/v1/webhooks/{id}/test", post(webhooks::test))
         .route("/_admin/v1/status", get(status::show))
         .merge(identities())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

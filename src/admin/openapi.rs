@@ -6,7 +6,7 @@ use utoipa::openapi::OpenApi;
 
 use super::{
     events, functions, groups, keys, maintenance, policies, service_accounts, status, tables, users,
-    warehouses,
+    warehouses, webhooks,
 };
 use crate::identity::oauth::endpoint;
 use crate::server::{health, metrics};
@@ -64,6 +64,11 @@ use crate::server::{health, metrics};
         tables::undrop,
         warehouses::properties,
         warehouses::update,
+        webhooks::list,
+        webhooks::show,
+        webhooks::put,
+        webhooks::delete,
+        webhooks::test,
         status::show,
         endpoint::issue,
         health::ready,
@@ -97,6 +102,7 @@ mod tests {
             "/_admin/v1/tables/{warehouse}/{namespace}/{table}",
             "/_admin/v1/dropped-tables/{id}/undrop",
             "/_admin/v1/warehouses/{warehouse}/properties",
+            "/_admin/v1/webhooks/{id}/test",
             "/_iceberg/v1/{prefix}/dropped-tables",
             "/_iceberg/v1/{prefix}/namespaces/{namespace}/tables/{table}/undrop",
             "/_iceberg/v1/{prefix}/namespaces/{namespace}/functions",

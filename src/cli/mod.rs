@@ -8,6 +8,7 @@ mod maintain;
 mod serve;
 mod status;
 mod table;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,9 @@ enum Command {
     Table(table::Command),
     /// Print the changes of a running server's catalog.
     Events(events::Events),
+    /// Send the changes of a running server's catalog to URLs.
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Show drives, sets, healing and logs of a running server.
     Status(status::Status),
     /// Print the completions of a shell.
@@ -89,6 +93,7 @@ pub fn run() -> ExitCode {
         Command::Admin(command) => admin::run(command),
         Command::Table(command) => table::run(command),
         Command::Events(events) => events::run(&events),
+        Command::Webhook(command) => webhook::run(command),
         Command::Status(status) => status::run(&status),
         Command::Completions(completions) => {
             completions::run(&completions);

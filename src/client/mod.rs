@@ -7,6 +7,7 @@ pub(crate) mod output;
 pub(crate) mod status;
 pub(crate) mod table_changes;
 pub(crate) mod tables;
+pub(crate) mod webhooks;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

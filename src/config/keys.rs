@@ -67,6 +67,7 @@ pub(crate) const DRAIN_TIMEOUT: &str = "limits.drain_timeout_seconds";
 pub(crate) const KEEP_DROPPED: &str = "tables.keep_dropped_seconds";
 pub(crate) const HISTORY_RETENTION: &str = "catalog.history_retention_seconds";
 pub(crate) const HISTORY_MIB: &str = "catalog.history_mib_max";
+pub(crate) const WEBHOOKS_PRIVATE: &str = "webhooks.allow_private";
 
 /// All settings, in the order they are shown.
 pub(crate) const KEYS: &[Key] = &[
@@ -164,6 +165,12 @@ pub(crate) const KEYS: &[Key] = &[
         "TARN_HISTORY_MIB_MAX",
         "1024",
         "what is kept of the catalog's log for that, in MiB; above it the oldest goes before its time",
+    ),
+    key(
+        WEBHOOKS_PRIVATE,
+        "TARN_WEBHOOKS_ALLOW_PRIVATE",
+        "false",
+        "whether webhooks may reach this machine and private networks, not only public addresses",
     ),
 ];
 

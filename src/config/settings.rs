@@ -13,6 +13,7 @@ use super::layers::{ConfigError, Layers};
 use super::providers;
 use crate::identity::oidc::Provider;
 use crate::identity::{Secret, key};
+use crate::webhooks::Reach;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +107,8 @@ pub struct Settings {
     pub history_bytes_max: u64,
     /// The identity providers whose tokens are taken.
     pub providers: Vec<Provider>,
+    /// Which addresses webhooks may reach.
+    pub(crate) webhook_reach: Reach,
 }
 
 impl Settings {
@@ -143,6 +146,7 @@ impl Settings {
             history_retention: required(layers, keys::HISTORY_RETENTION, keep_seconds)?,
             history_bytes_max: required(layers, keys::HISTORY_MIB, mebibytes)?,
             providers: providers::read(layers)?,
+            webhook_reach: required(layers, keys::WEBHOOKS_PRIVATE, webhook_reach)?,
             drives,
         })
     }
@@ -243,6 +247,10 @@ fn lifetime(text: &str) -> Result<Duration, &'static str> {
     seconds.map(Duration::from_secs).ok_or("1 to 86400 seconds are expected")
 }
 
+fn webhook_reach(text: &str) -> Result<Reach, std::str::ParseBoolError> {
+    text.parse().map(|private| if private { Reach::Everywhere } else { Reach::Public })
+}
+
 fn keep_seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|&seconds| seconds <= KEEP_SECONDS_MAX);
     seconds
@@ -296,6 +304,7 @@ mod tests {
             ("[limits]\nconnections_max = 0", "limits.connections_max"),
             ("[limits]\nmemory_mib = 0", "limits.memory_mib"),
             ("[credentials]\nlifetime_seconds = 86401", "credentials.lifetime_seconds"),
+            ("[webhooks]\nallow_private = 2", "webhooks.allow_private"),
             ("[tables]\nkeep_dropped_seconds = -1", "tables.keep_dropped_seconds"),
             ("[catalog]\nhistory_retention_seconds = -1", "catalog.history_retention_seconds"),
             ("[catalog]\nhistory_mib_max = 20000000000000", "catalog.history_mib_max"),

@@ -2,7 +2,7 @@
 //!
 //! - S1: the port is taken before a drive is touched, so that two servers never share drives by mistake of
 //!   a port; until the stores are open every request is answered 503 and nothing is started.
-//! - S2: stopping: no new connection, running requests end, maintenance stops, then the catalog closes, then
+//! - S2: stopping: no new connection, running requests end, maintenance and webhooks stop, then the catalog closes, then
 //!   the object core.
 
 pub mod credentials;
@@ -57,6 +57,7 @@ use crate::identity::session::Vendor;
 use crate::identity::sts::{self, Sts};
 use crate::identity::{Grants, Identity, Keyring, SecretError, Sessions, oauth, obtain_server_secret};
 use crate::stores::{self, Warehouses};
+use crate::webhooks::Webhooks;
 
 /// Where the catalog's log lies in the system bucket.
 const CATALOG_ROOT: &str = "catalog";
@@ -115,6 +116,7 @@ pub struct Server {
     core: ObjectCore,
     catalog: Catalog,
     maintenance: Maintenance,
+    webhooks: Webhooks,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
     upkeep: JoinHandle<()>,
@@ -171,12 +173,14 @@ impl Server {
         );
         maintenance.start_schedule();
         let source: Arc<str> = format!("urn:uuid:{}", core.status().deployment).into();
+        let webhooks = Webhooks::start(catalog.clone(), source.clone(), settings.webhook_reach);
         let program = Arc::new(Program {
             core: core.clone(),
             catalog: catalog.clone(),
             warehouse: settings.warehouse.clone(),
             maintenance: maintenance.clone(),
-            events: Events::new(catalog.clone(), source, stop.subscribe()),
+            events: Events::new(catalog.clone(), source.clone(), stop.subscribe()),
+            webhooks: webhooks.clone(),
             identity: identity.clone(),
             authorize: authorize.clone(),
             grants,
@@ -213,7 +217,7 @@ impl Server {
             }
         });
         tracing::info!(%address, "serving");
-        Ok(Self { address, root, origin, core, catalog, maintenance, stop, listening, upkeep })
+        Ok(Self { address, root, origin, core, catalog, maintenance, webhooks, stop, listening, upkeep })
     }
 
     /// Where it listens.
@@ -241,6 +245,7 @@ impl Server {
         }
         self.upkeep.abort();
         self.maintenance.close().await;
+        self.webhooks.close().await;
         self.catalog.close().await;
         self.core.close().await;
         tracing::info!("stopped");

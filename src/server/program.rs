@@ -23,6 +23,7 @@ use crate::config::MetricsAccess;
 use crate::events::Events;
 use crate::identity::answer::{self, Protocol};
 use crate::identity::{Grants, Identity, authenticate};
+use crate::webhooks::Webhooks;
 
 /// What handlers of the server itself see.
 pub(crate) struct Program {
@@ -32,6 +33,7 @@ pub(crate) struct Program {
     pub(crate) warehouse: String,
     pub(crate) maintenance: Maintenance,
     pub(crate) events: Events,
+    pub(crate) webhooks: Webhooks,
     pub(crate) identity: Arc<Identity>,
     pub(crate) authorize: Arc<dyn Authorize>,
     /// What `authorize` asks, for what wants to know why.

@@ -8,3 +8,4 @@ mod serve;
 mod support;
 mod tables;
 mod users;
+mod webhooks;

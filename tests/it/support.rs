@@ -25,6 +25,7 @@ pub struct Tarn {
     directory: TempDir,
     drives: usize,
     http: reqwest::Client,
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 /// Temporary credentials.
@@ -37,10 +38,16 @@ pub struct Session {
 impl Tarn {
     /// Starts a server on fresh drives and waits until it is ready.
     pub async fn start(drives: usize) -> Self {
+        Self::start_with(drives, &[]).await
+    }
+
+    /// The same with variables of the environment.
+    pub async fn start_with(drives: usize, variables: &[(&'static str, &'static str)]) -> Self {
         let _ = rustls_provider();
         let directory = tempfile::tempdir().expect("a temporary directory");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let mut tarn = Self { child: None, port: free_port(), directory, drives, http };
+        let mut tarn =
+            Self { child: None, port: free_port(), directory, drives, http, variables: variables.to_vec() };
         tarn.restart().await;
         tarn
     }
@@ -199,6 +206,7 @@ impl Tarn {
         }
         command.env("TARN_ROOT_ACCESS_KEY", ACCESS_KEY).env("TARN_ROOT_SECRET_KEY", SECRET_KEY);
         if verb == "serve" {
+            command.envs(self.variables.iter().copied());
             command.args(["--listen", &format!("127.0.0.1:{}", self.port)]);
         }
         command.stdout(log.try_clone().expect("a log file")).stderr(log);

@@ -28,7 +28,7 @@ pub use position::{EventId, InvalidPosition, Position};
 use crate::state::{Namespace, TableIdent};
 
 /// The kinds of documents whose changes are told: what they hold is no secret, and neither is it told.
-pub const TOLD_KINDS: &[&str] = &["maintenance-policy"];
+pub const TOLD_KINDS: &[&str] = &["group", "maintenance-policy", "policy"];
 
 /// One change, as it is told.
 #[derive(Debug, Clone, PartialEq)]
