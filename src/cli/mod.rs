@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod events;
 mod maintain;
+mod migrate;
 mod serve;
 mod status;
 mod table;
@@ -42,6 +43,8 @@ enum Command {
     /// Send the changes of a running server's catalog to URLs.
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// Register the tables and views of another Iceberg REST catalog here.
+    Migrate(Box<migrate::Migrate>),
     /// Show drives, sets, healing and logs of a running server.
     Status(status::Status),
     /// Print the completions of a shell.
@@ -93,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Admin(command) => admin::run(command),
         Command::Table(command) => table::run(command),
         Command::Events(events) => events::run(&events),
+        Command::Migrate(migrate) => migrate::run(&migrate),
         Command::Webhook(command) => webhook::run(command),
         Command::Status(status) => status::run(&status),
         Command::Completions(completions) => {

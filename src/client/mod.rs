@@ -3,6 +3,7 @@
 pub(crate) mod engines;
 pub(crate) mod events;
 pub(crate) mod maintenance;
+pub(crate) mod migrate;
 pub(crate) mod output;
 pub(crate) mod status;
 pub(crate) mod table_changes;
@@ -165,6 +166,20 @@ impl Connection {
         Err(ClientError::Answer { path: path.into() })
     }
 
+    /// Whether there is an object.
+    pub(crate) async fn has_object(&self, bucket: &str, key: &str) -> Result<bool, ClientError> {
+        let path = format!("/{}/{}", path_segment(bucket), object_path(key));
+        let request = self.signed(Method::HEAD, &path, String::new())?;
+        let unreachable = |source| ClientError::Unreachable { endpoint: self.endpoint.clone(), source };
+        let status = self.http.execute(request).await.map_err(unreachable)?.status();
+        match status {
+            StatusCode::NOT_FOUND => Ok(false),
+            status if status.is_success() => Ok(true),
+            // A HEAD has no body that says more.
+            status => answer(&path, status, b"").map(|_| false),
+        }
+    }
+
     async fn send(&self, method: Method, path: &str, body: String) -> Result<Value, ClientError> {
         let request = self.signed(method, path, body)?;
         let unreachable = |source| ClientError::Unreachable { endpoint: self.endpoint.clone(), source };
@@ -201,6 +216,11 @@ fn answer(path: &str, status: StatusCode, bytes: &[u8]) -> Result<Value, ClientE
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(ClientError::Denied { message }),
         _ => Err(ClientError::Refused { status, message }),
     }
+}
+
+/// A key in a path: its slashes stay.
+fn object_path(key: &str) -> String {
+    key.split('/').map(path_segment).collect::<Vec<_>>().join("/")
 }
 
 /// Text as one segment of a path.

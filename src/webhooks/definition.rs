@@ -235,7 +235,7 @@ impl Definition {
     /// Whether the host of the URL is an address that is not allowed, where it is an address at all.
     pub(super) fn is_refused(&self, reach: super::Reach) -> bool {
         let url = reqwest::Url::parse(&self.url).ok();
-        let literal = url.as_ref().and_then(|url| address::literal(url));
+        let literal = url.as_ref().and_then(address::literal);
         literal.is_some_and(|address| !reach.allows(address))
     }
 }

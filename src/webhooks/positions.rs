@@ -23,11 +23,13 @@ struct Kept {
 
 /// The positions on disk, and those to be written.
 pub(super) struct Positions {
-    written: BTreeMap<Arc<str>, Kept>,
+    written: ById<Kept>,
     /// Events sent of each webhook when it was written.
-    sent: BTreeMap<Arc<str>, u64>,
-    wanted: Option<(BTreeMap<Arc<str>, Kept>, BTreeMap<Arc<str>, u64>)>,
+    sent: ById<u64>,
+    wanted: Option<(ById<Kept>, ById<u64>)>,
 }
+
+type ById<T> = BTreeMap<Arc<str>, T>;
 
 impl Positions {
     pub(super) fn read(catalog: &Catalog) -> Self {

@@ -4,6 +4,7 @@ mod events;
 mod functions;
 mod house;
 mod maintenance;
+mod migrate;
 mod serve;
 mod support;
 mod tables;

@@ -205,8 +205,8 @@ impl Tarn {
             }
         }
         command.env("TARN_ROOT_ACCESS_KEY", ACCESS_KEY).env("TARN_ROOT_SECRET_KEY", SECRET_KEY);
+        command.envs(self.variables.iter().copied());
         if verb == "serve" {
-            command.envs(self.variables.iter().copied());
             command.args(["--listen", &format!("127.0.0.1:{}", self.port)]);
         }
         command.stdout(log.try_clone().expect("a log file")).stderr(log);
