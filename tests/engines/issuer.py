@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import secrets
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -55,7 +56,7 @@ class Key:
 
     def __init__(self, kid: str):
         self.kid = kid
-        first, second = prime(BITS // 2), prime(BITS // 2)
+        self.primes = first, second = prime(BITS // 2), prime(BITS // 2)
         self.modulus = first * second
         self.private = pow(EXPONENT, -1, (first - 1) * (second - 1))
 
@@ -72,11 +73,18 @@ class Key:
 class Issuer:
     """Serves the discovery document and the keys, and issues tokens."""
 
-    def __init__(self):
+    def __init__(self, certificate: str | None = None):
+        """With a PEM file of a certificate and its key it speaks TLS."""
         self.key = Key("first")
         self.down = False
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
+        scheme = "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
+            scheme = "https"
+        self.url = f"{scheme}://127.0.0.1:{self.http.server_port}"
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
     def _handler(issuer):

@@ -9,8 +9,10 @@ import requests
 from pyiceberg.catalog import load_catalog
 from pyiceberg.exceptions import ForbiddenError, UnauthorizedError
 
+import certificate
 import issuer
 import server
+from test_vended import VendedDuckDb, VendedTrino, write_and_read
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
@@ -108,6 +110,30 @@ def test_keys_change_and_go_on_to_count_while_the_provider_is_down(tmp_path):
         provider.close()
 
 
+def test_a_provider_with_a_certificate_of_its_own_authority_is_asked_over_tls(tmp_path):
+    alone, both = certificate.write(tmp_path)
+    provider = issuer.Issuer(str(both))
+    for settings, status in ((provider.settings(ca_file=str(alone)), 200), (provider.settings(), 503)):
+        tarn = server.Tarn(tmp_path / f"tarn-{status}", drives=1, settings=settings)
+        tarn.start()
+        try:
+            assert config(tarn, provider.token("readonly")).status_code == status, tarn.tail()
+        finally:
+            tarn.kill()
+    provider.close()
+
+
+def test_no_token_reaches_the_log(federated, provider):
+    tokens = [provider.token("readonly"), provider.token("readonly", aud="another"), "forged.forged.forged"]
+    for token in tokens:
+        config(federated, token)
+        form = {"grant_type": EXCHANGE, "subject_token": token, "subject_token_type": JWT}
+        requests.post(federated.token_uri, data=form, timeout=10)
+    log = federated.log.read_text(errors="replace")
+    assert "a token of an identity provider was refused" in log
+    assert not [token for token in tokens if token.split(".")[2] in log]
+
+
 def test_spark_works_with_a_token(federated, provider, namespace, spark):
     settings = {
         "": "org.apache.iceberg.spark.SparkCatalog",
@@ -126,3 +152,36 @@ def test_spark_works_with_a_token(federated, provider, namespace, spark):
     spark.sql(f"insert into {table} values (3)")
     assert spark.sql(f"select id from {table} order by id") == [(1,), (2,), (3,)]
     spark.sql(f"drop table {table}")
+
+
+class TokenTrino(VendedTrino):
+    """Trino by the README's lines with a token in place of every key."""
+
+    token = ""
+
+    def _configure(self, tarn, work):
+        super()._configure(tarn, work)
+        catalog = work / "etc" / "catalog" / "tarn.properties"
+        lines = [line for line in catalog.read_text().splitlines() if ".oauth2." not in line]
+        lines.append(f"iceberg.rest-catalog.oauth2.token={self.token}")
+        catalog.write_text("\n".join(lines) + "\n")
+
+
+class TokenDuckDb(VendedDuckDb):
+    """DuckDB by the README's statements with a token in place of every key."""
+
+    token = ""
+
+    def attach(self, tarn):
+        secret = f"create secret tarn_catalog (type iceberg, token '{self.token}')"
+        statements = super().attach(tarn)
+        return [secret if "SECRET tarn_catalog (" in text else text for text in statements]
+
+
+@pytest.mark.parametrize("kind", [TokenDuckDb, TokenTrino])
+def test_an_engine_works_with_a_token(federated, provider, namespace, tmp_path, kind):
+    engine = type(kind.__name__, (kind,), {"token": provider.token("readwrite")})(federated, tmp_path)
+    try:
+        write_and_read(engine, f"tarn.{namespace}.t1")
+    finally:
+        engine.close()

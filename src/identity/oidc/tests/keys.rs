@@ -91,6 +91,32 @@ async fn cve_2026_73080_keys_come_from_no_other_place_than_the_configured_one() 
     assert!(issuers.verify(&token, NOW).await.is_ok());
 }
 
+/// Whatever a resolver says, `localhost` is this machine: a name that resolves elsewhere later (GHSA m479) is no way in.
+#[tokio::test]
+async fn ghsa_m479_localhost_is_asked_at_a_loopback_address() {
+    let key = Signing::p256("p");
+    let issuer = TestIssuer::start(&[&key]).await;
+    let url = issuer.url.replace("127.0.0.1", "localhost");
+    issuer.set(|answers| {
+        (answers.issuer, answers.jwks_uri) = (Some(url.clone()), Some(format!("{url}/keys")));
+    });
+    let issuers = Issuers::open(vec![super::issuer::provider("idp", &url)], once()).unwrap();
+    assert!(issuers.verify(&key.token(&super::issuer::claims(&url)), NOW).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_provider_whose_certificates_cannot_be_read_keeps_the_server_from_starting() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ca.pem");
+    let open = || {
+        let provider = super::issuer::provider("idp", "https://id.example");
+        Issuers::open(vec![Provider { ca_file: Some(path.clone()), ..provider }], once()).err()
+    };
+    assert!(matches!(open(), Some(OpenError::Certificates { .. })));
+    std::fs::write(&path, "no certificate").unwrap();
+    assert!(matches!(open(), Some(OpenError::NoCertificates { .. })));
+}
+
 #[tokio::test]
 async fn a_set_of_too_many_keys_is_refused() {
     let key = Signing::p256("p");
