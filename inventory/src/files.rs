@@ -55,10 +55,22 @@ pub enum FileError {
     Timeout(String),
 }
 
+/// How fast one run may go, beside the pace of all runs together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Pace {
+    /// Calls of a store per second.
+    pub(crate) operations_per_second: Option<u32>,
+    /// Bytes read and written per second.
+    pub(crate) bytes_per_second: Option<u64>,
+}
+
 /// The stores, as maintenance uses them.
 pub(crate) struct Files {
     stores: Arc<dyn WarehouseStores>,
-    throttle: Throttle,
+    /// The pace of all runs together.
+    throttle: Arc<Throttle>,
+    /// The pace of one run, where it has its own.
+    own: Option<Throttle>,
     timeout: Duration,
     bytes_max: u64,
 }
@@ -67,10 +79,34 @@ impl Files {
     pub(crate) fn new(stores: Arc<dyn WarehouseStores>, settings: &Settings) -> Self {
         Self {
             stores,
-            throttle: Throttle::new(settings.operations_per_second, settings.bytes_per_second),
+            throttle: Arc::new(Throttle::new(settings.operations_per_second, settings.bytes_per_second)),
+            own: None,
             timeout: settings.store_timeout,
             bytes_max: settings.manifest_bytes_max,
         }
+    }
+
+    /// The same stores, at a pace of a run's own too.
+    pub(crate) fn paced(&self, pace: Pace) -> Self {
+        let Pace { operations_per_second, bytes_per_second } = pace;
+        let is_free = operations_per_second.is_none() && bytes_per_second.is_none();
+        let own =
+            Throttle::new(operations_per_second.unwrap_or(u32::MAX), bytes_per_second.unwrap_or(u64::MAX));
+        Self {
+            stores: self.stores.clone(),
+            throttle: self.throttle.clone(),
+            own: (!is_free).then_some(own),
+            timeout: self.timeout,
+            bytes_max: self.bytes_max,
+        }
+    }
+
+    /// Waits for the turn of a call that moves `bytes`.
+    async fn turn(&self, bytes: u64) {
+        if let Some(own) = &self.own {
+            own.take(bytes).await;
+        }
+        self.throttle.take(bytes).await;
     }
 
     /// The whole of a file that is a manifest or a manifest list.
@@ -82,21 +118,21 @@ impl Files {
             let location = location.to_owned();
             return Err(FileError::TooLarge { location, bytes, bytes_max: self.bytes_max });
         }
-        self.throttle.take(bytes).await;
+        self.turn(bytes).await;
         self.in_time(location, result.bytes()).await
     }
 
     /// A part of a file.
     pub(crate) async fn range(&self, location: &str, range: Range<u64>) -> Result<Bytes, FileError> {
         let (store, path) = self.find(location)?;
-        self.throttle.take(range.end.saturating_sub(range.start)).await;
+        self.turn(range.end.saturating_sub(range.start)).await;
         self.in_time(location, store.get_range(&path, range)).await
     }
 
     /// Writes a file whose name no other has.
     pub(crate) async fn create(&self, location: &str, bytes: Bytes) -> Result<(), FileError> {
         let (store, path) = self.find(location)?;
-        self.throttle.take(bytes.len() as u64).await;
+        self.turn(bytes.len() as u64).await;
         let put = store.put_opts(&path, bytes.into(), PutMode::Create.into());
         self.in_time(location, put).await.map(|_| ())
     }
@@ -104,7 +140,7 @@ impl Files {
     /// The size of a file in bytes; `None` when there is none.
     pub(crate) async fn size(&self, location: &str) -> Result<Option<u64>, FileError> {
         let (store, path) = self.find(location)?;
-        self.throttle.take(0).await;
+        self.turn(0).await;
         match self.in_time(location, store.head(&path)).await {
             Ok(meta) => Ok(Some(meta.size)),
             Err(FileError::Missing(_)) => Ok(None),
@@ -124,7 +160,7 @@ impl Files {
     /// Deletes a file; it may be gone already.
     pub(crate) async fn delete(&self, location: &str) -> Result<(), FileError> {
         let (store, path) = self.find(location)?;
-        self.throttle.take(0).await;
+        self.turn(0).await;
         match self.in_time(location, store.delete(&path)).await {
             Ok(()) | Err(FileError::Missing(_)) => Ok(()),
             Err(error) => Err(error),

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
+use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use tarn_catalog::state::{Namespace, TableIdent};
 use tarn_inventory::policy::{self, Policy, Scope};
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
-use super::params::Path;
+use super::params::{Path, Query};
 use crate::server::{Program, Shared};
 
 /// What separates the levels of a namespace.
@@ -115,11 +116,24 @@ fn allow(caller: &Caller, action: Action, scope: &Scope) -> Result<(), Failure> 
     }
 }
 
-type PlaceQuery = Result<Query<Place>, QueryRejection>;
+/// What a request is about, as its query names it.
+pub(super) struct About(Scope);
 
-fn scope_of(query: PlaceQuery, program: &Arc<Program>) -> Result<Scope, Failure> {
-    let Query(place) = query.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
-    place.scope(program)
+impl FromRequestParts<Arc<Program>> for About {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, program: &Arc<Program>) -> Result<Self, Failure> {
+        let Query(place) = Query::<Place>::from_request_parts(parts, program).await?;
+        place.scope(program).map(Self)
+    }
+}
+
+impl About {
+    /// Tells it to who may do this there.
+    fn for_caller(self, caller: &Caller, action: Action) -> Result<Scope, Failure> {
+        allow(caller, action, &self.0)?;
+        Ok(self.0)
+    }
 }
 
 /// Tells the maintenance policy of a place.
@@ -130,10 +144,9 @@ fn scope_of(query: PlaceQuery, program: &Arc<Program>) -> Result<Scope, Failure>
 pub(super) async fn policy(
     caller: Caller,
     State(program): Shared,
-    query: PlaceQuery,
+    about: About,
 ) -> Result<Json<PolicyAnswer>, Failure> {
-    let scope = scope_of(query, &program)?;
-    allow(&caller, Action::GetTableMaintenanceConfiguration, &scope)?;
+    let scope = about.for_caller(&caller, Action::GetTableMaintenanceConfiguration)?;
     let state = program.catalog.snapshot();
     let (policy, effective) = (policy::get(&state, &scope)?, policy::effective(&state, &scope)?);
     Ok(Json(PolicyAnswer { policy, effective }))
@@ -149,11 +162,10 @@ pub(super) async fn policy(
 pub(super) async fn set_policy(
     caller: Caller,
     State(program): Shared,
-    query: PlaceQuery,
+    about: About,
     body: Result<Json<Policy>, JsonRejection>,
 ) -> Result<Json<PolicyAnswer>, Failure> {
-    let scope = scope_of(query, &program)?;
-    allow(&caller, Action::PutTableMaintenanceConfiguration, &scope)?;
+    let scope = about.for_caller(&caller, Action::PutTableMaintenanceConfiguration)?;
     let Json(policy) = body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
     policy::put(&program.catalog, &scope, &policy).await?;
     tracing::info!(%scope, "set a maintenance policy");
@@ -169,10 +181,9 @@ pub(super) async fn set_policy(
 pub(super) async fn delete_policy(
     caller: Caller,
     State(program): Shared,
-    query: PlaceQuery,
+    about: About,
 ) -> Result<StatusCode, Failure> {
-    let scope = scope_of(query, &program)?;
-    allow(&caller, Action::PutTableMaintenanceConfiguration, &scope)?;
+    let scope = about.for_caller(&caller, Action::PutTableMaintenanceConfiguration)?;
     if !policy::delete(&program.catalog, &scope).await? {
         return Err(Failure::Missing(format!("{scope} has no policy of its own")));
     }
@@ -210,10 +221,9 @@ pub(super) async fn begin(
 pub(super) async fn runs(
     caller: Caller,
     State(program): Shared,
-    query: PlaceQuery,
+    about: About,
 ) -> Result<Json<RunList>, Failure> {
-    let scope = scope_of(query, &program)?;
-    allow(&caller, Action::GetTableMaintenanceJobStatus, &scope)?;
+    let scope = about.for_caller(&caller, Action::GetTableMaintenanceJobStatus)?;
     let runs = match &scope {
         Scope::Server => program.maintenance.runs(None),
         Scope::Table(ident) => {

@@ -108,7 +108,7 @@ def test_rows_of_the_table_and_its_tags_outlive_maintenance_and_nothing_else_doe
 
     changed = lineage(spark, table) if version == 3 else None
     compacted = maintain(tarn, table, "compaction")
-    assert compacted["skipped"] == {} and (compacted["groups"] > 0 or seed == 1)
+    assert compacted["skipped"] == {} and (compacted["groups"] > 0 or seed == 1 or version == 1)
     assert rows(spark, table) == expected
     assert version < 3 or lineage(spark, table) == changed
     assert spark.sql(f"select count(*) from {table}.files where content = 1 and file_format = 'PUFFIN'") == [(0,)]

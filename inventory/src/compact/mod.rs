@@ -31,16 +31,20 @@ mod stored;
 mod tests;
 mod tidy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tarn_catalog::state::TableIdent;
 use tarn_catalog::{Catalog, CommitError, LoadError};
+use tokio::sync::Mutex;
 
 use self::arrange::SortPlan;
 use self::commit::Replacement;
 use self::head::Head;
+use self::live::DeleteKey;
 use self::rewrite::Rewritten;
 use self::select::{Group, Wanted};
 use crate::files::{FileError, Files};
@@ -168,6 +172,8 @@ pub(crate) struct Target {
     pub(crate) bytes: Option<u64>,
     /// How rows are arranged.
     pub(crate) order: Order,
+    /// Groups that are rewritten at a time.
+    pub(crate) groups: usize,
 }
 
 /// How rows of a file are arranged.
@@ -181,73 +187,105 @@ pub(crate) enum Order {
     AllSorted,
 }
 
+/// What became of a group.
+enum Ended {
+    /// A dry run told it.
+    Planned,
+    /// It was rewritten; so many delete files went with it.
+    Done(Rewritten, u64),
+    Overtaken,
+    Unfit(&'static str),
+}
+
+/// What the groups of a run share.
+struct Work<'a> {
+    ident: &'a TableIdent,
+    head: &'a Head,
+    sort: &'a Arc<SortPlan>,
+    target_bytes: u64,
+    known_deletes: &'a HashSet<DeleteKey>,
+    /// Groups are committed one after the other, or they would overtake each other.
+    commits: Mutex<()>,
+}
+
 impl Compact<'_> {
     pub(crate) async fn run(&self, ident: &TableIdent, target: Target) -> Result<Compacted, CompactError> {
         let mut outcome = Compacted::default();
         let Some(head) = self.head(ident).await? else { return Ok(outcome) };
         let sort = Arc::new(SortPlan::new(&head, target.order)?);
-        let bytes = target.bytes.unwrap_or_else(|| own_target(&head)).min(GROUP_BYTES_MAX);
+        let target_bytes = target.bytes.unwrap_or_else(|| own_target(&head)).min(GROUP_BYTES_MAX);
         let not_in_order = sort.order_id.filter(|_| target.order == Order::AllSorted);
-        let selection = self.select(&head, Wanted { bytes, not_in_order }, &mut outcome.skipped).await?;
+        let wanted = Wanted { bytes: target_bytes, not_in_order };
+        let selection = self.select(&head, wanted, &mut outcome.skipped).await?;
+        let known_deletes = &selection.deletes;
+        let work =
+            Work { ident, head: &head, sort: &sort, target_bytes, known_deletes, commits: Mutex::new(()) };
+        // A loop: a closure over borrowed groups is not general enough for a task.
+        let mut groups: Vec<BoxFuture<'_, _>> = Vec::with_capacity(selection.groups.len());
         for group in selection.groups {
-            outcome.groups += 1;
-            outcome.files_before += group.files.len() as u64;
-            outcome.bytes_before += group.bytes();
-            if self.mode == Mode::DryRun {
-                outcome.files_after += 1;
-                continue;
-            }
-            let made = match self.rewrite(&head, &group, &sort, bytes).await {
-                Ok(made) => made,
-                Err(Stop::Unfit(reason)) => {
-                    forget(&mut outcome, &group);
-                    *outcome.skipped.entry(reason.into()).or_default() += group.files.len() as u64;
-                    continue;
-                }
-                Err(Stop::Failed(error)) => return Err(error),
-            };
-            let replacement =
-                Replacement { read: &head, known_deletes: &selection.deletes, group: &group, made: &made };
-            let Some(deletes) = self.commit(ident, &replacement).await? else {
-                forget(&mut outcome, &group);
-                outcome.groups_overtaken += 1;
-                continue;
-            };
-            outcome.deletes_dropped += deletes;
-            self.note(&group, &made, &mut outcome);
+            groups.push(self.group(&work, group).boxed());
         }
-        self.tidy_up(ident, &mut outcome).await?;
-        Ok(outcome)
-    }
-
-    async fn tidy_up(&self, ident: &TableIdent, outcome: &mut Compacted) -> Result<(), CompactError> {
-        if self.mode == Mode::DryRun {
-            return Ok(());
+        let mut groups = stream::iter(groups).buffer_unordered(target.groups);
+        while let Some((group, ended)) = groups.try_next().await? {
+            self.note(&group, ended, &mut outcome);
         }
-        if let Some(tidied) = self.tidy(ident).await? {
+        if self.mode == Mode::Apply
+            && let Some(tidied) = self.tidy(ident).await?
+        {
             outcome.snapshots += 1;
             outcome.deletes_dropped += tidied.deletes;
             outcome.manifests_before = tidied.manifests_before;
             outcome.manifests_after = tidied.manifests_after;
         }
-        Ok(())
+        Ok(outcome)
     }
 
-    fn note(&self, group: &Group, made: &Rewritten, outcome: &mut Compacted) {
-        outcome.snapshots += 1;
-        outcome.files_after += made.files.len() as u64;
-        outcome.bytes_after += made.bytes();
-        outcome.rows_dropped += made.rows_dropped;
-        for file in &group.files {
-            self.progress.add(file.live.file().file_size_in_bytes());
+    async fn group(&self, work: &Work<'_>, group: Group) -> Result<(Group, Ended), CompactError> {
+        let &Work { ident, head, sort, target_bytes, known_deletes, .. } = work;
+        if self.mode == Mode::DryRun {
+            return Ok((group, Ended::Planned));
         }
+        let made = match self.rewrite(head, &group, sort, target_bytes).await {
+            Ok(made) => made,
+            Err(Stop::Unfit(reason)) => return Ok((group, Ended::Unfit(reason))),
+            Err(Stop::Failed(error)) => return Err(error),
+        };
+        let _turn = work.commits.lock().await;
+        let replacement = Replacement { read: head, known_deletes, group: &group, made: &made };
+        let ended = match self.commit(ident, &replacement).await? {
+            Some(deletes) => Ended::Done(made, deletes),
+            None => Ended::Overtaken,
+        };
+        Ok((group, ended))
     }
-}
 
-fn forget(outcome: &mut Compacted, group: &Group) {
-    outcome.groups -= 1;
-    outcome.files_before -= group.files.len() as u64;
-    outcome.bytes_before -= group.bytes();
+    fn note(&self, group: &Group, ended: Ended, outcome: &mut Compacted) {
+        let files = group.files.len() as u64;
+        match ended {
+            Ended::Overtaken => {
+                outcome.groups_overtaken += 1;
+                return;
+            }
+            Ended::Unfit(reason) => {
+                *outcome.skipped.entry(reason.into()).or_default() += files;
+                return;
+            }
+            Ended::Planned => outcome.files_after += 1,
+            Ended::Done(made, deletes) => {
+                outcome.snapshots += 1;
+                outcome.files_after += made.files.len() as u64;
+                outcome.bytes_after += made.bytes();
+                outcome.rows_dropped += made.rows_dropped;
+                outcome.deletes_dropped += deletes;
+                for file in &group.files {
+                    self.progress.add(file.live.file().file_size_in_bytes());
+                }
+            }
+        }
+        outcome.groups += 1;
+        outcome.files_before += files;
+        outcome.bytes_before += group.bytes();
+    }
 }
 
 fn own_target(head: &Head) -> u64 {

@@ -4,12 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::compact::{Order, Target};
 use crate::expire::Retention;
+use crate::files::Pace;
 use crate::orphans::Age;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 /// A year, in hours and in days: the longest interval and age.
 const HOURS_MAX: u32 = 366 * 24;
 const DAYS_MAX: u32 = 366;
+/// Groups of a compaction at a time: each takes memory of its own.
+const GROUPS_MAX: u32 = 8;
 
 /// What is done to tables. What is `None` is left to the scope around.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +88,15 @@ pub struct Compaction {
     /// How rows are arranged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
+    /// Groups of files that are rewritten at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrent_groups: Option<u32>,
+    /// MiB read and written per second by a run; all runs together have a limit of their own.
+    #[serde(rename = "maxMBPerSecond", skip_serializing_if = "Option::is_none")]
+    pub max_mb_per_second: Option<u32>,
+    /// Calls of the store per second by a run; all runs together have a limit of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_calls_per_second: Option<u32>,
 }
 
 /// How a compaction arranges rows.
@@ -130,6 +142,9 @@ impl Policy {
                 interval_hours,
                 target_file_size_mb: None,
                 strategy: Some(Strategy::Auto),
+                concurrent_groups: Some(1),
+                max_mb_per_second: None,
+                max_calls_per_second: None,
             }),
         }
     }
@@ -155,6 +170,9 @@ impl Policy {
             interval_hours: own.interval_hours.or(theirs.interval_hours),
             target_file_size_mb: own.target_file_size_mb.or(theirs.target_file_size_mb),
             strategy: own.strategy.or(theirs.strategy),
+            concurrent_groups: own.concurrent_groups.or(theirs.concurrent_groups),
+            max_mb_per_second: own.max_mb_per_second.or(theirs.max_mb_per_second),
+            max_calls_per_second: own.max_calls_per_second.or(theirs.max_calls_per_second),
         };
         Self { snapshots: Some(snapshots), unreferenced: Some(unreferenced), compaction: Some(compaction) }
     }
@@ -170,7 +188,10 @@ impl Policy {
         range("maxSnapshotAgeHours", snapshots.max_snapshot_age_hours, 1, HOURS_MAX * 100)?;
         range("minSnapshotsToKeep", snapshots.min_snapshots_to_keep, 1, 1_000_000)?;
         range("unreferencedDays", unreferenced.unreferenced_days, 1, DAYS_MAX)?;
-        range("targetFileSizeMB", compaction.target_file_size_mb, 8, 2048)
+        range("targetFileSizeMB", compaction.target_file_size_mb, 8, 2048)?;
+        range("concurrentGroups", compaction.concurrent_groups, 1, GROUPS_MAX)?;
+        range("maxMBPerSecond", compaction.max_mb_per_second, 1, 100_000)?;
+        range("maxCallsPerSecond", compaction.max_calls_per_second, 1, 100_000)
     }
 
     /// The retention of snapshots. For a policy in which everything is set.
@@ -195,7 +216,18 @@ impl Policy {
             Some(Strategy::Sort) => Order::AllSorted,
         };
         let size_mb = rule.and_then(|rule| rule.target_file_size_mb);
-        Target { bytes: size_mb.map(|size| u64::from(size) << 20), order }
+        let groups = rule.and_then(|rule| rule.concurrent_groups).unwrap_or(1).clamp(1, GROUPS_MAX);
+        Target { bytes: size_mb.map(|size| u64::from(size) << 20), order, groups: groups as usize }
+    }
+
+    /// How fast a compaction goes.
+    pub(crate) fn pace(&self) -> Pace {
+        let rule = self.compaction.as_ref();
+        let mb_per_second = rule.and_then(|rule| rule.max_mb_per_second);
+        Pace {
+            operations_per_second: rule.and_then(|rule| rule.max_calls_per_second),
+            bytes_per_second: mb_per_second.map(|mb| u64::from(mb) << 20),
+        }
     }
 
     /// The age of unreferenced files.

@@ -103,7 +103,7 @@ impl Bench {
     }
 
     pub(super) async fn run(&self, order: Order) -> Compacted {
-        let target = Target { bytes: Some(64 << 20), order };
+        let target = Target { bytes: Some(64 << 20), order, groups: 2 };
         self.compact(Mode::Apply).run(&ident("t"), target).await.unwrap()
     }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod histories;
+mod meanwhile;
 mod read;
 
 use iceberg::spec::FormatVersion;
