@@ -17,6 +17,7 @@ use crate::drive::{Drive, SimDrive};
 use crate::erasure::codec::Codec;
 use crate::erasure::layout::{Blob, BlobId};
 use crate::heal::fill::Fills;
+use crate::heal::rejoin::{self, Rejoins};
 use crate::heal::schedule::{self, Scrubs};
 use crate::heal::{self, Healer};
 use crate::memory::{self, Memory, Share};
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) memory: Arc<Memory>,
     pub(crate) healer: Healer,
     pub(crate) fills: Arc<Fills>,
+    pub(crate) rejoins: Rejoins,
     pub(crate) scrubs: Scrubs,
     pub(crate) swept: Swept,
     /// Commits and background work; `close` waits for them.
@@ -178,6 +180,7 @@ impl ObjectCore {
             removals,
             healer,
             fills: Arc::default(),
+            rejoins: Rejoins::default(),
             scrubs: Scrubs::default(),
             swept: Swept::default(),
             tasks: TaskTracker::new(),
@@ -194,6 +197,9 @@ impl ObjectCore {
         for set in self.inner.sets.iter() {
             self.in_background(heal::forward(Arc::clone(set), Arc::clone(&healer.repairs)));
             self.in_background(schedule::run(self.clone(), Arc::clone(set)));
+            for slot in 0..set.log.slots().len() {
+                self.in_background(rejoin::run(self.clone(), Arc::clone(set), slot));
+            }
         }
         self.in_background(healer.clone().run());
         self.in_background(heal::fill::run(healer.clone(), Arc::clone(&self.inner.fills)));

@@ -67,6 +67,7 @@ pub(crate) fn router() -> Router<Arc<Program>> {
         .route("/_admin/v1/webhooks", get(webhooks::list))
         .route("/_admin/v1/webhooks/{id}", get(webhooks::show).put(webhooks::put).delete(webhooks::delete))
         .route("/_admin/v1/webhooks/{id}/test", post(webhooks::test))
+        .route("/_admin/v1/drives/retry", post(status::retry_drives))
         .route("/_admin/v1/status", get(status::show))
         .merge(identities())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

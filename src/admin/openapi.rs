@@ -70,6 +70,7 @@ use crate::server::{health, metrics};
         webhooks::delete,
         webhooks::test,
         status::show,
+        status::retry_drives,
         endpoint::issue,
         health::ready,
         metrics::show

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use http::StatusCode;
 use serde::Serialize;
 use tarn_openapi::access::Action;
 
@@ -46,4 +47,24 @@ pub(super) async fn show(caller: Caller, State(program): Shared) -> Result<Json<
     };
     let (version, uptime_seconds) = (env!("CARGO_PKG_VERSION"), program.started.elapsed().as_secs());
     Ok(Json(Status { version, uptime_seconds, storage: program.core.status(), catalog }))
+}
+
+/// The drives that are looked after.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct Retried {
+    /// Drives that are out or being filled.
+    drives_not_online: usize,
+}
+
+/// Tries every drive that is out at once, and goes on filling those that are not whole.
+#[utoipa::path(post, path = "/_admin/v1/drives/retry", tag = "Status", responses(
+    (status = 202, description = "The drives are being tried; the status tells what becomes of them", body = Retried),
+    (status = 403, description = "Not an administrator", body = ErrorBody),
+))]
+pub(super) async fn retry_drives(
+    caller: Caller,
+    State(program): Shared,
+) -> Result<(StatusCode, Json<Retried>), Failure> {
+    caller.may(Action::Heal)?;
+    Ok((StatusCode::ACCEPTED, Json(Retried { drives_not_online: program.core.retry_drives() })))
 }

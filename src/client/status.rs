@@ -37,6 +37,9 @@ fn print_set(set: &Value, fills: &Value) {
         if let Some(reason) = slot["reason"].as_str() {
             state = format!("{state} ({})", text(&reason.into()));
         }
+        if let Some(why) = slot["stays_out"].as_str() {
+            state = format!("{state}; last try: {}", text(&why.into()));
+        }
         rows.row([
             text(&slot["slot"]),
             state,

@@ -6,7 +6,7 @@
 //! - F3: parts are looked at before objects: a part that becomes an object's extent meanwhile is seen as
 //!   one or the other.
 //! - F4: what cannot be rebuilt while a drive of the set is out is not recorded: that drive may bring it. The
-//!   drive stays filling and the next open fills on.
+//!   drive stays filling and is filled on later.
 //!
 //! A shard that cannot be rebuilt although all drives answer is recorded as lacking and logged; the fill
 //! goes on.
@@ -34,7 +34,7 @@ const PAGE: usize = 1000;
 /// How often an entry that the set still finds lacking is written again.
 const ROUNDS_MAX: usize = 10_000;
 
-/// The fills under way and done since the start.
+/// The fills under way.
 #[derive(Default)]
 pub(crate) struct Fills {
     begun: Mutex<Vec<Arc<Progress>>>,
@@ -65,8 +65,12 @@ impl Fills {
         progress
     }
 
-    /// Waits until all drives are filled, or could not be.
-    #[cfg(test)]
+    fn forget_ended(&self) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.retain(|progress| !progress.over.load(Ordering::Relaxed));
+    }
+
+    /// Waits until the drives that lacked entries at the start are filled, or could not be.
     pub(crate) async fn settle(&self) {
         let mut over = self.over.subscribe();
         over.wait_for(|over| *over).await.expect("the sender lives in self");
@@ -116,26 +120,29 @@ enum Rebuilt<T> {
 pub(crate) async fn run(healer: Healer, fills: Arc<Fills>) {
     for set in healer.sets.iter() {
         for slot in set.log.fill_needed() {
-            let progress = fills.begin(set.number, slot);
-            let fill = Fill { healer: &healer, set, slot, progress, put_off: AtomicU64::new(0) };
-            tracing::info!(set.number = set.number, slot, "filling a drive");
-            match fill.run().await {
-                Ok(Ended::Filled) => {}
-                Ok(Ended::PutOff { entries }) => tracing::error!(
-                    set.number = set.number,
-                    slot,
-                    entries,
-                    "a drive is not filled: another drive of its set is out and may hold what is needed; the next \
-                     start with that drive fills on"
-                ),
-                Err(error) => {
-                    tracing::error!(set.number = set.number, slot, %error, "could not fill a drive");
-                }
-            }
-            fill.progress.over.store(true, Ordering::Relaxed);
+            fill(&healer, &fills, set, slot).await;
         }
     }
     fills.over.send_replace(true);
+}
+
+/// Fills a drive that lacks entries, as far as that can be done now.
+pub(super) async fn fill(healer: &Healer, fills: &Fills, set: &Arc<Set>, slot: usize) {
+    let progress = fills.begin(set.number, slot);
+    let fill = Fill { healer, set, slot, progress, put_off: AtomicU64::new(0) };
+    tracing::info!(set.number = set.number, slot, "filling a drive");
+    match fill.run().await {
+        Ok(Ended::Filled) => {}
+        Ok(Ended::PutOff { entries }) => tracing::error!(
+            set.number = set.number,
+            slot,
+            entries,
+            "a drive is not filled: another drive of its set is out and may hold what is needed; it is tried again"
+        ),
+        Err(error) => tracing::error!(set.number = set.number, slot, %error, "could not fill a drive"),
+    }
+    fill.progress.over.store(true, Ordering::Relaxed);
+    fills.forget_ended();
 }
 
 /// The order of the walk: objects last (F3).
@@ -239,7 +246,7 @@ impl Fill<'_> {
     /// Decides what a failed rebuild means (F4). A drive may have gone without a write having noticed, so each
     /// is asked.
     async fn failed<T>(&self, error: &StorageError) -> Rebuilt<T> {
-        // A drive that went does not come back before the next open.
+        // A drive that comes back meanwhile lacks what was made since: another fill looks at all again.
         let on = Arc::clone(self.set);
         let answer = move || Ok(on.log.slots().iter().all(crate::set::Slot::answers));
         let missing = self.put_off.load(Ordering::Relaxed) > 0

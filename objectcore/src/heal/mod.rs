@@ -7,6 +7,7 @@
 //! What has too few intact shards is left as it is and logged: nothing is deleted here.
 
 pub(crate) mod fill;
+pub(crate) mod rejoin;
 pub(crate) mod schedule;
 pub(crate) mod scrub;
 
@@ -464,6 +465,8 @@ pub(crate) fn rebuild_files(set: &Set, blob: &Blob, wanted: ShardSet) -> Result<
 mod hang_tests;
 #[cfg(test)]
 mod loss_tests;
+#[cfg(test)]
+mod rejoin_tests;
 #[cfg(test)]
 mod shortage_tests;
 #[cfg(test)]

@@ -66,7 +66,10 @@ impl Wanted {
                         }
                     }
                 }
-                Message::Filled { .. } | Message::RemoveSegment { .. } => {}
+                Message::Filled { .. }
+                | Message::RemoveSegment { .. }
+                | Message::Rejoin { .. }
+                | Message::Epoch { .. } => {}
             }
         }
         wanted
@@ -89,7 +92,10 @@ impl Committer {
                     self.figures.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
                     self.add_copies(&mut assembly, copies, bytes, answer);
                 }
-                Message::Filled { .. } | Message::RemoveSegment { .. } => {
+                Message::Filled { .. }
+                | Message::RemoveSegment { .. }
+                | Message::Rejoin { .. }
+                | Message::Epoch { .. } => {
                     unreachable!("it is never taken into a batch")
                 }
             }

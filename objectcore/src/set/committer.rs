@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 
 use super::layout::writes_needed;
 use super::look::Reader;
+use super::rejoin::Returning;
 use super::slot::{Slot, SlotState};
 use super::start::join_or_leave;
 use super::types::{CommitError, Committed, Draft, SetSettings};
@@ -73,6 +74,15 @@ pub(crate) enum Message {
         slot: usize,
         answer: Answer<()>,
     },
+    /// A drive that was out and can be a member again.
+    Rejoin {
+        returning: Box<Returning>,
+        answer: Answer<()>,
+    },
+    /// Tell the epoch, once it says which drives are out.
+    Epoch {
+        answer: Answer<EpochBody>,
+    },
     /// The segment holds nothing current.
     RemoveSegment {
         slot: usize,
@@ -104,6 +114,9 @@ pub(crate) struct Committer {
     pub(crate) slots: Vec<Slot>,
     pub(crate) workers: Vec<Option<WorkerHandle>>,
     pub(crate) replies: Receiver<Reply>,
+    /// For the workers of drives that come back: where they answer, and whom they tell of full segments.
+    pub(crate) reply_to: Sender<Reply>,
+    pub(crate) compact: Vec<Sender<()>>,
     /// The threads of the workers, those of drives that are out included.
     pub(crate) threads: Vec<JoinHandle<()>>,
     pub(crate) reader: Reader,
@@ -200,6 +213,13 @@ impl Committer {
             Some(Message::RemoveSegment { slot, segment, answer }) => {
                 let _ = answer.send(self.remove_segment(slot, segment));
             }
+            Some(Message::Rejoin { returning, answer }) => {
+                let _ = answer.send(self.rejoin(*returning));
+            }
+            Some(Message::Epoch { answer }) => {
+                let epoch = self.check_members().map(|()| self.epoch.clone());
+                let _ = answer.send(epoch.map_err(Into::into));
+            }
             Some(first @ (Message::Draft { .. } | Message::Copies { .. })) => {
                 queue.push_front(first);
                 let messages = self.take_batch(queue);
@@ -218,7 +238,10 @@ impl Committer {
             let bytes = match &message {
                 Message::Draft { bytes, .. } | Message::Copies { bytes, .. } => *bytes,
                 // Theirs is a turn of their own: they change what the drafts behind them find.
-                Message::Filled { .. } | Message::RemoveSegment { .. } => {
+                Message::Filled { .. }
+                | Message::RemoveSegment { .. }
+                | Message::Rejoin { .. }
+                | Message::Epoch { .. } => {
                     queue.push_front(message);
                     break;
                 }

@@ -112,6 +112,11 @@ impl Recovery<'_> {
             .max()
             .unwrap_or(epoch.resume_after)
             .max(epoch.resume_after);
+        // That a batch began on any drive, a filling one too, proves the one before to be on every member (C3).
+        let before = present.iter().filter(within).filter_map(|one| one.scanned.tail.as_ref());
+        let before = before.filter(|tail| tail.number + 1 == last && tail.is_whole());
+        let base =
+            before.filter_map(|tail| Some(tail.records.last()?.seq)).max().map_or(base, |seq| base.max(seq));
         let first = tails.iter().filter_map(|one| one.scanned.tail.as_ref()).map(|tail| tail.first_seq).min();
         let Some(first_seq) = first else {
             return Ok(Decision { epoch: epoch.number, cut: base, batch: last, doubt: None });
@@ -246,7 +251,7 @@ pub(super) fn lost(body: &Outline) -> Outline {
 }
 
 /// How a drive stands under the epoch, and what of its log counts (V4).
-fn judge(epoch: &EpochBody, one: &Present, decision: &Decision) -> Result<Verdict, OpenError> {
+pub(super) fn judge(epoch: &EpochBody, one: &Present, decision: &Decision) -> Result<Verdict, OpenError> {
     let scanned = &one.scanned;
     let keep_through = |cut: Seq| {
         let kept = |tail: &super::scan::Tail| tail.records.iter().filter(|record| record.seq <= cut).count();

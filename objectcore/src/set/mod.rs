@@ -10,10 +10,11 @@
 //!
 //! What values mean is decided in `object/`; this module knows keys, values and shard bytes only.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -36,6 +37,7 @@ mod look;
 mod open;
 mod reads;
 mod recover;
+mod rejoin;
 mod scan;
 mod segments;
 mod slot;
@@ -56,13 +58,16 @@ pub(crate) use types::{CommitError, Committed, Draft, Entry, Expect, Repair};
 
 pub use layout::InvalidLayout;
 pub use open::OpenError;
+pub(crate) use recover::chain;
+pub(crate) use rejoin::RejoinError;
 pub use slot::SlotState;
 pub use types::SetSettings;
 
 use assemble::draft_bytes;
 use committer::{CopyIf, CopyRequest, Figures, Message};
+use format::Format;
 use reads::Reads;
-use start::join_or_leave;
+use start::{join_or_leave, wait_a_while};
 use worker::LocalCopy;
 
 /// The most repair requests that wait; more are dropped and counted.
@@ -70,6 +75,8 @@ const REPAIRS_WAITING_MAX: usize = 16_384;
 
 struct Shared {
     number: usize,
+    /// What `format.json` says of all drives.
+    plan: Format,
     geometry: Geometry,
     settings: SetSettings,
     slots: Vec<Slot>,
@@ -83,6 +90,8 @@ struct Shared {
     writing: Semaphore,
     /// The committer and who looks for drives that hang.
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Drives that are being opened again.
+    rejoining: AtomicUsize,
     /// They read from drives that may hang.
     compactors: Mutex<Vec<JoinHandle<()>>>,
     closing: AtomicBool,
@@ -109,6 +118,8 @@ pub struct SlotStatus {
     pub suspect: bool,
     /// Why it is out.
     pub reason: Option<String>,
+    /// Why it did not come back when it was tried last.
+    pub stays_out: Option<String>,
     /// Bytes free on it.
     pub free_bytes: Option<u64>,
     /// Bytes it has.
@@ -168,6 +179,16 @@ impl ErasureSet {
     pub(crate) fn coding(&self) -> Coding {
         let SetSettings { stripe_bytes, block_bytes, .. } = self.0.settings;
         Coding { stripe_bytes, block_bytes, ..Coding::new(self.0.geometry) }
+    }
+
+    /// What the format of a drive of this set says, but for drive and slot.
+    fn format(&self) -> Format {
+        Format { set: self.0.number as u16, ..self.0.plan.clone() }
+    }
+
+    /// When a drive that is out is tried again: after this long at first, and at most.
+    pub(crate) fn rejoin_after(&self) -> (Duration, Duration) {
+        (self.0.settings.rejoin_after, self.0.settings.rejoin_after_max)
     }
 
     /// The set's drives, by slot.
@@ -271,6 +292,7 @@ impl ErasureSet {
                 state: slot.state(),
                 suspect: slot.is_suspect(),
                 reason: slot.reason(),
+                stays_out: slot.why_it_stays_out(),
                 free_bytes: space.map(|space| space.free_bytes),
                 total_bytes: space.map(|space| space.total_bytes),
                 log_segment: slot.figures().segment.load(Ordering::Relaxed),
@@ -308,6 +330,9 @@ impl ErasureSet {
         let compactors =
             std::mem::take(&mut *self.0.compactors.lock().unwrap_or_else(PoisonError::into_inner));
         compactors.into_iter().for_each(join_or_leave);
+        if !wait_a_while(|| self.0.rejoining.load(Ordering::Acquire) == 0) {
+            tracing::error!("a drive that was out does not answer; the thread that tried it is left behind");
+        }
     }
 }
 

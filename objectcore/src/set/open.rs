@@ -151,7 +151,7 @@ pub(crate) fn open_sets(
     for set in 0..plan.sets {
         let members = seats.iter().filter(|((number, _), _)| *number == set).map(|(_, seat)| seat.clone());
         let members = members.collect();
-        sets.push(recover::open_set(settings, plan.deployment, set, geometry, members, &reads)?);
+        sets.push(recover::open_set(settings, &plan, set, members, &reads)?);
     }
     Ok(OpenedSets { deployment: plan.deployment, sets })
 }

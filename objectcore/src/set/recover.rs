@@ -18,18 +18,21 @@ use crate::log::writer::{Identity, LogTail, LogWriter, NewRecord};
 
 use super::ErasureSet;
 use super::decide::{Decision, Present, Verdict, accepted_epoch, lost};
+use super::format::Format;
 use super::open::OpenError;
 use super::reads::Reads;
 use super::scan::{ScanError, Scanned, TailRecord, apply_records, scan};
 use super::start::Recovered;
 use super::types::SetSettings;
 use crate::geometry::Geometry;
-use crate::index::IndexBudget;
 
 /// A drive in its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Seat {
     pub(crate) slot: usize,
+    /// The drive as it was given.
+    pub(crate) home: Arc<dyn Drive>,
+    /// The same, watched.
     pub(crate) drive: Arc<dyn Drive>,
     pub(crate) drive_id: Uuid,
     pub(crate) watch: Arc<Watch>,
@@ -38,22 +41,24 @@ pub(crate) struct Seat {
 impl Seat {
     pub(crate) fn new(slot: usize, drive: Arc<dyn Drive>, drive_id: Uuid) -> Self {
         let watch = Watch::new();
-        Self { slot, drive: WatchedDrive::over(drive, Arc::clone(&watch)), drive_id, watch }
+        let watched = WatchedDrive::over(Arc::clone(&drive), Arc::clone(&watch));
+        Self { slot, home: drive, drive: watched, drive_id, watch }
     }
 }
 
 /// Opens a set on the drives that are here. One that fails meanwhile is treated as missing.
 pub(crate) fn open_set(
     settings: &SetSettings,
-    deployment: Uuid,
+    plan: &Format,
     set: u16,
-    geometry: Geometry,
     mut seats: Vec<Seat>,
     reads: &Arc<Reads>,
 ) -> Result<ErasureSet, OpenError> {
+    let homes = seats.iter().map(|seat| (seat.slot, Arc::clone(&seat.home))).collect();
+    let geometry = plan.geometry;
     let mut reasons: BTreeMap<usize, String> = BTreeMap::new();
     loop {
-        let recovery = Recovery { settings, deployment, set, geometry, reasons: &reasons, reads };
+        let recovery = Recovery { settings, plan, set, geometry, homes: &homes, reasons: &reasons, reads };
         match recovery.attempt(&seats) {
             Ok(opened) => return Ok(opened),
             Err(Stop::Open(error)) => return Err(error),
@@ -79,9 +84,11 @@ impl From<OpenError> for Stop {
 
 pub(super) struct Recovery<'a> {
     pub(super) settings: &'a SetSettings,
-    pub(super) deployment: Uuid,
+    pub(super) plan: &'a Format,
     pub(super) set: u16,
     pub(super) geometry: Geometry,
+    /// The drives that were given, also those that cannot be used.
+    pub(super) homes: &'a BTreeMap<usize, Arc<dyn Drive>>,
     pub(super) reasons: &'a BTreeMap<usize, String>,
     pub(super) reads: &'a Arc<Reads>,
 }
@@ -150,12 +157,10 @@ impl Recovery<'_> {
     }
 
     fn scan_all(&self, seats: &[Seat]) -> Result<Vec<Present>, Stop> {
-        let drives = self.geometry.total() as u64;
-        let budget = IndexBudget {
-            cache_bytes: self.settings.index_cache_bytes / drives,
-            memtable_bytes: self.settings.index_memtable_bytes / drives,
-        };
-        let identities: Vec<Identity> = seats.iter().map(|seat| self.identity(seat)).collect();
+        let budget = self.settings.index_budget(self.geometry);
+        let deployment = self.plan.deployment;
+        let identities: Vec<Identity> =
+            seats.iter().map(|seat| identity(deployment, self.set, seat)).collect();
         let results: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = seats
                 .iter()
@@ -182,15 +187,6 @@ impl Recovery<'_> {
         Ok(present)
     }
 
-    fn identity(&self, seat: &Seat) -> Identity {
-        Identity {
-            deployment: self.deployment.as_u128(),
-            drive: seat.drive_id.as_u128(),
-            set: self.set,
-            slot: seat.slot as u16,
-        }
-    }
-
     /// Cuts what does not count off a drive's log, appends what it lacks and the new epoch; durable (V5).
     fn rewrite_end(
         &self,
@@ -199,26 +195,8 @@ impl Recovery<'_> {
         decision: &Decision,
         next: &EpochBody,
     ) -> std::io::Result<(LogWriter, Vec<TailRecord>)> {
+        let mut log = cut_end(one, verdict.keep, self.settings.segment_bytes)?;
         let scanned = &one.scanned;
-        let drive = &one.seat.drive;
-        for segment in &scanned.leftovers {
-            drive.remove_segment(*segment)?;
-        }
-        let end = keep_end(scanned, verdict.keep);
-        // Segments behind the cut hold epochs that do not count and nothing else.
-        let segments: Vec<u64> =
-            scanned.segments.iter().copied().filter(|segment| *segment <= end.0).collect();
-        if let Some(last) = segments.last() {
-            let len = drive.segment_len(*last)?;
-            if len > end.1 {
-                drive.truncate(*last, end.1)?;
-            }
-        }
-        for segment in scanned.segments.iter().rev().filter(|segment| **segment > end.0) {
-            drive.remove_segment(*segment)?;
-        }
-        let tail = LogTail { segments, highest: scanned.highest_file, offset: end.1 };
-        let mut log = LogWriter::new(drive.clone(), one.identity, tail, self.settings.segment_bytes);
         if log.segments().is_empty() {
             log.roll(next, (next.batch, next.resume_after), 0)?;
             return Ok((log, Vec::new()));
@@ -257,7 +235,36 @@ impl Recovery<'_> {
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+/// Whose log the drive's is.
+pub(super) fn identity(deployment: Uuid, set: u16, seat: &Seat) -> Identity {
+    Identity { deployment: deployment.as_u128(), drive: seat.drive_id.as_u128(), set, slot: seat.slot as u16 }
+}
+
+/// Cuts off a drive's log what lies behind the first `keep` records of its tail; answers its new end.
+pub(super) fn cut_end(one: &Present, keep: usize, segment_bytes: u64) -> std::io::Result<LogWriter> {
+    let scanned = &one.scanned;
+    let drive = &one.seat.drive;
+    for segment in &scanned.leftovers {
+        drive.remove_segment(*segment)?;
+    }
+    let end = keep_end(scanned, keep);
+    // Segments behind the cut hold epochs that do not count and nothing else.
+    let segments: Vec<u64> = scanned.segments.iter().copied().filter(|segment| *segment <= end.0).collect();
+    if let Some(last) = segments.last() {
+        let len = drive.segment_len(*last)?;
+        if len > end.1 {
+            drive.truncate(*last, end.1)?;
+        }
+    }
+    for segment in scanned.segments.iter().rev().filter(|segment| **segment > end.0) {
+        drive.remove_segment(*segment)?;
+    }
+    let tail = LogTail { segments, highest: scanned.highest_file, offset: end.1 };
+    Ok(LogWriter::new(drive.clone(), one.identity, tail, segment_bytes))
+}
+
+/// What an error says, with all it rests on.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use crate::drive::{Drive, DriveSpace, ShardReader, ShardWriter, Watch};
@@ -22,7 +22,7 @@ pub enum SlotState {
     Online,
     /// It takes everything; what it lacks is being written to it.
     Filling,
-    /// It takes nothing until the set is opened again.
+    /// It takes nothing until it was opened again (`rejoin.rs`).
     Out,
 }
 
@@ -87,14 +87,28 @@ pub(crate) struct Place {
 struct SlotInner {
     number: usize,
     label: String,
-    drive_id: u128,
+    /// The drive as it was given, to open it again. `None`: it was not there.
+    home: Option<Arc<dyn Drive>>,
+    /// Changes when a blank drive takes the place.
+    drive_id: Mutex<u128>,
     place: RwLock<Option<Arc<Place>>>,
+    /// What the drive left behind when it went out.
+    left: Mutex<Left>,
     state: AtomicU8,
     /// An operation takes long: reads go to other drives while they can.
     suspect: AtomicBool,
     reason: Mutex<Option<String>>,
+    /// Why it did not come back when it was tried last.
+    stays_out: Mutex<Option<String>>,
     reserve_bytes: u64,
     figures: LogFigures,
+}
+
+/// What may be left of a drive that is out: threads that are in a call hold one of these.
+#[derive(Debug, Default)]
+struct Left {
+    drives: Vec<Weak<dyn Drive>>,
+    indexes: Vec<Weak<dyn Index>>,
 }
 
 /// A drive's place in a set: its state and its shard files. Clones are the same slot.
@@ -105,6 +119,7 @@ pub(crate) struct Slot(Arc<SlotInner>);
 pub(crate) struct SlotParts {
     pub(crate) number: usize,
     pub(crate) drive_id: u128,
+    pub(crate) home: Option<Arc<dyn Drive>>,
     pub(crate) place: Option<Place>,
     pub(crate) state: SlotState,
     pub(crate) reason: Option<String>,
@@ -117,12 +132,14 @@ fn out_error() -> io::Error {
 
 impl Slot {
     pub(crate) fn new(parts: SlotParts) -> Self {
-        let label =
-            parts.place.as_ref().map_or_else(|| "missing".to_owned(), |place| place.drive.label().to_owned());
+        let label = parts.home.as_ref().map_or_else(|| "missing".to_owned(), |home| home.label().to_owned());
         Self(Arc::new(SlotInner {
             number: parts.number,
             label,
-            drive_id: parts.drive_id,
+            home: parts.home,
+            drive_id: Mutex::new(parts.drive_id),
+            left: Mutex::default(),
+            stays_out: Mutex::new(None),
             place: RwLock::new(parts.place.map(Arc::new)),
             state: AtomicU8::new(parts.state.number()),
             suspect: AtomicBool::new(false),
@@ -142,7 +159,48 @@ impl Slot {
     }
 
     pub(crate) fn drive_id(&self) -> u128 {
-        self.0.drive_id
+        *self.0.drive_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The drive as it was given at the start.
+    pub(crate) fn home(&self) -> Option<Arc<dyn Drive>> {
+        self.0.home.clone()
+    }
+
+    /// Gives up what a drive that is out still has open; answers whether nothing of it is in use any more.
+    pub(crate) fn leave(&self) -> bool {
+        let place = self.0.place.write().unwrap_or_else(PoisonError::into_inner).take();
+        let mut left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = &place {
+            left.drives.push(Arc::downgrade(&place.drive));
+            left.indexes.push(Arc::downgrade(&place.index));
+        }
+        drop(place);
+        left.drives.retain(|drive| drive.strong_count() > 0);
+        left.indexes.retain(|index| index.strong_count() > 0);
+        left.drives.is_empty() && left.indexes.is_empty()
+    }
+
+    /// The drive is back and will be filled.
+    pub(crate) fn come_back(&self, place: Place, drive_id: u128) {
+        *self.0.place.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(place));
+        *self.0.drive_id.lock().unwrap_or_else(PoisonError::into_inner) = drive_id;
+        *self.0.reason.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.stays_out(None);
+        self.suspect(false);
+        self.0.state.store(SlotState::Filling.number(), Ordering::Release);
+        tracing::warn!(drive.path = self.label(), "the drive is back and will be filled");
+        metrics::counter!("tarn_drive_returns_total").increment(1);
+    }
+
+    /// Keeps why the drive does not come back.
+    pub(crate) fn stays_out(&self, why: Option<String>) {
+        *self.0.stays_out.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Why the drive did not come back when it was tried last.
+    pub(crate) fn why_it_stays_out(&self) -> Option<String> {
+        self.0.stays_out.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn place(&self) -> Option<Arc<Place>> {

@@ -1,6 +1,6 @@
 //! The threads of a set: a committer, a worker and a compactor for each drive, and one that looks for drives that hang.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -40,7 +40,7 @@ pub(super) struct Recovered {
 }
 
 impl Recovered {
-    fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         Place {
             drive: self.one.seat.drive.clone(),
             index: self.one.scanned.applier.index.clone(),
@@ -52,7 +52,7 @@ impl Recovered {
     }
 
     /// Starts the drive's thread.
-    fn start(
+    pub(super) fn start(
         self,
         slot: &Slot,
         epoch: Arc<EpochBody>,
@@ -117,6 +117,8 @@ impl Recovery<'_> {
             slots: slots.clone(),
             workers,
             replies,
+            reply_to,
+            compact,
             threads,
             reader: Reader::new(self.set, slots.clone(), self.geometry, stalls.subscribe()),
             ticket: 0,
@@ -141,6 +143,7 @@ impl Recovery<'_> {
         let (repairs, taken) = tokio::sync::mpsc::channel(REPAIRS_WAITING_MAX);
         let set = ErasureSet(Arc::new(Shared {
             number: usize::from(self.set),
+            plan: self.plan.clone(),
             geometry: self.geometry,
             settings: self.settings.clone(),
             slots,
@@ -150,6 +153,7 @@ impl Recovery<'_> {
             reads: self.reads.clone(),
             writing: Semaphore::new(THREADS_MAX),
             threads: Mutex::new(vec![committing, watching]),
+            rejoining: AtomicUsize::new(0),
             compactors: Mutex::new(Vec::new()),
             closing: AtomicBool::new(false),
             repairs,
@@ -170,6 +174,7 @@ impl Recovery<'_> {
             return Slot::new(SlotParts {
                 number,
                 drive_id: epoch.members[number].drive,
+                home: self.homes.get(&number).cloned(),
                 place: None,
                 state: SlotState::Out,
                 reason: Some(reason.unwrap_or_else(|| "the drive is missing".into())),
@@ -180,6 +185,7 @@ impl Recovery<'_> {
         Slot::new(SlotParts {
             number,
             drive_id: drive.one.seat.drive_id.as_u128(),
+            home: self.homes.get(&number).cloned(),
             place: Some(drive.place()),
             state: if complete { SlotState::Online } else { SlotState::Filling },
             reason: None,
@@ -188,11 +194,11 @@ impl Recovery<'_> {
     }
 }
 
-/// A thread that hangs in a drive is left behind: nothing can end it.
-pub(super) fn join_or_leave(thread: std::thread::JoinHandle<()>) {
+/// Waits for what a drive that hangs may hold up for ever; answers whether it ended.
+pub(super) fn wait_a_while(over: impl Fn() -> bool) -> bool {
     for round in 0..LEAVE_AFTER_ROUNDS {
-        if thread.is_finished() {
-            break;
+        if over() {
+            return true;
         }
         if round < LEAVE_AFTER_ROUNDS / 10 {
             std::thread::yield_now();
@@ -200,7 +206,12 @@ pub(super) fn join_or_leave(thread: std::thread::JoinHandle<()>) {
             std::thread::sleep(LEAVE_ROUND);
         }
     }
-    if !thread.is_finished() {
+    false
+}
+
+/// A thread that hangs in a drive is left behind: nothing can end it.
+pub(super) fn join_or_leave(thread: std::thread::JoinHandle<()>) {
+    if !wait_a_while(|| thread.is_finished()) {
         tracing::error!("a drive does not answer; its thread is left behind");
     } else if thread.join().is_err() {
         tracing::error!("a drive's thread panicked");

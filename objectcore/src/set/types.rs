@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::geometry::Geometry;
+use crate::index::IndexBudget;
 use crate::log::{Op, Seq, Space};
 use crate::types::StorageError;
 
@@ -82,6 +84,10 @@ pub struct SetSettings {
     pub waiting_bytes: usize,
     /// A drive that answers nothing for this long is taken out.
     pub drive_timeout: Duration,
+    /// A drive that is out is tried again after this long, then after twice as long each time.
+    pub rejoin_after: Duration,
+    /// The longest time between two such tries.
+    pub rejoin_after_max: Duration,
     /// Reads avoid a drive that answers nothing for this long, while there are enough others.
     pub suspect_after: Duration,
     /// The most reads that run on threads of the asynchronous runtime at once, all sets together: fewer than it
@@ -98,6 +104,17 @@ pub struct SetSettings {
     pub index_memtable_bytes: u64,
 }
 
+impl SetSettings {
+    /// The memory of the index of each drive.
+    pub(super) fn index_budget(&self, geometry: Geometry) -> IndexBudget {
+        let drives = geometry.total() as u64;
+        IndexBudget {
+            cache_bytes: self.index_cache_bytes / drives,
+            memtable_bytes: self.index_memtable_bytes / drives,
+        }
+    }
+}
+
 impl Default for SetSettings {
     fn default() -> Self {
         Self {
@@ -110,6 +127,8 @@ impl Default for SetSettings {
             waiting_drafts: 8192,
             waiting_bytes: 256 << 20,
             drive_timeout: Duration::from_secs(30),
+            rejoin_after: Duration::from_secs(5),
+            rejoin_after_max: Duration::from_secs(600),
             suspect_after: Duration::from_millis(500),
             short_reads_max: usize::MAX,
             compact_live_percent: 40,

@@ -157,9 +157,15 @@ impl Worker {
             Job::Write(batch) => self.write(batch)?,
             Job::Apply => self.apply()?,
             Job::Epoch(epoch) => {
-                self.log.frame(epoch.number, &NewRecord::Epoch(&epoch));
-                self.log.append()?;
-                self.log.sync()?;
+                if self.log.segments().is_empty() {
+                    // A blank drive that takes a place: its first segment begins with the epoch.
+                    self.log.roll(&epoch, (epoch.batch, epoch.resume_after), 0)?;
+                    self.publish_segments();
+                } else {
+                    self.log.frame(epoch.number, &NewRecord::Epoch(&epoch));
+                    self.log.append()?;
+                    self.log.sync()?;
+                }
                 if epoch.members[self.slot.number()].standing == Standing::Complete {
                     self.applier.checkpoint.holes = false;
                     // Filled: segments with damage may go now.

@@ -16,6 +16,7 @@ mod crashes;
 mod damage;
 mod drives;
 mod index;
+mod rejoin;
 
 pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
