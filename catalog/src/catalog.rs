@@ -19,6 +19,7 @@ use crate::files::{LoadError, MetadataFiles};
 use crate::history::{History, HistoryError, Moment, Page};
 use crate::log::{IsRefusal, Log, OpenLogError, Patience, PutId, Seq, Store};
 use crate::metadata::{TableMetadata, ViewMetadata};
+use crate::scan::ManifestReader;
 use crate::settings::Settings;
 use crate::state::{
     CatalogState, Conflict, CreateTable, FreshIds, Request, RequestKey, Subject, TableEntry, TableIdent,
@@ -43,6 +44,8 @@ struct Inner {
     published: Arc<Published>,
     files: Arc<MetadataFiles>,
     history: History,
+    /// For differences; planning has its own.
+    manifests: ManifestReader,
     records: Records,
     warehouses: Arc<dyn WarehouseStores>,
     reply_lifetime: Duration,
@@ -128,6 +131,7 @@ impl Catalog {
         let published = Arc::new(Published::new(state.clone(), log.tail().seq));
         let records_read = Records::new(log.past());
         let history = History::new(log.past(), published.clone(), &settings);
+        let manifests = ManifestReader::new(warehouses.clone(), &settings.manifest_limits());
         let (queue, receiver) = Queue::new(settings.queue_requests_max, settings.retry_after);
         let size_bytes = recovered.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.body.len());
         let (reply_lifetime, keep_dropped) = (settings.reply_lifetime, settings.keep_dropped);
@@ -149,6 +153,7 @@ impl Catalog {
                 published,
                 files,
                 history,
+                manifests,
                 records: records_read,
                 warehouses,
                 reply_lifetime,
@@ -307,6 +312,10 @@ impl Catalog {
 
     pub(crate) fn records(&self) -> &Records {
         &self.inner.records
+    }
+
+    pub(crate) fn manifests(&self) -> &ManifestReader {
+        &self.inner.manifests
     }
 
     pub(crate) fn warehouses(&self) -> &Arc<dyn WarehouseStores> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::log::Retention;
+use crate::scan::Limits;
 
 /// Limits and times of a catalog. `Default` is what the server uses.
 #[derive(Debug, Clone)]
@@ -53,6 +54,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Of what is read for differences of tables: an administrator's request now and then.
+    pub(crate) fn manifest_limits(&self) -> Limits {
+        Limits {
+            lists_bytes_max: 4 << 20,
+            manifests_bytes_max: 16 << 20,
+            reading_kib_max: 256 << 10,
+            store_timeout: self.store_timeout,
+            ..Limits::default()
+        }
+    }
+
     pub(crate) fn retention(&self) -> Retention {
         Retention { age: self.history_retention, bytes_max: self.history_bytes_max }
     }

@@ -23,6 +23,10 @@ pub(super) enum Failure {
     Missing(String),
     /// What is kept cannot be read.
     Damaged(String),
+    /// What is there does not allow it.
+    Conflict(String),
+    /// It cannot be done now.
+    Busy(String),
     /// Of an access key.
     Key(KeyError),
     /// Of a user, group, service account or policy.
@@ -103,6 +107,8 @@ impl IntoResponse for Failure {
             Self::Invalid(message) => (StatusCode::BAD_REQUEST, "InvalidRequest", message),
             Self::Missing(message) => (StatusCode::NOT_FOUND, "NotFound", message),
             Self::Damaged(message) => (StatusCode::UNPROCESSABLE_ENTITY, "Damaged", message),
+            Self::Conflict(message) => (StatusCode::CONFLICT, "Conflict", message),
+            Self::Busy(message) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message),
             Self::Key(error) => key_error(&error),
             Self::Directory(error) => directory_error(&error),
             Self::Catalog(error) => catalog_error(&error),
@@ -172,7 +178,8 @@ fn catalog_error(error: &CommitError) -> (StatusCode, &'static str, String) {
             | Conflict::PlaceTaken(_)
             | Conflict::NamespaceNotEmpty(_)
             | Conflict::TableProtected(_)
-            | Conflict::NamespaceProtected(_),
+            | Conflict::NamespaceProtected(_)
+            | Conflict::Requirement { .. },
         ) => (StatusCode::CONFLICT, "Conflict"),
         CommitError::Conflict(_) => (StatusCode::BAD_REQUEST, "InvalidRequest"),
         CommitError::Busy { .. } | CommitError::Fenced => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),

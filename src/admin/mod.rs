@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod functions;
 mod groups;
+mod history;
 mod keys;
 mod maintenance;
 mod openapi;
@@ -56,6 +57,13 @@ pub(crate) fn router() -> Router<Arc<Program>> {
         .route("/_admin/v1/maintenance/runs", get(maintenance::runs).post(maintenance::begin))
         .route("/_admin/v1/maintenance/runs/{id}", get(maintenance::run))
         .route("/_admin/v1/tables/{warehouse}/{namespace}/{table}", delete(tables::drop))
+        .route("/_admin/v1/tables/{warehouse}/{namespace}/{table}/diff", get(history::diff_table))
+        .route("/_admin/v1/warehouses/{warehouse}/history", get(history::list))
+        .route("/_admin/v1/warehouses/{warehouse}/diff", get(history::diff_warehouse))
+        .route(
+            "/_admin/v1/warehouses/{warehouse}/rollback",
+            post(history::rollback).layer(DefaultBodyLimit::max(DOCUMENT_BYTES_MAX)),
+        )
         .route("/_admin/v1/namespaces/{warehouse}/{namespace}", delete(tables::drop_namespace))
         .route("/_admin/v1/dropped-tables", get(tables::list_dropped))
         .route("/_admin/v1/dropped-tables/{id}", delete(tables::remove_dropped))

@@ -5,7 +5,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use super::{
-    events, functions, groups, keys, maintenance, policies, service_accounts, status, tables, users,
+    events, functions, groups, history, keys, maintenance, policies, service_accounts, status, tables, users,
     warehouses, webhooks,
 };
 use crate::identity::oauth::endpoint;
@@ -57,6 +57,10 @@ use crate::server::{health, metrics};
         maintenance::begin,
         maintenance::runs,
         maintenance::run,
+        history::list,
+        history::diff_warehouse,
+        history::diff_table,
+        history::rollback,
         tables::drop,
         tables::drop_namespace,
         tables::list_dropped,
@@ -102,6 +106,10 @@ mod tests {
             "/_admin/v1/status",
             "/_admin/v1/tables/{warehouse}/{namespace}/{table}",
             "/_admin/v1/dropped-tables/{id}/undrop",
+            "/_admin/v1/tables/{warehouse}/{namespace}/{table}/diff",
+            "/_admin/v1/warehouses/{warehouse}/history",
+            "/_admin/v1/warehouses/{warehouse}/diff",
+            "/_admin/v1/warehouses/{warehouse}/rollback",
             "/_admin/v1/warehouses/{warehouse}/properties",
             "/_admin/v1/webhooks/{id}/test",
             "/_iceberg/v1/{prefix}/dropped-tables",

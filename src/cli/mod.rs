@@ -4,6 +4,7 @@ mod admin;
 mod completions;
 mod config;
 mod events;
+mod history;
 mod maintain;
 mod migrate;
 mod serve;

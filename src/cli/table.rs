@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ClientFlags, Failure, block_on, maintain, print_json};
+use super::{ClientFlags, Failure, block_on, history, maintain, print_json};
 use crate::client::engines::Engine;
 use crate::client::table_changes::{self, NewTable, Protection};
 use crate::client::{ClientError, output, tables};
@@ -79,6 +79,14 @@ pub(crate) enum Command {
     Protect(Named),
     /// Protect a table no more.
     Unprotect(Named),
+    /// List what happened to a table: position, time, who asked for what.
+    History(history::TableHistory),
+    /// List what happened in a warehouse.
+    Log(history::Log),
+    /// Show what differs between two points of a table, or of a whole warehouse.
+    Diff(history::Diff),
+    /// Move tables back to a position, a time or a snapshot. Nothing is erased; asks for the right to administer.
+    Rollback(history::Rollback),
     /// Run maintenance of a table now.
     Maintain(maintain::Maintain),
     /// List the runs of maintenance, the newest first.
@@ -119,9 +127,9 @@ fn pair(text: &str) -> Result<(String, String), &'static str> {
 #[derive(clap::Args)]
 pub(crate) struct Named {
     /// The table: namespace and name separated by dots.
-    table: String,
+    pub(super) table: String,
     #[command(flatten)]
-    place: Place,
+    pub(super) place: Place,
 }
 
 #[derive(clap::Args)]
@@ -130,11 +138,11 @@ pub(crate) struct Place {
     #[arg(long)]
     warehouse: Option<String>,
     #[command(flatten)]
-    client: ClientFlags,
+    pub(super) client: ClientFlags,
 }
 
 impl Place {
-    async fn open(&self) -> Result<tables::Catalog, ClientError> {
+    pub(super) async fn open(&self) -> Result<tables::Catalog, ClientError> {
         tables::Catalog::open(self.client.connect()?, self.warehouse.as_deref()).await
     }
 
@@ -150,6 +158,10 @@ impl Place {
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::History(command) => history::table_history(&command),
+        Command::Log(command) => history::log(&command),
+        Command::Diff(command) => history::diff(&command),
+        Command::Rollback(command) => history::rollback(&command),
         Command::Maintain(command) => maintain::maintain(&command),
         Command::Runs(command) => maintain::runs(&command),
         Command::Policy(command) => maintain::policy(command),

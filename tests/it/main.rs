@@ -2,6 +2,7 @@
 
 mod events;
 mod functions;
+mod history;
 mod house;
 mod maintenance;
 mod migrate;

@@ -178,6 +178,7 @@ fn reply(request: &Request, plan: &Plan) -> Reply {
         | Request::DropWarehouse { .. }
         | Request::CreateNamespace { .. }
         | Request::DropNamespace { .. }
+        | Request::RollbackTables(_)
         | Request::DropTable(_)
         | Request::UndropTable(_)
         | Request::RemoveDropped { .. }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{History, HistoryError};
 use crate::commit::batch;
 use crate::log::{PastError, Seq};
-use crate::state::{Change, Commit, Namespace, TableIdent, TablePut};
+use crate::state::{Change, Commit, Mark, Namespace, TableIdent, TablePut};
 
 /// Records read for one page; a page of a quiet table may end before it is full.
 const RECORDS_PER_PAGE: u64 = 10_000;
@@ -32,7 +32,7 @@ pub struct Entry {
 /// A change of something in a warehouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryChange {
-    /// Its kind, such as `table put`.
+    /// Its kind, such as `table changed`.
     pub kind: &'static str,
     /// The namespace; `None` of the warehouse itself.
     pub namespace: Option<Namespace>,
@@ -115,20 +115,29 @@ impl History {
     }
 }
 
+const TABLE_WORDS: [&str; 4] = ["table created", "table registered", "table changed", "table put"];
+const VIEW_WORDS: [&str; 4] = ["view created", "view registered", "view changed", "view put"];
+
 fn entry(position: Seq, commit: &Commit, warehouse: &str, table: Option<&TableIdent>) -> Option<Entry> {
-    let changes: Vec<EntryChange> = commit
-        .changes
-        .iter()
-        .filter(|change| place(change).is_some_and(|place| place.is_in(warehouse, table)))
-        .filter_map(told)
-        .collect();
-    if changes.is_empty() {
-        return None;
-    }
     let note = commit.changes.iter().find_map(|change| match change {
         Change::Note(note) => Some(note),
         _other => None,
     });
+    let noted = note.is_some();
+    let marks = commit.changes.iter().skip(1).map(Some).chain([None]).map(|next| match next {
+        Some(Change::Mark(mark)) => Some(mark),
+        Some(_) | None => None,
+    });
+    let changes: Vec<EntryChange> = commit
+        .changes
+        .iter()
+        .zip(marks)
+        .filter(|(change, mark)| place(change, *mark).is_some_and(|place| place.is_in(warehouse, table)))
+        .filter_map(|(change, mark)| told(change, mark, noted))
+        .collect();
+    if changes.is_empty() {
+        return None;
+    }
     let (by, verb) = note.map(|note| (note.by.clone(), note.verb.clone())).unzip();
     Some(Entry { position, at: commit.at, by, verb, changes })
 }
@@ -154,8 +163,8 @@ impl Place<'_> {
     }
 }
 
-/// `None` of what is in no warehouse, or does not say in which.
-fn place(change: &Change) -> Option<Place<'_>> {
+/// `None` of what is in no warehouse, or does not say in which. `mark` is what is said of the change.
+fn place<'a>(change: &'a Change, mark: Option<&'a Mark>) -> Option<Place<'a>> {
     match change {
         Change::PutWarehouse { name, .. } | Change::DropWarehouse { name } => Some(Place::Warehouse(name)),
         Change::PutNamespace { warehouse, .. } | Change::DropNamespace { warehouse, .. } => {
@@ -168,16 +177,30 @@ fn place(change: &Change) -> Option<Place<'_>> {
         | Change::SetAside { ident, .. }
         | Change::BringBack { to: ident, .. } => Some(Place::Table(ident)),
         Change::RenameTable { from, to } | Change::RenameView { from, to } => Some(Place::Renamed(from, to)),
+        Change::Forget { .. } => match mark {
+            Some(Mark::Of(ident)) => Some(Place::Table(ident)),
+            Some(Mark::Created | Mark::Registered | Mark::Unregistered) | None => None,
+        },
         Change::PutDocument { .. }
         | Change::DeleteDocument { .. }
         | Change::KeepReply(_)
-        | Change::Forget { .. }
         | Change::Mark(_)
         | Change::Note(_) => None,
     }
 }
 
-fn told(change: &Change) -> Option<EntryChange> {
+/// What a put did. Older versions neither noted nor marked.
+fn put(mark: Option<&Mark>, noted: bool, words: [&'static str; 4]) -> &'static str {
+    let [created, registered, changed, put] = words;
+    match mark {
+        Some(Mark::Created) => created,
+        Some(Mark::Registered) => registered,
+        Some(Mark::Unregistered | Mark::Of(_)) | None if noted => changed,
+        Some(Mark::Unregistered | Mark::Of(_)) | None => put,
+    }
+}
+
+fn told(change: &Change, mark: Option<&Mark>, noted: bool) -> Option<EntryChange> {
     let of = |kind, namespace: Option<&Namespace>| EntryChange {
         kind,
         namespace: namespace.cloned(),
@@ -193,15 +216,21 @@ fn told(change: &Change) -> Option<EntryChange> {
     };
     let renamed = |kind, from, to: &TableIdent| EntryChange { to: Some(to.clone()), ..named(kind, from) };
     Some(match change {
-        Change::PutWarehouse { .. } => of("warehouse put", None),
+        Change::PutWarehouse { .. } => {
+            let words = ["warehouse created", "warehouse created", "warehouse changed", "warehouse put"];
+            of(put(mark, noted, words), None)
+        }
         Change::DropWarehouse { .. } => of("warehouse dropped", None),
-        Change::PutNamespace { namespace, .. } => of("namespace put", Some(namespace)),
+        Change::PutNamespace { namespace, .. } => {
+            let words = ["namespace created", "namespace created", "namespace changed", "namespace put"];
+            of(put(mark, noted, words), Some(namespace))
+        }
         Change::DropNamespace { namespace, .. } => of("namespace dropped", Some(namespace)),
         Change::PutTable(TablePut { ident, uuid, metadata_location, snapshot_id, .. }) => EntryChange {
             uuid: Some(*uuid),
             snapshot_id: *snapshot_id,
             metadata_location: Some(metadata_location.clone()),
-            ..named("table put", ident)
+            ..named(put(mark, noted, TABLE_WORDS), ident)
         },
         Change::DropTable { ident } => named("table dropped", ident),
         Change::SetAside { ident, .. } => named("table dropped and kept", ident),
@@ -210,14 +239,17 @@ fn told(change: &Change) -> Option<EntryChange> {
         Change::PutView(put) => EntryChange {
             uuid: Some(put.uuid),
             metadata_location: Some(put.metadata_location.clone()),
-            ..named("view put", &put.ident)
+            ..named(self::put(mark, noted, VIEW_WORDS), &put.ident)
         },
         Change::DropView { ident } => named("view dropped", ident),
         Change::RenameView { from, to } => renamed("view renamed", from, to),
+        Change::Forget { .. } => match mark {
+            Some(Mark::Of(ident)) => named("dropped table kept no more", ident),
+            Some(Mark::Created | Mark::Registered | Mark::Unregistered) | None => return None,
+        },
         Change::PutDocument { .. }
         | Change::DeleteDocument { .. }
         | Change::KeepReply(_)
-        | Change::Forget { .. }
         | Change::Mark(_)
         | Change::Note(_) => return None,
     })

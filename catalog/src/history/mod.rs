@@ -8,8 +8,10 @@
 //! - P4: how far back is a limit with a name (`Settings::history_retention`, `history_bytes_max`), and every error about
 //!   it tells the oldest position and time there is.
 
+mod diff;
 mod entries;
 mod moment;
+mod rollback;
 mod states;
 
 use std::sync::Arc;
@@ -17,8 +19,15 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore};
 
+#[cfg(test)]
+pub(crate) use self::diff::shape_between;
+pub use self::diff::{
+    AddedRemoved, Amount, Change, ColumnChange, DiffError, FileChanges, FilesError, MoveCounts, Name, Point,
+    SnapshotTold, TableDiff, TableMove, TableShape, Totals, WarehouseDiff,
+};
 pub use self::entries::{Entry, EntryChange, Page};
 pub use self::moment::{InvalidMoment, Moment};
+pub use self::rollback::{Refused, RollbackError, RollbackMode, RollbackOrder, RollbackTo, RolledBack};
 use self::states::States;
 use crate::cache::ByteCache;
 use crate::commit::Published;

@@ -16,6 +16,14 @@ impl CatalogState {
             .flat_map(|(name, found)| found.namespaces.iter().map(move |(space, entry)| (name, space, entry)))
     }
 
+    /// The namespaces of a warehouse, at every level.
+    pub(crate) fn all_namespaces<'a>(
+        &'a self,
+        warehouse: &str,
+    ) -> impl Iterator<Item = &'a Namespace> + use<'a> {
+        self.spaces(warehouse).map(|(_, namespace, _)| namespace)
+    }
+
     /// The tables with this UUID: more than one only where one was registered from another's file.
     pub fn tables_with<'a>(
         &'a self,

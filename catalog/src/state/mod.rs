@@ -42,12 +42,13 @@ pub use functions::Function;
 pub(crate) use name::namespace_location;
 pub use name::{InvalidName, Namespace, TableIdent, check_warehouse_name, key_in_warehouse};
 pub use plan::{FreshIds, Loaded, Plan};
+pub(crate) use plan::{RollbackRefusal, rollback_updates};
 pub(crate) use purge::{But, PURGE_KIND, PurgeOrder};
 use reply::Replies;
 pub use reply::{KeptReply, Refusal, Reply, RequestKey};
 pub use request::{
-    CreateTable, CreateView, DropTable, Existing, Expect, Guard, Properties, Purge, Request, Subject,
-    TableChange, UndropTable, ViewChange,
+    CreateTable, CreateView, DropTable, Existing, Expect, Guard, Properties, Purge, Request, RollbackTable,
+    RollbackTarget, Subject, TableChange, UndropTable, ViewChange,
 };
 pub use revisions::Revisions;
 pub use views::ViewEntry;

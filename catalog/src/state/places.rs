@@ -92,6 +92,11 @@ impl CatalogState {
     }
 }
 
+/// Whether a property moves files out of the location.
+pub(super) fn is_write_path(key: &str) -> bool {
+    WRITE_PATHS.contains(&key)
+}
+
 /// Whether the places of a table changed.
 pub(super) fn moved(before: &TableMetadata, after: &TableMetadata) -> bool {
     let path = |metadata: &TableMetadata, name| metadata.properties().get(name).cloned();

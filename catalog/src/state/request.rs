@@ -74,6 +74,8 @@ pub enum Request {
     CreateTable(CreateTable),
     /// Commits to any number of tables: all or none.
     CommitTables(Vec<TableChange>),
+    /// Moves tables back: all or none.
+    RollbackTables(Vec<RollbackTable>),
     /// Removes a table from the catalog, and keeps it to be brought back where that is set.
     DropTable(DropTable),
     /// Brings a dropped table back.
@@ -276,6 +278,26 @@ pub struct TableChange {
     pub updates: Vec<TableUpdate>,
 }
 
+/// A table to move back.
+#[derive(Debug, Clone)]
+pub struct RollbackTable {
+    /// The table.
+    pub ident: TableIdent,
+    /// The metadata file that it must have still.
+    pub seen: Arc<str>,
+    /// What it goes back to.
+    pub target: RollbackTarget,
+}
+
+/// What a table goes back to.
+#[derive(Debug, Clone)]
+pub enum RollbackTarget {
+    /// What it was: current snapshot, schema, partitions, sort order and properties.
+    Whole(Arc<TableMetadata>),
+    /// A snapshot; nothing else changes.
+    Snapshot(i64),
+}
+
 /// A view to create.
 #[derive(Debug, Clone)]
 pub struct CreateView {
@@ -321,6 +343,7 @@ impl Request {
             Request::UpdateNamespace { .. } => "update namespace",
             Request::CreateTable(_) => "create table",
             Request::CommitTables(_) => "commit tables",
+            Request::RollbackTables(_) => "roll back tables",
             Request::DropTable(_) => "drop table",
             Request::UndropTable(_) => "undrop table",
             Request::RemoveDropped { .. } | Request::ExpireDropped { .. } => "end keeping",
@@ -362,6 +385,7 @@ impl Request {
             | Request::UpdateWarehouse { .. }
             | Request::DropNamespace { .. }
             | Request::UpdateNamespace { .. }
+            | Request::RollbackTables(_)
             | Request::UndropTable(_)
             | Request::RemoveDropped { .. }
             | Request::ExpireDropped { .. }
@@ -384,6 +408,7 @@ impl Request {
     pub fn reads(&self) -> Vec<&TableIdent> {
         match self {
             Request::CommitTables(changes) => changes.iter().map(|change| &change.ident).collect(),
+            Request::RollbackTables(tables) => tables.iter().map(|table| &table.ident).collect(),
             Request::UnregisterTable { ident } | Request::DropTable(DropTable { ident, .. }) => vec![ident],
             Request::CreateWarehouse { .. }
             | Request::DropWarehouse { .. }
@@ -421,6 +446,7 @@ impl Request {
             | Request::UpdateNamespace { .. }
             | Request::CreateTable(_)
             | Request::CommitTables(_)
+            | Request::RollbackTables(_)
             | Request::UpdateWarehouse { .. }
             | Request::DropTable(_)
             | Request::UndropTable(_)

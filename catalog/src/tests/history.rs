@@ -209,10 +209,10 @@ async fn the_history_names_who_asked_for_what_the_newest_first() {
     let entry = |by: &str, verb: &str, kind| (by.to_owned(), verb.to_owned(), kind);
     assert_eq!(
         told(&page),
-        [entry("root", "rename table", "table renamed"), entry("tarn", "commit tables", "table put")]
+        [entry("root", "rename table", "table renamed"), entry("tarn", "commit tables", "table changed")]
     );
     let next = world.catalog.history("main", Some(&ident("orders")), (page.before, 2)).await.unwrap();
-    assert_eq!(told(&next), [entry("key:ada", "create table", "table put")]);
+    assert_eq!(told(&next), [entry("key:ada", "create table", "table created")]);
     let whole = world.catalog.history("main", None, (None, 100)).await.unwrap();
     assert_eq!((whole.entries.len(), whole.before), (6, None));
     assert!(world.catalog.history("other", None, (None, 100)).await.unwrap().entries.is_empty());

@@ -10,5 +10,6 @@ mod isolation;
 mod pace;
 mod purge;
 mod restart;
+mod rollback;
 mod serializability;
 mod views;

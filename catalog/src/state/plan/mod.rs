@@ -10,6 +10,7 @@ mod documents;
 mod dropped;
 mod functions;
 mod namespaces;
+mod rollback;
 mod tables;
 mod views;
 
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+pub(crate) use self::rollback::{RollbackRefusal, rollback_updates};
 use super::limits::PROPERTIES_BYTES_MAX;
 use super::{CatalogState, Change, Commit, Conflict, CreateTable, Properties, Request, TableIdent};
 use crate::metadata::{Metadata, TableMetadata, ViewMetadata};
@@ -177,6 +179,7 @@ impl CatalogState {
             }
             Request::CreateTable(create) => self.plan_create_table(create, at, ids),
             Request::CommitTables(changes) => self.plan_commit_tables(changes, loaded, at, ids),
+            Request::RollbackTables(tables) => self.plan_rollback_tables(tables, loaded, at, ids),
             Request::DropTable(drop) => self.plan_drop_table(drop, loaded, at, ids),
             Request::UndropTable(undrop) => self.plan_undrop_table(undrop, at),
             Request::RemoveDropped { id } => self.plan_remove_dropped(*id, at),

@@ -132,7 +132,7 @@ impl CatalogState {
         Ok(())
     }
 
-    fn plan_update(
+    pub(super) fn plan_update(
         &self,
         change: &TableChange,
         loaded: &Loaded,
