@@ -11,7 +11,7 @@ mod filter;
 mod reader;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

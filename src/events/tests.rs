@@ -1,13 +1,19 @@
-//! Filters, and who sees what.
+//! Filters, who sees what, and how streams begin and end.
 
 use std::sync::Arc;
 
-use tarn_catalog::Seq;
-use tarn_catalog::events::{Event, events_of};
-use tarn_catalog::state::{Change, Commit, Namespace, TableIdent};
+use async_trait::async_trait;
+use http_body_util::BodyExt as _;
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use tarn_catalog::events::{Event, Position, events_of};
+use tarn_catalog::state::{Change, Commit, Expect, Namespace, TableIdent};
+use tarn_catalog::{Catalog, Seq, Settings, WarehouseError, WarehouseStores};
 use tarn_openapi::access::{Ask, Authorize, Denied, Principal, Resource};
+use tokio::sync::watch;
 
-use super::{Filter, Reader};
+use super::{AtEnd, Begin, Events, Filter, Reader, STREAMS_MAX, StreamError};
 
 fn table(warehouse: &str, namespace: &[&str], name: &str) -> TableIdent {
     let levels = namespace.iter().map(|&level| level.to_owned()).collect();
@@ -90,4 +96,127 @@ fn a_reader_sees_nothing_of_what_it_may_not_read() {
     assert!(reader.may_see(&rename("t", "u")));
     assert!(!reader.may_see(&rename("hidden", "u")) && !reader.may_see(&rename("t", "hidden")));
     assert!(!reader.may_go_on(0), "the right to the stream itself is gone");
+}
+
+/// Lets everybody do everything.
+struct Everything;
+
+impl Authorize for Everything {
+    fn authorize(&self, _: &Principal, _: Ask<'_>) -> Result<(), Denied> {
+        Ok(())
+    }
+}
+
+/// No warehouse is used here.
+struct NoWarehouses;
+
+#[async_trait]
+impl WarehouseStores for NoWarehouses {
+    fn store(&self, _: &str) -> Arc<dyn ObjectStore> {
+        Arc::new(InMemory::new())
+    }
+
+    async fn create(&self, _: &str) -> Result<(), WarehouseError> {
+        Err(WarehouseError::Exists)
+    }
+
+    async fn remove(&self, _: &str) -> Result<(), WarehouseError> {
+        Err(WarehouseError::Missing)
+    }
+
+    async fn exists(&self, _: &str) -> Result<bool, WarehouseError> {
+        Ok(false)
+    }
+}
+
+/// A catalog in memory that keeps little of its log.
+pub(crate) async fn forgetful() -> Catalog {
+    let settings = Settings {
+        checkpoint_records: 8,
+        history_retention: std::time::Duration::ZERO,
+        ..Settings::default()
+    };
+    let log = Arc::new(InMemory::new());
+    Catalog::open(log, Path::from("catalog"), Arc::new(NoWarehouses), settings).await.unwrap()
+}
+
+/// Puts documents that are told until `enough` says so of the oldest record that is kept.
+pub(crate) async fn put_until(catalog: &Catalog, enough: impl Fn(Seq) -> bool) {
+    // Checkpoints are written beside the writer: how many records that takes is not known.
+    for number in 0..100_000 {
+        if enough(catalog.oldest_record().await.unwrap()) {
+            return;
+        }
+        catalog.put_document("policy", "p", &number.to_string(), Expect::Any).await.unwrap();
+    }
+    panic!("the log is not trimmed");
+}
+
+fn events(catalog: &Catalog) -> (Events, watch::Sender<bool>) {
+    let (stop, stopped) = watch::channel(false);
+    (Events::new(catalog.clone(), "urn:test".into(), stopped), stop)
+}
+
+fn root() -> Reader {
+    Reader { principal: Principal::Root, sender: None, authorize: Arc::new(Everything) }
+}
+
+async fn text(events: &Events, begin: Begin) -> Result<String, StreamError> {
+    let body = events.stream(begin, Filter::default(), root(), AtEnd::End).await?;
+    Ok(String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_position_that_is_not_kept_any_more_is_refused_and_names_the_oldest_that_is() {
+    let catalog = forgetful().await;
+    put_until(&catalog, |oldest| oldest > Seq(1)).await;
+    catalog.close().await;
+    let (events, _stop) = events(&catalog);
+    let Err(StreamError::Gone { oldest, .. }) = text(&events, Begin::After(Position::START)).await else {
+        panic!("the first records are trimmed");
+    };
+    let told = text(&events, Begin::After(Position::Record(Seq(oldest - 1)))).await.unwrap();
+    assert!(told.contains(&format!("id: {oldest}-0-0\n")) && told.contains("end-of-log"), "{told}");
+    assert_eq!(text(&events, Begin::Oldest).await.unwrap(), told);
+    let ahead = Position::Record(Seq(u64::MAX));
+    assert!(matches!(text(&events, Begin::After(ahead)).await, Err(StreamError::Ahead { .. })));
+}
+
+#[tokio::test]
+async fn a_reader_that_falls_behind_the_kept_log_is_told_where_to_go_on() {
+    let catalog = forgetful().await;
+    let (events, _stop) = events(&catalog);
+    let begin = Begin::After(Position::START);
+    let mut body = events.stream(begin, Filter::default(), root(), AtEnd::Wait).await.unwrap();
+    let mut next = async || {
+        let frame = body.frame().await.unwrap().unwrap();
+        String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+    };
+    assert!(next().await.starts_with(": beat\nid: 0\n"));
+    // Nobody reads meanwhile.
+    put_until(&catalog, |oldest| oldest > Seq(1)).await;
+    catalog.close().await;
+    let last = next().await;
+    let oldest = catalog.oldest_record().await.unwrap();
+    assert!(last.starts_with("event: end\n") && last.contains("position-gone"), "{last}");
+    assert!(last.contains(&format!("\"oldest-record\":{oldest}")), "{last}");
+}
+
+#[tokio::test]
+async fn streams_are_limited_and_end_when_the_server_stops() {
+    let catalog = forgetful().await;
+    let (events, stop) = events(&catalog);
+    let open = async || events.stream(Begin::Now, Filter::default(), root(), AtEnd::Wait).await;
+    let mut bodies = Vec::new();
+    for _ in 0..STREAMS_MAX {
+        bodies.push(open().await.unwrap());
+    }
+    assert!(matches!(open().await, Err(StreamError::TooMany)));
+    drop(bodies.pop());
+    bodies.push(open().await.unwrap());
+    stop.send(true).unwrap();
+    for body in bodies {
+        let told = body.collect().await.unwrap().to_bytes();
+        assert!(String::from_utf8_lossy(&told).contains("server-stops"));
+    }
 }

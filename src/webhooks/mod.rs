@@ -18,6 +18,8 @@ mod deliver;
 mod positions;
 mod sign;
 mod status;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Change events over HTTP and on the command line.
 
+use std::io::{BufRead as _, BufReader};
+
 use futures::StreamExt as _;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -125,4 +127,37 @@ async fn who_may_not_administer_reads_no_events() {
     let key = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
     let answer = tarn.send_as(key, Method::GET, "/_admin/v1/events", b"").await;
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_on_the_command_line_misses_nothing_while_the_server_is_killed() {
+    let mut tarn = Tarn::start(1).await;
+    let mut following = tarn.begin(&["events", "--follow", "--after", "oldest", "--json"]);
+    let lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let reading = std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    // The first event is there: it is connected.
+    let mut seen = vec![receiver.recv().await.unwrap()];
+    for round in 0..3 {
+        namespace(&tarn, "main", &format!("n{round}")).await;
+        table(&tarn, &format!("main/n{round}"), "t").await;
+        if round < 2 {
+            tarn.kill();
+            tarn.restart().await;
+        }
+    }
+    while seen.last().unwrap()["subject"] != "main/n2/t" {
+        seen.push(receiver.recv().await.unwrap());
+    }
+    assert_eq!(seen, printed(&tarn, &[]));
+    following.kill().unwrap();
+    following.wait().unwrap();
+    reading.join().unwrap();
 }

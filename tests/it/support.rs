@@ -118,6 +118,13 @@ impl Tarn {
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
 
+    /// Starts a client's command against the server; its standard output is the caller's to read.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments[0]);
+        command.args(&arguments[1..]).env("TARN_ENDPOINT", self.endpoint());
+        command.stdout(Stdio::piped()).spawn().expect("tarn runs")
+    }
+
     /// Sends a request signed with the root key.
     pub async fn send(&self, method: Method, path: &str, body: &[u8]) -> Response {
         self.send_as((ACCESS_KEY, SECRET_KEY), method, path, body).await
