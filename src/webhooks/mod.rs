@@ -61,7 +61,7 @@ struct Inner {
     /// Of the webhooks that are at work.
     statuses: Mutex<BTreeMap<Arc<str>, Arc<Status>>>,
     stop: watch::Sender<bool>,
-    running: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    running: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// A webhook was not put, shown, deleted or tried.
@@ -96,20 +96,18 @@ impl Webhooks {
             reach,
             statuses: Mutex::default(),
             stop,
-            running: tokio::sync::Mutex::default(),
+            running: Mutex::default(),
         });
         let running = tokio::spawn(run(inner.clone(), stopped));
-        // Nobody else can hold it yet.
-        if let Ok(mut place) = inner.running.try_lock() {
-            *place = Some(running);
-        }
+        *inner.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
         Self { inner }
     }
 
     /// Stops deliveries and writes down how far they came.
     pub(crate) async fn close(&self) {
         let _ = self.inner.stop.send(true);
-        if let Some(running) = self.inner.running.lock().await.take()
+        let running = self.inner.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(running) = running
             && let Err(error) = running.await
         {
             tracing::error!(%error, "the deliveries to webhooks ended badly");
