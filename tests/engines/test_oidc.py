@@ -12,6 +12,7 @@ from pyiceberg.exceptions import ForbiddenError, UnauthorizedError
 import certificate
 import issuer
 import server
+from test_sts import ROLE, code, web_identity
 from test_vended import VendedDuckDb, VendedTrino, write_and_read
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -55,6 +56,55 @@ def test_a_token_that_names_no_policy_opens_nothing(federated, provider, namespa
         assert config(federated, provider.token(policy)).status_code == 403
         with pytest.raises((ForbiddenError, UnauthorizedError)):
             pyiceberg(federated, provider.token(policy)).list_tables(namespace)
+
+
+@pytest.fixture
+def admin(federated):
+    """The admin API as root."""
+    form = {"grant_type": "client_credentials", "client_id": server.ACCESS_KEY, "client_secret": server.SECRET_KEY}
+    token = requests.post(federated.token_uri, data=form, timeout=10).json()["access_token"]
+
+    def call(method: str, path: str, body=None) -> None:
+        url, headers = f"{federated.endpoint}/_admin/v1/{path}", {"Authorization": f"Bearer {token}"}
+        answer = requests.request(method, url, json=body, headers=headers, timeout=10)
+        assert answer.status_code == 204, answer.text
+
+    return call
+
+
+def test_a_token_names_kept_policies_and_its_claims_decide_in_them(federated, provider, namespace, admin):
+    rows = pyarrow.table({"id": [1]})
+    writer = pyiceberg(federated, provider.token("readwrite"))
+    for name in ("t1", "t10"):
+        writer.create_table((namespace, name), schema=rows.schema).append(rows)
+    kept, own = f"kept-{uuid.uuid4().hex[:8]}", f"arn:aws:s3tables:::bucket/{server.WAREHOUSE}/table/{namespace}"
+    statements = [
+        {"Effect": "Allow", "Action": "s3tables:GetConfig", "Resource": "*"},
+        {"Effect": "Allow", "Action": "s3tables:*", "Resource": f"{own}/${{jwt:team}}"},
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{server.WAREHOUSE}/*"},
+        {
+            **{"Effect": "Deny", "Action": "sts:AssumeRoleWithWebIdentity", "Resource": "*"},
+            "Condition": {"NumericGreaterThan": {"sts:DurationSeconds": "900"}},
+        },
+    ]
+    admin("PUT", f"policies/{kept}", {"Version": "2012-10-17", "Statement": statements})
+    token = provider.token([kept], team="t1")
+    reader = pyiceberg(federated, token)
+    assert reader.load_table((namespace, "t1")).scan().to_arrow() == rows
+    with pytest.raises(ForbiddenError):
+        reader.load_table((namespace, "t10"))
+    # A star in a claim is no pattern, and a claim that is not there widens nothing.
+    for claims in ({"team": "t*"}, {"team": "*"}, {}):
+        with pytest.raises(ForbiddenError):
+            pyiceberg(federated, provider.token([kept], **claims)).load_table((namespace, "t1"))
+    sts = web_identity(federated).assume_role_with_web_identity
+    role = {"RoleArn": ROLE, "RoleSessionName": "job", "WebIdentityToken": token}
+    assert code(sts, **role, DurationSeconds=901) == "AccessDenied"
+    assert "Credentials" in sts(**role, DurationSeconds=900)
+    # Without the policy the next request is refused.
+    admin("DELETE", f"policies/{kept}")
+    with pytest.raises(ForbiddenError):
+        reader.load_table((namespace, "t1"))
 
 
 def test_a_token_that_does_not_verify_is_nobodys(federated, provider):

@@ -152,3 +152,36 @@ impl Feed {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn known(fetched: Instant, ended: Instant) -> Known {
+        let document =
+            br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
+        let keys = Arc::new(Keys::read(document).unwrap());
+        Known { keys: Some((keys, fetched)), attempts: 2, ended: Some(ended) }
+    }
+
+    #[test]
+    fn keys_count_for_a_day_after_they_were_fetched_and_not_longer() {
+        let (pace, fetched) = (Pace::default(), Instant::now());
+        let day = Duration::from_secs(24 * 60 * 60);
+        let step = |at: Instant| known(fetched, at - SECOND).step(|_| true, at, &pace);
+        assert!(matches!(step(fetched + day - SECOND), Step::Use(_)));
+        assert!(matches!(step(fetched + day), Step::Refuse(Missing::All)));
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_waited_for_only_when_the_last_attempt_is_ten_seconds_old() {
+        let (pace, ended) = (Pace::default(), Instant::now());
+        let step = |seconds| known(ended, ended).step(|_| false, ended + seconds * SECOND, &pace);
+        assert!(matches!(step(0), Step::Refuse(Missing::Key)));
+        assert!(matches!(step(9), Step::Refuse(Missing::Key)));
+        assert!(matches!(step(10), Step::Wait));
+        assert!(matches!(Known::default().step(|_| false, ended, &pace), Step::Wait));
+    }
+}

@@ -1,10 +1,11 @@
 //! Tokens of an issuer that is configured, and that must not count all the same: by their form, their use, their times.
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::*;
 use super::World;
-use super::issuer::NOW;
+use super::issuer::{NOW, Signing, claims, provider};
 
 #[tokio::test]
 async fn what_has_not_three_parts_of_json_is_no_token() {
@@ -125,5 +126,32 @@ async fn a_token_has_an_end_and_is_good_only_between_its_times() {
         (json!({"iat": null}), None),
     ] {
         assert_eq!(world.outcome(change.clone()).await.err(), outcome, "{change}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_token_keys_and_claims_or_refused(text in ".{0,200}", bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(token::Unverified::read(&text).is_err());
+        let parts = format!("{0}.{0}.{0}", super::issuer::base64url(&bytes));
+        prop_assert!(token::Unverified::read(&parts).is_err());
+        prop_assert!(jwk::Keys::read(&bytes).is_err());
+        prop_assert!(super::super::claims::identify(&bytes, &provider("idp", "https://id.example"), NOW).is_err());
+    }
+
+    /// Also the letters that decode to the same bytes: a token has one spelling.
+    #[test]
+    fn a_token_with_any_letter_changed_is_refused(at in any::<prop::sample::Index>(), letter in "[A-Za-z0-9_.-]") {
+        let key = Signing::ed25519("e");
+        let good = key.token(&claims("https://id.example"));
+        let at = at.index(good.len());
+        prop_assume!(good[at..=at] != letter);
+        let changed = format!("{}{letter}{}", &good[..at], &good[at + 1..]);
+        let document = json!({"keys": [key.jwk()]}).to_string();
+        let keys = jwk::Keys::read(document.as_bytes()).unwrap();
+        if let Ok(read) = token::Unverified::read(&changed) {
+            let mut fitting = keys.fitting(read.kid.as_deref(), read.algorithm);
+            prop_assert!(!fitting.any(|key| key.verifies(read.algorithm, read.signed, &read.signature)));
+        }
     }
 }
