@@ -23,6 +23,7 @@ use crate::heal::{self, Healer};
 use crate::memory::{self, Memory, Share};
 use crate::name::{BucketName, ObjectName};
 use crate::object::buffers::Buffers;
+use crate::object::in_flight::InFlight;
 use crate::object::removal::{self, Removals};
 use crate::object::sweep::{self, Swept};
 use crate::set::{
@@ -73,12 +74,13 @@ pub(crate) struct Set {
     pub(crate) log: ErasureSet,
     pub(crate) codec: Codec,
     pub(crate) buffers: Arc<Buffers>,
+    pub(crate) in_flight: Arc<InFlight>,
 }
 
 impl Set {
     fn new(log: ErasureSet) -> Self {
         let codec = Codec::new(log.geometry());
-        Self { number: log.number(), log, codec, buffers: Arc::default() }
+        Self { number: log.number(), log, codec, buffers: Arc::default(), in_flight: Arc::default() }
     }
 
     /// The blob of no bytes, which has no files.

@@ -24,6 +24,8 @@ pub struct Settings {
     pub memory_wait: Duration,
     /// The most buckets.
     pub buckets_max: usize,
+    /// From the end of a sweep of shard files that nothing names to the beginning of the next.
+    pub sweep_interval: Duration,
     /// When and how fast everything is checked.
     pub scrub: ScrubSettings,
     /// How each set works.
@@ -41,6 +43,7 @@ impl Default for Settings {
             memory_bytes: 512 << 20,
             memory_wait: Duration::from_secs(5),
             buckets_max: 10_000,
+            sweep_interval: Duration::from_secs(24 * 3600),
             scrub: ScrubSettings::default(),
             set: SetSettings::default(),
         }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use tokio::task::JoinSet;
 
+use super::in_flight::Writing;
 use crate::core::Set;
 use crate::drive::{ShardWriter, is_shortage};
 use crate::erasure::encode::encode_stripe;
@@ -28,6 +29,7 @@ pub(crate) struct BlobWriter {
     coding: Coding,
     size: u64,
     stripes: u64,
+    writing: Writing,
 }
 
 /// The shard files of a blob, one for each slot.
@@ -57,9 +59,11 @@ struct LaneFile {
 }
 
 /// A blob whose shard files are durable.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) blob: Blob,
+    /// Held until the commit that names the blob, or keeps it from being named, was answered.
+    pub(crate) writing: Writing,
     /// Drives are missing it: it must be repaired.
     pub(crate) short: bool,
 }
@@ -67,10 +71,11 @@ pub(crate) struct Finished {
 impl BlobWriter {
     pub(crate) fn new(set: Arc<Set>, id: BlobId) -> Self {
         let coding = set.log.coding();
+        let writing = set.in_flight.begin(id);
         let lanes = (0..coding.geometry.total()).map(|_| Lane::default()).collect();
         let lanes =
             Arc::new(Lanes { set, lanes, full: AtomicBool::new(false), short: AtomicBool::new(false) });
-        Self { lanes, id, coding, size: 0, stripes: 0 }
+        Self { lanes, id, coding, size: 0, stripes: 0, writing }
     }
 
     pub(crate) fn coding(&self) -> &Coding {
@@ -156,7 +161,8 @@ impl BlobWriter {
         if blob.size > 0 {
             lanes.quorum(durable)?;
         }
-        Ok(Finished { blob, short: blob.size > 0 && durable < blob.coding.geometry.total() })
+        let short = blob.size > 0 && durable < blob.coding.geometry.total();
+        Ok(Finished { blob, short, writing: self.writing })
     }
 }
 

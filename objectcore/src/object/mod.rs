@@ -6,6 +6,7 @@ mod copy;
 mod delete;
 mod flow;
 mod get;
+pub(crate) mod in_flight;
 pub(crate) mod key;
 pub(crate) mod list;
 pub(crate) mod pins;
@@ -22,5 +23,7 @@ pub(crate) mod value;
 mod crash_tests;
 #[cfg(test)]
 mod memory_tests;
+#[cfg(test)]
+mod sweep_tests;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@
 use bytes::Bytes;
 
 use super::blob_writer::Finished;
+use super::in_flight::Writing;
 use super::receive::Kept;
 use super::removal::Condemned;
 use super::value::{Extent, Object, Stored, decode_head};
@@ -27,6 +28,8 @@ pub(crate) struct Durable {
     pub(crate) inline: Option<Vec<Bytes>>,
     /// A drive lacks a shard: repair after the commit.
     pub(crate) short: bool,
+    /// Held until the commit was answered: the sweep spares what it names.
+    pub(crate) writing: Option<Writing>,
 }
 
 impl ObjectCore {
@@ -39,16 +42,18 @@ impl ObjectCore {
         number: u16,
     ) -> Result<Durable, StorageError> {
         Ok(match kept {
-            Kept::Empty => Durable { stored: Stored::Empty, inline: None, short: false },
+            Kept::Empty => Durable { stored: Stored::Empty, inline: None, short: false, writing: None },
             Kept::Inline { blob, shards } => {
-                Durable { stored: Stored::Inline(blob), inline: Some(shards), short: false }
+                let stored = Stored::Inline(blob);
+                Durable { stored, inline: Some(shards), short: false, writing: None }
             }
             Kept::Files(writer) => {
                 let id = writer.id();
                 let finished = writer.finish().await;
-                let Finished { blob, short } = finished.inspect_err(|_| self.condemn(set, id, vec![id]))?;
+                let Finished { blob, short, writing } =
+                    finished.inspect_err(|_| self.condemn(set, id, vec![id]))?;
                 let extent = Extent { number, blob, checksum: None };
-                Durable { stored: Stored::Files(vec![extent]), inline: None, short }
+                Durable { stored: Stored::Files(vec![extent]), inline: None, short, writing: Some(writing) }
             }
         })
     }

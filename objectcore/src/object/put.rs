@@ -62,7 +62,8 @@ impl ObjectCore {
         content: Content,
         (when, attributes, tagging): (PutIf, Attributes, Tagging),
     ) -> Result<Written, WriteError> {
-        let Durable { stored, inline, short } = self.make_durable(&set, content.kept, 0).await?;
+        let Durable { stored, inline, short, writing: _writing } =
+            self.make_durable(&set, content.kept, 0).await?;
         let version = BlobId::random();
         let object = Object {
             head: Head {

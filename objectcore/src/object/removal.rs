@@ -4,8 +4,7 @@
 //!   upload that ended, or of a write that was refused for certain. After a write of unknown outcome
 //!   nothing is removed.
 //! - R2: a version that is being read waits for its last reader (`pins.rs`).
-//! - R3: what is forgotten here (the process ends, the queue is full) is found by the sweep at the next
-//!   start (`sweep.rs`). So the queue may be bounded and lives in memory.
+//! - R3: what is forgotten here (the process ends, the queue is full) is found by a later sweep (`sweep.rs`). So the queue may be bounded and lives in memory.
 //!
 //! Removal is paced: on file systems that discard, many removals at once slow every sync after them.
 
@@ -47,7 +46,7 @@ pub(crate) struct Removals {
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Condemned>,
-    under_way: usize,
+    under_way: Vec<BlobId>,
 }
 
 impl Removals {
@@ -73,8 +72,17 @@ impl Removals {
     fn pop(&self) -> Option<Condemned> {
         let mut queue = self.lock();
         let next = queue.waiting.pop_front();
-        queue.under_way += usize::from(next.is_some());
+        if let Some(next) = &next {
+            queue.under_way.clone_from(&next.blobs);
+        }
         next
+    }
+
+    /// The blobs that will be removed, or kept for their readers, without anyone else's doing.
+    pub(crate) fn waiting(&self) -> Vec<BlobId> {
+        let queue = self.lock();
+        let waiting = queue.waiting.iter().flat_map(|condemned| &condemned.blobs);
+        waiting.chain(&queue.under_way).copied().collect()
     }
 
     async fn next(&self) -> Condemned {
@@ -87,7 +95,7 @@ impl Removals {
     }
 
     fn done(&self) {
-        self.lock().under_way -= 1;
+        self.lock().under_way.clear();
         self.settled.notify_waiters();
     }
 
@@ -98,7 +106,7 @@ impl Removals {
             let settled = self.settled.notified();
             {
                 let queue = self.lock();
-                if queue.waiting.is_empty() && queue.under_way == 0 {
+                if queue.waiting.is_empty() && queue.under_way.is_empty() {
                     return;
                 }
             }

@@ -1,14 +1,19 @@
-//! The sweep at the start: what a crash left behind and nothing names any more.
+//! The sweep: what a crash, a write that failed midway or a drive that was away left behind and nothing names any more.
+//! At the start, and again every `sweep_interval`.
 //!
-//! - E1: only shard files that were there before the core took its first write are candidates, so a write
-//!   under way is never touched.
+//! - E1: only shard files that were there before the entries are looked at are candidates, less those of writes under
+//!   way (`in_flight.rs`). A write that ended in between is named by its entry; if its outcome is unknown the set
+//!   takes no writes any more, and then nothing is swept.
 //! - E2: parts are looked at before objects: a part that becomes an object's extent meanwhile is seen as one
 //!   or the other.
-//! - E3: a version that was removed since the start and is still being read is not touched.
+//! - E3: a version that was removed and is still being read is not touched.
+//!
+//! It takes its time: it rests as long as it works.
 
 use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -22,8 +27,11 @@ use crate::set::{Space, Weight};
 use crate::types::{StorageError, UploadId};
 
 const PAGE: usize = 1000;
-/// Blobs removed in one hop.
+/// Blobs removed in one hop, and the pause after them.
 const BATCH: usize = 16;
+const PAUSE: Duration = Duration::from_millis(4);
+/// The longest rest after a page of entries.
+const REST_MAX: Duration = Duration::from_millis(100);
 
 /// The shard files that are there now: the candidates (E1). Blocking.
 pub(crate) fn candidates(set: &Set) -> HashSet<BlobId> {
@@ -58,6 +66,24 @@ pub(crate) async fn run(core: ObjectCore, candidates: Vec<HashSet<BlobId>>) {
         }
     }
     core.inner.swept.0.send_replace(true);
+    loop {
+        tokio::time::sleep(core.inner.settings.sweep_interval).await;
+        for set in sets.iter() {
+            if let Err(error) = sweep_again(&core, set).await {
+                tracing::warn!(set.number = set.number, %error, "could not sweep");
+            }
+        }
+    }
+}
+
+/// Sweeps a set at work (E1).
+pub(crate) async fn sweep_again(core: &ObjectCore, set: &Arc<Set>) -> Result<(), StorageError> {
+    let listed = Arc::clone(set);
+    let mut candidates = set.log.read(Weight::Long, move || Ok(candidates(&listed))).await?;
+    set.in_flight.spare(&mut candidates);
+    // Behind this, every write that ended before is decided.
+    set.log.takes_writes().await?;
+    sweep(core, set, candidates).await
 }
 
 async fn sweep(core: &ObjectCore, set: &Arc<Set>, candidates: HashSet<BlobId>) -> Result<(), StorageError> {
@@ -68,7 +94,8 @@ async fn sweep(core: &ObjectCore, set: &Arc<Set>, candidates: HashSet<BlobId>) -
     }
     let scanned = Arc::clone(set);
     let mut orphans = set.log.read(Weight::Long, move || orphans(&scanned, candidates.clone())).await?;
-    for waiting in core.inner.healer.pins.waiting() {
+    // In this order: what is taken from the one goes into the other.
+    for waiting in core.inner.removals.waiting().into_iter().chain(core.inner.healer.pins.waiting()) {
         orphans.remove(&waiting);
     }
     if orphans.is_empty() {
@@ -83,7 +110,9 @@ async fn sweep(core: &ObjectCore, set: &Arc<Set>, candidates: HashSet<BlobId>) -
             Ok(())
         };
         set.log.read(Weight::Long, work).await?;
+        tokio::time::sleep(PAUSE).await;
     }
+    metrics::counter!("tarn_orphans_removed_total").increment(orphans.len() as u64);
     Ok(())
 }
 
@@ -134,11 +163,16 @@ fn each(
 ) -> Result<(), StorageError> {
     let mut from = Bound::Unbounded;
     loop {
+        let began = Instant::now();
         let page = set.log.scan(space, from, PAGE)?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         from = Bound::Excluded(last.clone());
         for (key, entry) in &page {
             look(key, &entry.value)?;
         }
+        if set.log.is_closing() {
+            return Err(StorageError::Closing);
+        }
+        std::thread::sleep(began.elapsed().min(REST_MAX));
     }
 }

@@ -191,6 +191,21 @@ impl ErasureSet {
         (self.0.settings.rejoin_after, self.0.settings.rejoin_after_max)
     }
 
+    /// Whether the set takes writes: then the outcome of every write that was answered is known.
+    pub(crate) async fn takes_writes(&self) -> Result<(), StorageError> {
+        let (answer, outcome) = oneshot::channel();
+        let told = self.tell(Message::Epoch { answer });
+        let answered = match told {
+            Ok(()) => outcome.await.unwrap_or(Err(StorageError::Closing.into())),
+            Err(error) => Err(error),
+        };
+        match answered {
+            Ok(_) => Ok(()),
+            Err(CommitError::Storage(error)) => Err(error),
+            Err(CommitError::Changed { .. }) => Err(StorageError::Unknown),
+        }
+    }
+
     /// The set's drives, by slot.
     pub(crate) fn slots(&self) -> &[Slot] {
         &self.0.slots
