@@ -38,6 +38,7 @@ mod open;
 mod reads;
 mod recover;
 mod rejoin;
+mod replay;
 mod scan;
 mod segments;
 mod slot;
