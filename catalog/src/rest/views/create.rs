@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::response::Response;
 use tarn_openapi::access::Action;
 
 use super::answer;
 use super::dto::{CreateViewRequest, LoadViewResult};
-use crate::rest::access::Caller;
 use crate::rest::body::Json;
 use crate::rest::error::{ErrorEnvelope, Failure};
-use crate::rest::path::Place;
-use crate::rest::{Front, idents};
+use crate::rest::idents;
+use crate::rest::mutation::Mutation;
 use crate::state::{CreateView, Request};
 
-/// Creates a view.
+/// Creates a view. The specification has no idempotency key here; one that is sent counts all the same.
 #[utoipa::path(
     post, path = "/v1/{prefix}/namespaces/{namespace}/views", tag = "Catalog",
-    params(("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F")),
+    params(
+        ("prefix" = String, Path), ("namespace" = String, Path, description = "Levels joined by %1F"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A UUIDv7: the same request again is answered as the first time"),
+    ),
     request_body = CreateViewRequest,
     responses(
         (status = 200, description = "The view", body = LoadViewResult),
@@ -27,10 +28,7 @@ use crate::state::{CreateView, Request};
     )
 )]
 pub(crate) async fn create(
-    State(front): State<Arc<Front>>,
-    caller: Caller,
-    mut place: Place,
-    Json(request): Json<CreateViewRequest>,
+    Mutation { front, caller, mut place, body: Json(request), key, .. }: Mutation<Json<CreateViewRequest>>,
 ) -> Result<Response, Failure> {
     place.name = request.name;
     front.allow_view(&caller, Action::CreateView, &place)?;
@@ -41,5 +39,5 @@ pub(crate) async fn create(
         location: request.location,
         properties: request.properties.unwrap_or_default(),
     };
-    answer::committed(&front.catalog_for(&caller).commit(Request::CreateView(create)).await?)
+    answer::committed(&front.catalog_for(&caller).commit_once(Request::CreateView(create), key).await?)
 }
