@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::client::{Connection, Keep, Target};
+use crate::hot;
 use crate::plan::{Filter, plan};
 use crate::report::{Report, Tally};
 use crate::s3::encode;
@@ -50,6 +51,8 @@ pub enum CatalogRun {
         #[arg(long)]
         same_table: bool,
     },
+    /// Appends of many writers to one table, with the retries of Iceberg's Java library.
+    HotTable(hot::HotRun),
     /// One transaction over that many tables, again and again.
     Transaction {
         #[arg(long)]
@@ -116,7 +119,7 @@ impl Warehouse {
     }
 
     /// Creates the table and answers its metadata; a table that is there is loaded.
-    async fn make_table(&self, connection: &mut Connection, name: &str) -> Result<Value> {
+    pub async fn make_table(&self, connection: &mut Connection, name: &str) -> Result<Value> {
         let body = json!({"name": name, "schema": schema(), "stage-create": false}).to_string();
         let answer = connection.send("POST", &self.tables(), "", body.into(), Keep::Body).await?;
         let answer = if answer.status == 409 {
@@ -139,7 +142,7 @@ fn schema() -> Value {
     json!({"type": "struct", "schema-id": 0, "fields": fields})
 }
 
-fn snapshot(id: u64, parent: Option<u64>, sequence: u64, location: &str) -> Value {
+pub fn snapshot(id: u64, parent: Option<u64>, sequence: u64, location: &str) -> Value {
     let now =
         std::time::SystemTime::UNIX_EPOCH.elapsed().expect("the clock is after 1970").as_millis() as u64;
     let mut snapshot = json!({
@@ -169,6 +172,7 @@ pub async fn run(warehouse: Warehouse, store: &Target, run: CatalogRun) -> Resul
         CatalogRun::Commit { writers, seconds, same_table } => {
             commit(warehouse, writers, seconds, same_table).await
         }
+        CatalogRun::HotTable(run) => hot::run(warehouse, store, run).await,
         CatalogRun::Transaction { tables, times } => transaction(warehouse, tables, times).await,
         CatalogRun::Plan { files, filter, times } => plan(&warehouse, store, files, filter, times).await,
         CatalogRun::Fill { tables, clients } => fill(warehouse, tables, clients).await,
@@ -267,7 +271,7 @@ struct Listed {
     next: Option<String>,
 }
 
-async fn finish(
+pub async fn finish(
     name: &str,
     tasks: Vec<tokio::task::JoinHandle<Result<Tally>>>,
     started: Instant,

@@ -3,6 +3,7 @@
 
 mod catalog;
 mod client;
+mod hot;
 mod memory;
 mod plan;
 mod report;

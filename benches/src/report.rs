@@ -17,6 +17,11 @@ pub struct Report {
     pub p99_us: u64,
     pub max_us: u64,
     pub conflicts: u64,
+    /// Operations given up after their last retry.
+    pub gave_up: u64,
+    /// Operations of the client with the fewest, and of the one with the most.
+    pub fewest: usize,
+    pub most: usize,
 }
 
 /// What one client counted.
@@ -25,6 +30,7 @@ pub struct Tally {
     pub latencies: Vec<Duration>,
     pub bytes: u64,
     pub conflicts: u64,
+    pub gave_up: u64,
 }
 
 impl Report {
@@ -32,6 +38,9 @@ impl Report {
         let clients = tallies.len();
         let bytes: u64 = tallies.iter().map(|tally| tally.bytes).sum();
         let conflicts = tallies.iter().map(|tally| tally.conflicts).sum();
+        let gave_up = tallies.iter().map(|tally| tally.gave_up).sum();
+        let done = || tallies.iter().map(|tally| tally.latencies.len());
+        let (fewest, most) = (done().min().unwrap_or(0), done().max().unwrap_or(0));
         let mut latencies: Vec<u64> = tallies
             .iter()
             .flat_map(|tally| &tally.latencies)
@@ -52,6 +61,9 @@ impl Report {
             p99_us: at(0.99).unwrap_or(0),
             max_us: at(1.0).unwrap_or(0),
             conflicts,
+            gave_up,
+            fewest,
+            most,
         }
     }
 

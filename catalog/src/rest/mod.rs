@@ -28,6 +28,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod transactions;
+mod turns;
 mod views;
 mod warehouses;
 
@@ -44,6 +45,7 @@ use self::error::{Failure, Kind};
 pub use self::mutation::author;
 pub use self::openapi::openapi;
 use self::tables::TableAnswers;
+use self::turns::Turns;
 use crate::Catalog;
 use crate::scan::{Limits, Planner};
 
@@ -89,6 +91,7 @@ pub(crate) struct Front {
     default_warehouse: Option<Arc<str>>,
     answers: TableAnswers,
     planner: Planner,
+    turns: Turns,
     /// Bytes of bodies that may be in work.
     bodies: Arc<Semaphore>,
 }
@@ -103,6 +106,7 @@ pub fn router(front: RestFront) -> Router {
             ANSWERS_BYTES_MAX,
         ),
         planner: Planner::new(front.catalog.warehouses().clone(), Limits::default()),
+        turns: Turns::new(),
         catalog: front.catalog,
         authorize: front.authorize,
         vend: front.vend,

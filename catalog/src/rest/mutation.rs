@@ -34,8 +34,8 @@ pub(crate) struct Mutation<B> {
     pub(crate) headers: HeaderMap,
     pub(crate) key: Option<RequestKey>,
     pub(crate) body: B,
-    /// Given back when the request is answered.
-    _admitted: Option<OwnedSemaphorePermit>,
+    /// Given back when the request is answered, or when its body is no longer held.
+    pub(crate) admitted: Option<OwnedSemaphorePermit>,
 }
 
 impl<B: FromBody> FromRequest<Arc<Front>> for Mutation<B> {
@@ -58,7 +58,7 @@ impl<B: FromBody> FromRequest<Arc<Front>> for Mutation<B> {
         });
         let front = front.clone();
         let body = B::from_body(bytes)?;
-        Ok(Self { front, caller, place, headers: parts.headers, key, body, _admitted: admitted })
+        Ok(Self { front, caller, place, headers: parts.headers, key, body, admitted })
     }
 }
 

@@ -28,7 +28,7 @@ use crate::state::{Request, TableChange};
     )
 )]
 pub(crate) async fn commit(
-    Mutation { front, caller, place, body: LargeBody(bytes), key, .. }: Mutation<LargeBody>,
+    Mutation { front, caller, place, body: LargeBody(bytes), key, admitted, .. }: Mutation<LargeBody>,
 ) -> Result<StatusCode, Failure> {
     let request: CommitTransactionRequest = parse(&bytes)?;
     let mut changes = Vec::with_capacity(request.table_changes.len());
@@ -49,6 +49,8 @@ pub(crate) async fn commit(
             updates: change.updates,
         });
     }
-    front.catalog_for(&caller).commit_once(Request::CommitTables(changes), key).await?;
+    let outcome = front.catalog_for(&caller).commit_once(Request::CommitTables(changes), key).await;
+    drop((bytes, admitted));
+    front.in_turn(outcome).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -30,7 +30,7 @@ use crate::state::{Request, TableChange};
     )
 )]
 pub(crate) async fn commit(
-    Mutation { front, caller, place, body: LargeBody(bytes), headers, key, .. }: Mutation<LargeBody>,
+    Mutation { front, caller, place, body: LargeBody(bytes), headers, key, admitted }: Mutation<LargeBody>,
 ) -> Result<Response, Failure> {
     front.allow_table(&caller, Action::UpdateTableMetadataLocation, &place)?;
     let request: CommitTableRequest = parse(&bytes)?;
@@ -45,6 +45,8 @@ pub(crate) async fn commit(
         requirements: request.requirements,
         updates: request.updates,
     };
-    let committed = front.catalog_for(&caller).commit_once(Request::CommitTables(vec![change]), key).await?;
+    let outcome = front.catalog_for(&caller).commit_once(Request::CommitTables(vec![change]), key).await;
+    drop((bytes, admitted));
+    let committed = front.in_turn(outcome).await?;
     idents::answer_committed(&front, committed, answer::encoding(&headers)).await
 }
