@@ -180,6 +180,7 @@ fn reply(request: &Request, plan: &Plan) -> Reply {
         | Request::DropNamespace { .. }
         | Request::RollbackTables(_)
         | Request::DropTable(_)
+        | Request::StageTable(_)
         | Request::UndropTable(_)
         | Request::RemoveDropped { .. }
         | Request::ExpireDropped { .. }

@@ -1,12 +1,12 @@
-//! Turns: writers of a hot table are told one after the other that they lost (docs/decisions).
+//! Turns: writers of a hot table are told one after the other that they lost (docs/decisions/0011).
 //!
 //! A commit on an old snapshot is refused: only its writer can make it again on the new one. Writers that lost to
 //! one commit and are told so at once come back at once, and all but one lose again, until their few retries are
 //! used up and their work is thrown away. So the answers of a table leave in the order in which the commits
 //! came, one for each commit that the table takes in the same time.
 //!
-//! - T1: the first to lose is answered at once, and so is everyone while a table is not contended.
-//! - T2: no answer waits longer than [`WAIT_MAX`]; nothing but 409 for a lost race waits.
+//! - TU1: the first to lose is answered at once, and so is everyone while a table is not contended.
+//! - TU2: no answer waits longer than [`WAIT_MAX`]; nothing but 409 for a lost race waits.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

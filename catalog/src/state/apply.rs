@@ -59,10 +59,12 @@ impl CatalogState {
                 }
             }
             Change::PutDocument { kind, id, json } => {
+                self.follow_claim(kind, id, Some(json));
                 let document = Document { json: Arc::clone(json), revision: self.commits };
                 self.documents.insert((Arc::clone(kind), Arc::clone(id)), document);
             }
             Change::DeleteDocument { kind, id } => {
+                self.follow_claim(kind, id, None);
                 self.documents.remove(&(Arc::clone(kind), Arc::clone(id)));
             }
             Change::PutView(put) => self.put_view(put),

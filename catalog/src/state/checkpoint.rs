@@ -146,6 +146,7 @@ impl CatalogState {
         let mut state = Self {
             commits: stored.commits,
             locations: Default::default(),
+            claims: Default::default(),
             warehouses: stored.warehouses.into_iter().map(load_warehouse).collect::<Result<_, _>>()?,
             documents: stored
                 .documents
@@ -166,6 +167,7 @@ impl CatalogState {
             state.dropped.insert(load_dropped(stored)?);
         }
         state.locations = state.collect_locations();
+        state.claims = state.collect_claims();
         Ok(state)
     }
 

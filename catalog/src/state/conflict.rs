@@ -8,7 +8,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::dropped::PROTECTED_PROPERTY;
-use super::limits::DROPPED_TABLES_MAX;
+use super::limits::{DROPPED_TABLES_MAX, STAGED_TABLES_MAX};
 use super::name::{InvalidName, Namespace, TableIdent};
 use super::reply::Refusal;
 use crate::metadata::{InvalidMetadata, RequirementFailed};
@@ -82,6 +82,9 @@ pub enum Conflict {
     /// 422 UnprocessableEntityException.
     #[error("{DROPPED_TABLES_MAX} dropped tables are kept, and no more can be")]
     TooManyDropped,
+    /// 422 UnprocessableEntityException.
+    #[error("{STAGED_TABLES_MAX} tables are staged at locations of their own, and no more can be")]
+    TooManyStaged,
     /// 404 NoSuchViewException.
     #[error("View does not exist: {0}")]
     NoSuchView(TableIdent),
@@ -223,9 +226,10 @@ impl Conflict {
             Conflict::WarehouseNotEmpty(_)
             | Conflict::NamespaceNotEmpty(_)
             | Conflict::WarehouseKeepsTables(_) => Refusal::NotEmpty,
-            Conflict::SetAndRemoved(_) | Conflict::KeyReused | Conflict::TooManyDropped => {
-                Refusal::Unprocessable
-            }
+            Conflict::SetAndRemoved(_)
+            | Conflict::KeyReused
+            | Conflict::TooManyDropped
+            | Conflict::TooManyStaged => Refusal::Unprocessable,
             Conflict::Requirement { .. }
             | Conflict::ViewRequirement { .. }
             | Conflict::Stale { .. }

@@ -20,6 +20,10 @@ pub const UPDATES_PER_TABLE_MAX: usize = 10_000;
 pub const DROPPED_TABLES_MAX: usize = 100_000;
 /// Dropped tables whose keeping one commit ends.
 pub const EXPIRED_PER_COMMIT_MAX: usize = 100;
+/// Tables staged at locations that their creators chose, at a time.
+pub const STAGED_TABLES_MAX: usize = 10_000;
+/// Claims of staged tables that one more of them ends, once their time is over.
+pub const ENDED_CLAIMS_PER_COMMIT_MAX: usize = 100;
 /// Revisions kept for a table.
 pub const REVISIONS_MAX: usize = 1_000;
 /// Bytes of all answers that are kept for idempotency keys, roughly: about 100,000 of them.

@@ -11,6 +11,7 @@ mod apply;
 mod by_uuid;
 mod change;
 mod checkpoint;
+mod claims;
 mod conflict;
 mod dropped;
 mod functions;
@@ -33,6 +34,7 @@ use uuid::Uuid;
 
 pub use change::{Change, Commit, Mark, Note, TablePut, ViewPut};
 pub use checkpoint::InvalidCheckpoint;
+use claims::Claims;
 pub use conflict::{Conflict, Relation};
 use dropped::DroppedTables;
 pub(crate) use dropped::keep_ms_of;
@@ -48,7 +50,7 @@ use reply::Replies;
 pub use reply::{KeptReply, Refusal, Reply, RequestKey};
 pub use request::{
     CreateTable, CreateView, DropTable, Existing, Expect, Guard, Properties, Purge, Request, RollbackTable,
-    RollbackTarget, Subject, TableChange, UndropTable, ViewChange,
+    RollbackTarget, StagedTable, Subject, TableChange, UndropTable, ViewChange,
 };
 pub use revisions::Revisions;
 pub use views::ViewEntry;
@@ -65,6 +67,8 @@ pub struct CatalogState {
     replies: Replies,
     /// Follows from tables and views; not stored.
     locations: Locations,
+    /// Follows from documents; not stored.
+    claims: Claims,
     dropped: DroppedTables,
 }
 

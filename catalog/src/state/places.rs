@@ -3,8 +3,9 @@
 //! Whoever may use a table is given access to its places, so:
 //!
 //! - Q1: a place lies in the warehouse (N2) and not below `.tarn`.
-//! - Q2: no place is, holds, or lies in the location of another table or of a view. Checked when a table is created, registered
-//!   or undropped and when a commit changes its location or a write path.
+//! - Q2: no place is, holds, or lies in the location of another table or of a view, or a place that another table
+//!   claims (`claims.rs`). Checked when a table or view is created, registered or undropped and when a commit changes
+//!   its location or a write path.
 //!
 //! Q2 may not hold for what older versions wrote: ask again before access is given ([`CatalogState::places_of`]).
 
@@ -12,8 +13,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use uuid::Uuid;
 
-use super::{CatalogState, Conflict, TableEntry, TableIdent, key_in_warehouse};
+use super::claims::Claimant;
+use super::{
+    CatalogState, Change, Conflict, DroppedTable, StagedTable, TableEntry, TableIdent, key_in_warehouse,
+};
 use crate::metadata::TableMetadata;
 
 /// The properties that move files out of the location; the last two are old names of the first.
@@ -67,28 +72,80 @@ impl CatalogState {
     }
 
     /// The places of a table with this metadata, each `s3://.../` with a slash at its end; the location is the
-    /// first. `entry` is the table as it is in this state.
+    /// first. `entry` is the table as it is in this state, `at` as in [`Claimant::at`].
     pub(crate) fn places_of(
         &self,
         ident: &TableIdent,
         entry: Option<&TableEntry>,
         metadata: &TableMetadata,
+        at: Option<i64>,
     ) -> Result<Vec<String>, Conflict> {
+        let uuids = [metadata.uuid(), entry.map(|entry| entry.uuid)];
+        let claimant = Claimant { table: ident, uuids, owner: None, at };
         let places = places(ident, metadata)?;
-        let own = entry.map(|entry| below(&entry.location));
-        match places.iter().find(|place| self.locations.overlap(place, own.as_deref())) {
-            None => Ok(places),
+        self.check_places(&places, entry.map(|entry| &*entry.location), &claimant)?;
+        Ok(places)
+    }
+
+    /// The places of a table that is staged.
+    pub(super) fn places_of_staged(&self, staged: &StagedTable, at: i64) -> Result<Vec<String>, Conflict> {
+        let StagedTable { ident, metadata, owner, .. } = staged;
+        let uuids = [metadata.uuid(), None];
+        let claimant = Claimant { table: ident, uuids, owner: Some(owner), at: Some(at) };
+        let places = places(ident, metadata)?;
+        self.check_places(&places, None, &claimant)?;
+        Ok(places)
+    }
+
+    /// Q1, Q2 of a view, which lies at `own` now.
+    pub(super) fn check_view_place(
+        &self,
+        ident: &TableIdent,
+        own: Option<&str>,
+        location: &str,
+        at: i64,
+    ) -> Result<(), Conflict> {
+        let place = below(location);
+        check_inside(ident, &place)?;
+        let claimant = Claimant { table: ident, uuids: [None, None], owner: None, at: Some(at) };
+        self.check_places(&[place], own, &claimant)
+    }
+
+    /// Whether a dropped table cannot come back to its location.
+    pub(super) fn is_taken(&self, dropped: &DroppedTable, at: i64) -> bool {
+        let uuids = [Some(dropped.entry.uuid), None];
+        let claimant = Claimant { table: &dropped.ident, uuids, owner: None, at: Some(at) };
+        self.check_places(&[below(&dropped.entry.location)], None, &claimant).is_err()
+    }
+
+    fn check_places(
+        &self,
+        places: &[String],
+        own: Option<&str>,
+        claimant: &Claimant<'_>,
+    ) -> Result<(), Conflict> {
+        let own = own.map(below);
+        let taken = |place: &&String| {
+            self.locations.overlap(place, own.as_deref()) || self.is_claimed(place, claimant)
+        };
+        match places.iter().find(taken) {
+            None => Ok(()),
             Some(place) => Err(Conflict::Invalid(format!(
                 "'{place}' overlaps with the location of another table or view"
             ))),
         }
     }
-}
 
-impl CatalogState {
-    /// Whether a location is, holds or lies in that of a table or view.
-    pub(super) fn is_taken(&self, location: &str) -> bool {
-        self.locations.overlap(&below(location), None)
+    /// What makes the claims of a table fit its metadata.
+    pub(super) fn claim_places(
+        &self,
+        ident: &TableIdent,
+        uuid: Uuid,
+        metadata: &TableMetadata,
+    ) -> Option<Change> {
+        // Places from before they were checked are no claim.
+        let outer = places(ident, metadata).map(|mut places| places.split_off(1)).unwrap_or_default();
+        self.claim(uuid, outer)
     }
 }
 
@@ -121,15 +178,19 @@ fn places(ident: &TableIdent, metadata: &TableMetadata) -> Result<Vec<String>, C
         }
     }
     for place in &places {
-        let key = key_in_warehouse(&ident.warehouse, &place[..place.len() - 1]);
-        if !key.is_some_and(|key| key != ".tarn" && !key.starts_with(".tarn/")) {
-            let warehouse = &ident.warehouse;
-            return Err(Conflict::Invalid(format!(
-                "location '{place}' does not lie inside 's3://{warehouse}/'"
-            )));
-        }
+        check_inside(ident, place)?;
     }
     Ok(places)
+}
+
+/// Q1.
+fn check_inside(ident: &TableIdent, place: &str) -> Result<(), Conflict> {
+    let warehouse = &ident.warehouse;
+    let key = key_in_warehouse(warehouse, &place[..place.len() - 1]);
+    if key.is_some_and(|key| key != ".tarn" && !key.starts_with(".tarn/")) {
+        return Ok(());
+    }
+    Err(Conflict::Invalid(format!("location '{place}' does not lie inside 's3://{warehouse}/'")))
 }
 
 fn below(location: &str) -> String {

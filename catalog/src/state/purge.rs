@@ -74,6 +74,9 @@ impl CatalogState {
         if kept.any(|entry| order.meets(&entry.location) || order.holds(&entry.metadata_location)) {
             return true;
         }
+        if self.is_claimed_by_another(&format!("{}/", order.location), order.uuid) {
+            return true;
+        }
         let Some(warehouse) = self.warehouses.get(order.warehouse.as_str()) else { return false };
         warehouse.namespaces.iter().any(|(namespace, space)| {
             space.tables.iter().any(|(name, entry)| {

@@ -72,6 +72,8 @@ pub enum Request {
     },
     /// Creates a table.
     CreateTable(CreateTable),
+    /// Keeps the places of a staged table for whoever stages it.
+    StageTable(StagedTable),
     /// Commits to any number of tables: all or none.
     CommitTables(Vec<TableChange>),
     /// Moves tables back: all or none.
@@ -267,6 +269,19 @@ pub struct CreateTable {
     pub properties: Properties,
 }
 
+/// A table that is staged at a location its creator chose.
+#[derive(Debug, Clone)]
+pub struct StagedTable {
+    /// Its name.
+    pub ident: TableIdent,
+    /// What it will be.
+    pub metadata: Arc<TableMetadata>,
+    /// Who stages it.
+    pub owner: Arc<str>,
+    /// How long access to its places lasts; milliseconds since 1970.
+    pub until: i64,
+}
+
 /// What a commit wants of one table. Without updates it only reads.
 #[derive(Debug, Clone)]
 pub struct TableChange {
@@ -342,6 +357,7 @@ impl Request {
             Request::DropNamespace { .. } => "drop namespace",
             Request::UpdateNamespace { .. } => "update namespace",
             Request::CreateTable(_) => "create table",
+            Request::StageTable(_) => "stage table",
             Request::CommitTables(_) => "commit tables",
             Request::RollbackTables(_) => "roll back tables",
             Request::DropTable(_) => "drop table",
@@ -386,6 +402,7 @@ impl Request {
             | Request::DropNamespace { .. }
             | Request::UpdateNamespace { .. }
             | Request::RollbackTables(_)
+            | Request::StageTable(_)
             | Request::UndropTable(_)
             | Request::RemoveDropped { .. }
             | Request::ExpireDropped { .. }
@@ -401,7 +418,7 @@ impl Request {
 
     /// The table whose metadata planning reads only if it can be read.
     pub(crate) fn reads_readable(&self) -> bool {
-        matches!(self, Request::DropTable(_))
+        matches!(self, Request::DropTable(_) | Request::RegisterTable { .. })
     }
 
     /// The tables whose metadata planning reads, where they exist.
@@ -409,7 +426,9 @@ impl Request {
         match self {
             Request::CommitTables(changes) => changes.iter().map(|change| &change.ident).collect(),
             Request::RollbackTables(tables) => tables.iter().map(|table| &table.ident).collect(),
-            Request::UnregisterTable { ident } | Request::DropTable(DropTable { ident, .. }) => vec![ident],
+            Request::UnregisterTable { ident }
+            | Request::DropTable(DropTable { ident, .. })
+            | Request::RegisterTable { ident, existing: Existing::Overwrite, .. } => vec![ident],
             Request::CreateWarehouse { .. }
             | Request::DropWarehouse { .. }
             | Request::CreateNamespace { .. }
@@ -417,11 +436,12 @@ impl Request {
             | Request::UpdateNamespace { .. }
             | Request::CreateTable(_)
             | Request::UpdateWarehouse { .. }
+            | Request::StageTable(_)
             | Request::UndropTable(_)
             | Request::RemoveDropped { .. }
             | Request::ExpireDropped { .. }
             | Request::RenameTable { .. }
-            | Request::RegisterTable { .. }
+            | Request::RegisterTable { existing: Existing::Refuse, .. }
             | Request::CreateView(_)
             | Request::CommitView(_)
             | Request::DropView { .. }
@@ -449,6 +469,7 @@ impl Request {
             | Request::RollbackTables(_)
             | Request::UpdateWarehouse { .. }
             | Request::DropTable(_)
+            | Request::StageTable(_)
             | Request::UndropTable(_)
             | Request::RemoveDropped { .. }
             | Request::ExpireDropped { .. }

@@ -10,9 +10,9 @@ use crate::rest::body::Json;
 use crate::rest::dto::{CreateTableRequest, LoadTableResult};
 use crate::rest::error::{ErrorEnvelope, Failure};
 use crate::rest::idents;
-use crate::rest::mutation::Mutation;
+use crate::rest::mutation::{Mutation, author};
 use crate::rest::seen::Ground;
-use crate::state::{CreateTable, Request};
+use crate::state::{CreateTable, Request, StagedTable};
 
 /// Creates a table, or with `stage-create` only says what it would be: a later commit with
 /// `assert-create` creates it.
@@ -50,6 +50,13 @@ pub(crate) async fn create(
         let ground = Ground::today(&state, &place);
         let delegated =
             asked(&headers).and_then(|means| front.delegate(&caller, &place, (&ground, &metadata), means));
+        // A location that the catalog chose is nobody else's anyway.
+        if let (Some(_chosen), Some(until)) = (&create.location, delegated.as_ref().and_then(|one| one.until))
+        {
+            let (ident, owner) = (create.ident.clone(), author(&caller.principal));
+            let staged = StagedTable { ident, metadata: Arc::clone(&metadata), owner, until };
+            front.catalog_for(&caller).commit(Request::StageTable(staged)).await?;
+        }
         let deletes = front.deletes(&state, &place.warehouse);
         return Ok(front.answers.staged(&metadata, deletes, delegated));
     }

@@ -65,6 +65,8 @@ pub(crate) struct Delegated {
     /// The members of `LoadTableResult` beside the metadata, `"config":...` on.
     pub(crate) members: String,
     pub(crate) tag: Option<String>,
+    /// When access ends, in milliseconds since 1970; `None` when each request is asked for.
+    pub(crate) until: Option<i64>,
 }
 
 impl Front {
@@ -82,8 +84,10 @@ impl Front {
             Reads::Only => false,
         };
         let access = if writes { PrefixAccess::ReadWrite } else { PrefixAccess::Read };
-        let places =
-            ground.state.places_of(&idents::table(place)?, ground.entry, metadata).map_err(misplaced)?;
+        let places = ground
+            .state
+            .places_of(&idents::table(place)?, ground.entry, metadata, None)
+            .map_err(misplaced)?;
         let bucket = format!("s3://{}/", place.warehouse);
         let prefix =
             |place_of: &String| Prefix::new(&place.warehouse, place_of.strip_prefix(&bucket)?, access);
@@ -121,9 +125,11 @@ impl Front {
                 Reads::Only => Deletes::Refused,
             };
             let mut config = self.answers.config_of(metadata, deletes);
+            let mut until = None;
             let members = match means {
                 Means::Credentials => {
                     let credentials = self.credentials(caller, &reach, now)?;
+                    until = Some(credentials.expires_ms);
                     let mut vended = self.credential_config(place, credentials);
                     if ground.entry.is_none() && ground.reads == Reads::AndWrites {
                         // A staged table has no route to renew them at.
@@ -140,7 +146,7 @@ impl Front {
                 }
             };
             let epoch = vend.epoch(&caller.principal, now);
-            Ok(Delegated { members, tag: epoch.map(|epoch| tag(means, &reach, &epoch)) })
+            Ok(Delegated { members, tag: epoch.map(|epoch| tag(means, &reach, &epoch)), until })
         });
         delegated
             .inspect_err(

@@ -189,5 +189,5 @@ async fn the_openapi_document_names_the_key_where_it_is_taken() {
             }
         }
     }
-    assert_eq!(named, 14);
+    assert_eq!(named, 15);
 }

@@ -34,6 +34,7 @@ impl CatalogState {
                 Purge::Keep => {}
                 Purge::Files => changes.extend(self.begin_purge(ident, entry, at)),
             }
+            changes.extend(self.release(entry.uuid));
             return Ok(Plan::of(at, changes));
         }
         if self.dropped.len() >= DROPPED_TABLES_MAX {
@@ -57,7 +58,7 @@ impl CatalogState {
             return Err(Conflict::Invalid("a table is not undropped into another warehouse".to_owned()));
         }
         self.check_absent(Relation::Table, to)?;
-        if self.is_taken(&dropped.entry.location) {
+        if self.is_taken(dropped, at) {
             return Err(Conflict::PlaceTaken(ident.clone()));
         }
         Ok(Plan::of(at, vec![Change::BringBack { id: dropped.id, to: to.clone() }]))
@@ -87,6 +88,7 @@ impl CatalogState {
             Purge::Keep => {}
             Purge::Files => changes.extend(self.begin_purge_of_dropped(dropped, gone, at)),
         }
+        changes.extend(self.release(dropped.entry.uuid));
         changes
     }
 

@@ -181,6 +181,7 @@ impl CatalogState {
             Request::CommitTables(changes) => self.plan_commit_tables(changes, loaded, at, ids),
             Request::RollbackTables(tables) => self.plan_rollback_tables(tables, loaded, at, ids),
             Request::DropTable(drop) => self.plan_drop_table(drop, loaded, at, ids),
+            Request::StageTable(staged) => self.plan_stage_table(staged, at),
             Request::UndropTable(undrop) => self.plan_undrop_table(undrop, at),
             Request::RemoveDropped { id } => self.plan_remove_dropped(*id, at),
             Request::ExpireDropped { now } => self.plan_expire_dropped(*now, at),
@@ -188,7 +189,7 @@ impl CatalogState {
             Request::RenameTable { from, to } => self.plan_rename_table(from, to, at),
             Request::RegisterTable { ident, metadata_location, metadata, existing } => {
                 let register = tables::Register { ident, metadata_location, metadata, existing: *existing };
-                self.plan_register_table(&register, at, ids)
+                self.plan_register_table(&register, loaded, at, ids)
             }
             Request::CreateView(create) => self.plan_create_view(create, at, ids),
             Request::CommitView(change) => self.plan_commit_view(change, loaded, at, ids),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::super::limits::{TABLES_PER_COMMIT_MAX, UPDATES_PER_TABLE_MAX};
+use super::super::claims::Staged;
+use super::super::limits::{STAGED_TABLES_MAX, TABLES_PER_COMMIT_MAX, UPDATES_PER_TABLE_MAX};
 use super::super::name::{default_location, key_in_warehouse};
 use super::super::places::{moved, touch};
 use super::super::{
-    CatalogState, Change, Conflict, CreateTable, Existing, Guard, Mark, Properties, Relation, TableChange,
-    TableEntry, TableIdent, TablePut,
+    CatalogState, Change, Conflict, CreateTable, Existing, Guard, Mark, Properties, Relation, StagedTable,
+    TableChange, TableEntry, TableIdent, TablePut,
 };
 use super::dropped::check_guard;
 use super::{FreshIds, Loaded, Plan, check_properties, repeated};
@@ -36,7 +37,7 @@ impl CatalogState {
     ) -> Result<Plan, Conflict> {
         let metadata = self.new_table(create, at, ids)?;
         let mut plan = Plan::of(at, Vec::new());
-        plan.write_table(&create.ident, None, metadata, ids);
+        plan.write_table(self, &create.ident, metadata, ids);
         Ok(plan)
     }
 
@@ -63,7 +64,7 @@ impl CatalogState {
             properties: &create.properties,
         };
         let metadata = TableMetadata::create(&table, uuid, at).map_err(|error| update_error(ident, error))?;
-        self.places_of(ident, None, &metadata)?;
+        self.places_of(ident, None, &metadata, Some(at))?;
         Ok(metadata)
     }
 
@@ -127,8 +128,8 @@ impl CatalogState {
         let metadata = apply_updates(change, builder)?;
         let metadata =
             metadata.ok_or_else(|| Conflict::Invalid(format!("table '{ident}' has no metadata")))?;
-        plan.claim(self.places_of(ident, None, &metadata)?)?;
-        plan.write_table(ident, None, metadata, ids);
+        plan.claim(self.places_of(ident, None, &metadata, Some(plan.commit.at))?)?;
+        plan.write_table(self, ident, metadata, ids);
         Ok(())
     }
 
@@ -159,9 +160,9 @@ impl CatalogState {
         match apply_updates(change, builder)? {
             Some(metadata) => {
                 if moved(base, &metadata) {
-                    plan.claim(self.places_of(ident, Some(entry), &metadata)?)?;
+                    plan.claim(self.places_of(ident, Some(entry), &metadata, Some(plan.commit.at))?)?;
                 }
-                plan.write_table(ident, Some(entry), metadata, ids);
+                plan.write_table(self, ident, metadata, ids);
             }
             None => {
                 plan.reads.push(ident.clone());
@@ -182,8 +183,23 @@ impl CatalogState {
         check_guard(Guard::Respect, Some(metadata.properties()), || Conflict::TableProtected(ident.clone()))?;
         let drop = Change::DropTable { ident: ident.clone() };
         let mut plan = Plan::of(at, vec![drop, Change::Mark(Mark::Unregistered)]);
+        plan.commit.changes.extend(self.release(entry.uuid));
         plan.tables.push((ident.clone(), entry.metadata_location.to_string(), Arc::clone(metadata)));
         Ok(plan)
+    }
+
+    /// Claims the places of a staged table, so that nobody else is given access to them before it is created.
+    pub(super) fn plan_stage_table(&self, staged: &StagedTable, at: i64) -> Result<Plan, Conflict> {
+        self.check_absent(Relation::Table, &staged.ident)?;
+        let places = self.places_of_staged(staged, at)?;
+        if self.staged_claims() >= STAGED_TABLES_MAX {
+            return Err(Conflict::TooManyStaged);
+        }
+        let StagedTable { ident, metadata, owner, until } = staged;
+        let uuid =
+            metadata.uuid().ok_or_else(|| Conflict::Invalid("a staged table has no UUID".to_owned()))?;
+        let held = Staged { table: ident.clone(), owner: owner.to_string(), until: *until };
+        Ok(Plan::of(at, self.claim_staged(uuid, places, held, at)))
     }
 
     pub(super) fn plan_rename_table(
@@ -203,6 +219,7 @@ impl CatalogState {
     pub(super) fn plan_register_table(
         &self,
         register: &Register<'_>,
+        loaded: &Loaded,
         at: i64,
         ids: &mut FreshIds,
     ) -> Result<Plan, Conflict> {
@@ -214,11 +231,22 @@ impl CatalogState {
                 self.check_no_view(ident)?;
             }
         }
+        let replaced = self.table(ident);
+        if let Some(replaced) = replaced {
+            // What the file says of protection counts from now on; what the table says, until now.
+            let before = loaded.get_readable(ident, &replaced.metadata_location)?;
+            let properties = before.map(|before| before.properties());
+            check_guard(Guard::Respect, properties, || Conflict::TableProtected((*ident).clone()))?;
+        }
         check_location(ident, metadata_location)?;
-        self.places_of(ident, self.table(ident).map(|entry| &**entry), metadata)?;
+        self.places_of(ident, replaced.map(|entry| &**entry), metadata, Some(at))?;
         let uuid = metadata.uuid().unwrap_or_else(|| ids.uuid());
         let put = put_table(ident, uuid, metadata_location, metadata);
         let mut plan = Plan::of(at, vec![put, Change::Mark(Mark::Registered)]);
+        if let Some(replaced) = replaced.filter(|replaced| replaced.uuid != uuid) {
+            plan.commit.changes.extend(self.release(replaced.uuid));
+        }
+        plan.commit.changes.extend(self.claim_places(ident, uuid, metadata));
         plan.tables.push(((*ident).clone(), metadata_location.to_string(), Arc::clone(metadata)));
         Ok(plan)
     }
@@ -281,11 +309,12 @@ impl Plan {
     /// Adds a table's new metadata: a file to write, a change, an answer.
     fn write_table(
         &mut self,
+        state: &CatalogState,
         ident: &TableIdent,
-        before: Option<&TableEntry>,
         metadata: TableMetadata,
         ids: &mut FreshIds,
     ) {
+        let before = state.table(ident);
         let uuid = metadata.uuid().or(before.map(|before| before.uuid)).unwrap_or_else(|| ids.uuid());
         let version = before
             .and_then(|before| file_version(&before.metadata_location))
@@ -297,6 +326,7 @@ impl Plan {
         if before.is_none() {
             self.commit.changes.push(Change::Mark(Mark::Created));
         }
+        self.commit.changes.extend(state.claim_places(ident, uuid, &metadata));
         self.writes.push((file.clone(), Metadata::Table(Arc::clone(&metadata))));
         self.tables.push((ident.clone(), file, metadata));
     }

@@ -33,7 +33,7 @@ impl CatalogState {
             properties: &create.properties,
         };
         let metadata = ViewMetadata::create(&new, uuid, at).map_err(|error| update_error(ident, error))?;
-        check_location(ident, metadata.location())?;
+        self.check_view_place(ident, None, metadata.location(), at)?;
         let mut plan = Plan::of(at, Vec::new());
         plan.write_view(ident, None, metadata, ids);
         Ok(plan)
@@ -68,7 +68,7 @@ impl CatalogState {
         match builder.build().map_err(|error| update_error(ident, error))? {
             Some(metadata) => {
                 if metadata.location() != base.location() {
-                    check_location(ident, metadata.location())?;
+                    self.check_view_place(ident, Some(&entry.location), metadata.location(), at)?;
                 }
                 plan.write_view(ident, Some(entry), metadata, ids);
             }
@@ -105,7 +105,7 @@ impl CatalogState {
     ) -> Result<Plan, Conflict> {
         self.check_absent(Relation::View, ident)?;
         check_location(ident, metadata_location)?;
-        check_location(ident, metadata.location())?;
+        self.check_view_place(ident, None, metadata.location(), at)?;
         let put = put_view(ident, metadata_location, metadata);
         let mut plan = Plan::of(at, vec![put, Change::Mark(Mark::Registered)]);
         plan.views.push((ident.clone(), metadata_location.to_owned(), Arc::clone(metadata)));

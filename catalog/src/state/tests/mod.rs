@@ -1,6 +1,7 @@
 //! Tests of the state.
 
 mod checkpoint;
+mod claims;
 mod dropped;
 mod format;
 mod functions;

@@ -83,7 +83,7 @@ fn cve_2026_42812_a_write_path_or_location_that_is_set_later_is_checked() {
     world.commit("t2", Vec::new(), vec![set("write.data.path", "s3://main/elsewhere/t2")]).unwrap();
     let entry = world.state.table(&ident("t2")).unwrap().clone();
     let plan = world.commit("t2", Vec::new(), vec![set("a", "1")]).unwrap();
-    let places = world.state.places_of(&ident("t2"), Some(&entry), &plan.tables[0].2).unwrap();
+    let places = world.state.places_of(&ident("t2"), Some(&entry), &plan.tables[0].2, None).unwrap();
     assert_eq!(places, ["s3://main/a/t2/", "s3://main/elsewhere/t2/"]);
 }
 
@@ -133,7 +133,7 @@ fn tables_that_share_a_place_since_an_older_version_are_neither_purged_nor_given
     world.state.apply(&Commit { at: world.at, changes: vec![Change::PutTable(twin)] });
     // What does not move it is committed as before.
     let plan = world.commit("t1", Vec::new(), vec![set("a", "1")]).unwrap();
-    refused(world.state.places_of(&ident("t1"), Some(&entry), &plan.tables[0].2));
+    refused(world.state.places_of(&ident("t1"), Some(&entry), &plan.tables[0].2, None));
     let dropped = world.run(&Request::DropTable(DropTable::asked(ident("t1"), Purge::Files, 0))).unwrap();
     assert_eq!(dropped.commit.changes.len(), 1, "no purge begins: {dropped:?}");
 }

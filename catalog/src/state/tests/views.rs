@@ -119,7 +119,8 @@ fn a_table_and_a_view_never_share_a_name() {
     };
     assert_eq!(run(&mut world, &register("t")).unwrap_err(), exists);
     assert_eq!(run(&mut world, &register("v")).unwrap_err(), Conflict::ViewExists(ident("v")));
-    assert!(run(&mut world, &register("w")).is_ok());
+    run(&mut world, &Request::DropView { ident: ident("v") }).unwrap();
+    run(&mut world, &register("w")).unwrap();
 }
 
 #[test]
@@ -182,4 +183,32 @@ fn views_are_listed_in_order_behind_a_name_and_come_back_from_a_checkpoint() {
     assert_eq!(world.state.all_views().count(), 3);
     let bytes = world.state.encode_checkpoint();
     assert_eq!(CatalogState::decode_checkpoint(&bytes).unwrap(), world.state);
+}
+
+#[test]
+fn a_view_does_not_lie_at_in_or_around_a_table_or_another_view() {
+    let mut world = World::new();
+    let table = crate::state::CreateTable {
+        location: Some("s3://main/a/t1".to_owned()),
+        ..super::tables::create("t1")
+    };
+    world.run(&Request::CreateTable(table)).unwrap();
+    let at = |name: &str, location: &str| {
+        Request::CreateView(CreateView { location: Some(location.to_owned()), ..create(name) })
+    };
+    let overlaps = |outcome: Result<Plan, Conflict>| {
+        assert!(matches!(outcome, Err(Conflict::Invalid(message)) if message.contains("overlaps")));
+    };
+    for place in ["s3://main/a/t1", "s3://main/a/t1/inner", "s3://main/a"] {
+        overlaps(run(&mut world, &at("v", place)));
+    }
+    let plan = run(&mut world, &at("v", "s3://main/a/v")).unwrap();
+    overlaps(run(&mut world, &at("w", "s3://main/a/v")));
+    let moved = |place: &str| commit("v", Vec::new(), vec![ViewUpdate::SetLocation(place.to_owned())]);
+    overlaps(run(&mut world, &moved("s3://main/a/t1")));
+    let (_, location, metadata) = plan.views[0].clone();
+    let twin = Request::RegisterView { ident: ident("twin"), metadata_location: location.into(), metadata };
+    overlaps(run(&mut world, &twin));
+    // It may move inside and around where it lies itself.
+    run(&mut world, &moved("s3://main/a/v/deeper")).unwrap();
 }
