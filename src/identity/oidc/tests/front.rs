@@ -43,6 +43,11 @@ impl Server {
     async fn start() -> Self {
         let key = Signing::p256("p");
         let issuer = TestIssuer::start(&[&key]).await;
+        Self::beside(issuer, key)
+    }
+
+    /// A server that takes the tokens of `issuer`, which are signed by `key`.
+    fn beside(issuer: TestIssuer, key: Signing) -> Self {
         let issuers = Arc::new(open(&issuer, once()));
         let root = AccessKey::root(ROOT.0, Secret::new(ROOT.1.into()));
         let keyring = Arc::new(Keyring::new(root));
@@ -160,12 +165,21 @@ async fn a_refused_bearer_token_is_told_no_more_than_that() {
 
 #[tokio::test]
 async fn a_provider_whose_keys_cannot_be_had_is_an_outage_and_no_refusal() {
-    let server = Server::start().await;
-    server.issuer.set(|answers| answers.down = true);
-    let issuers = open(&server.issuer, once());
-    assert_eq!(issuers.verify(&server.token(EMPTY()), now()).await, Err(TokenError::Unavailable));
-    let refusal = super::super::super::error::AuthError::IssuerUnavailable;
-    assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let key = Signing::p256("p");
+    let issuer = TestIssuer::start(&[&key]).await;
+    issuer.set(|answers| answers.down = true);
+    let server = Server::beside(issuer, key);
+    let token = server.token(EMPTY());
+    let (status, text) = server.bearer("/_iceberg/v1/config", &token).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(text.contains("ServiceUnavailableException"), "{text}");
+    let (status, xml) = server.assume(&[("WebIdentityToken", &token)]).await;
+    assert_eq!((status, element(&xml, "Code")), (StatusCode::BAD_REQUEST, "IDPCommunicationError"));
+    let (status, refused) = server.exchange(&token).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused["error"], "temporarily_unavailable");
+    // A token that no provider could make good is refused all the same.
+    assert_eq!(server.bearer("/_iceberg/v1/config", "a.b.c").await.0, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
