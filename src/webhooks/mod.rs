@@ -283,5 +283,12 @@ fn follow_definitions(
         });
         working.insert(id, Working { revision: document.revision, epoch, status, task });
     }
-    inner.statuses().retain(|id, _| working.contains_key(id));
+    inner.statuses().retain(|id, _| {
+        let stays = working.contains_key(id);
+        if !stays {
+            // A webhook that is gone is behind nothing.
+            metrics::gauge!("tarn_webhook_lag_records", "webhook" => id.to_string()).set(0.0);
+        }
+        stays
+    });
 }

@@ -120,6 +120,42 @@ async fn the_last_id_of_a_client_goes_over_the_parameter() {
 }
 
 #[tokio::test]
+async fn a_reader_is_told_of_the_warehouses_and_tables_that_it_may_read_and_of_no_other() {
+    let tarn = Tarn::start(1).await;
+    post(&tarn, "/_iceberg/v1/warehouses", r#"{"name":"lab"}"#).await;
+    for warehouse in ["main", "lab"] {
+        namespace(&tarn, warehouse, "n").await;
+        for name in ["t", "hidden"] {
+            table(&tarn, &format!("{warehouse}/n"), name).await;
+        }
+    }
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "admin:StreamEvents"},
+        {"Effect": "Allow", "Action": "s3tables:*",
+            "Resource": ["arn:aws:s3tables:::bucket/lab", "arn:aws:s3tables:::bucket/lab/*"]},
+        {"Effect": "Deny", "Action": "s3tables:GetTableMetadataLocation",
+            "Resource": "arn:aws:s3tables:::*", "Condition": {"StringEquals": {"s3tables:tableName": "hidden"}}},
+    ]});
+    let put = tarn.send(Method::PUT, "/_admin/v1/policies/lab-events", policy.to_string().as_bytes()).await;
+    assert_eq!(put.status(), StatusCode::NO_CONTENT, "{}", put.text().await.unwrap());
+    let user = br#"{"name": "alice", "policies": ["lab-events"]}"#;
+    let made: Value = tarn.send(Method::POST, "/_admin/v1/users", user).await.json().await.unwrap();
+    let key = ("alice", made["secret"].as_str().unwrap());
+    let path = "/_admin/v1/events?follow=false&after=oldest";
+    let text = tarn.send_as(key, Method::GET, path, b"").await.text().await.unwrap();
+    let told: Vec<Value> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .filter(|event: &Value| event["id"].is_string())
+        .collect();
+    let subjects: Vec<&str> = told.iter().map(|event| event["subject"].as_str().unwrap()).collect();
+    assert_eq!(subjects, ["lab", "lab/n", "lab/n/t"], "{text}");
+    let all = printed(&tarn, &["--type", "tarn.document.*"]);
+    assert_eq!(all[0]["subject"], "policy/lab-events");
+}
+
+#[tokio::test]
 async fn who_may_not_administer_reads_no_events() {
     let tarn = Tarn::start(1).await;
     let (_, made, _) = tarn.run(&["admin", "key", "create", "--policy", "readwrite", "--json"]);
