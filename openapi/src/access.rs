@@ -60,6 +60,9 @@ pub enum Restriction {
     Prefixes(Arc<[Prefix]>),
     /// An inline policy in AWS's JSON.
     Policy(Arc<str>),
+    /// The files of a table, as far as the parent may read or write the table's data. Unlike the others it can give what
+    /// the parent's rights to objects do not: a right to a table's data is one to its files. A denial counts.
+    Files(Arc<TableFiles>),
 }
 
 impl Restriction {
@@ -67,9 +70,36 @@ impl Restriction {
     pub fn prefixes_allow(&self, action: Action, resource: Resource<'_>) -> Option<bool> {
         match self {
             Self::Prefixes(prefixes) => Some(prefixes.iter().any(|prefix| prefix.allows(action, resource))),
+            Self::Files(files) => Some(files.prefixes.iter().any(|prefix| prefix.allows(action, resource))),
             Self::Policy(_) => None,
         }
     }
+}
+
+/// Where a table keeps its files, and which table it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TableFiles {
+    /// The files lie below these.
+    pub prefixes: Box<[Prefix]>,
+    /// The warehouse of the table.
+    pub warehouse: Box<str>,
+    /// The levels of its namespace.
+    pub levels: Box<[String]>,
+    /// Its name.
+    pub name: Box<str>,
+    /// Its UUID: another table of this name is not meant.
+    pub uuid: u128,
+    /// Whether it was there when access was handed out.
+    pub presence: Presence,
+}
+
+/// Whether a table is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Presence {
+    /// It is.
+    There,
+    /// Its creation was begun and is not committed.
+    Staged,
 }
 
 /// The objects of a bucket whose keys begin with a text that ends in `/`, so that `t1` never opens `t10`.
@@ -88,6 +118,33 @@ pub enum PrefixAccess {
     Read,
     /// The same, and write and delete them, multipart uploads included.
     ReadWrite,
+}
+
+impl PrefixAccess {
+    /// What an action takes; `None` when it is none of objects below a prefix, nor a listing.
+    pub fn needed(action: Action) -> Option<Self> {
+        match action {
+            Action::GetObject
+            | Action::GetObjectVersion
+            | Action::GetObjectAttributes
+            | Action::GetObjectVersionAttributes
+            | Action::GetObjectAcl
+            | Action::GetObjectTagging
+            | Action::GetObjectRetention
+            | Action::GetObjectLegalHold
+            | Action::ListBucket
+            | Action::ListBucketVersions
+            | Action::ListBucketMultipartUploads => Some(PrefixAccess::Read),
+            Action::PutObject
+            | Action::PutObjectAcl
+            | Action::DeleteObject
+            | Action::DeleteObjectVersion
+            | Action::DeleteObjectTagging
+            | Action::AbortMultipartUpload
+            | Action::ListMultipartUploadParts => Some(PrefixAccess::ReadWrite),
+            _ => None,
+        }
+    }
 }
 
 impl Prefix {
@@ -124,28 +181,7 @@ impl Prefix {
 
     /// Whether an action on objects, or a listing, is within it.
     pub fn allows(&self, action: Action, resource: Resource<'_>) -> bool {
-        // Every other action is none of an object below a prefix.
-        let access = match action {
-            Action::GetObject
-            | Action::GetObjectVersion
-            | Action::GetObjectAttributes
-            | Action::GetObjectVersionAttributes
-            | Action::GetObjectAcl
-            | Action::GetObjectTagging
-            | Action::GetObjectRetention
-            | Action::GetObjectLegalHold
-            | Action::ListBucket
-            | Action::ListBucketVersions
-            | Action::ListBucketMultipartUploads => PrefixAccess::Read,
-            Action::PutObject
-            | Action::PutObjectAcl
-            | Action::DeleteObject
-            | Action::DeleteObjectVersion
-            | Action::DeleteObjectTagging
-            | Action::AbortMultipartUpload
-            | Action::ListMultipartUploadParts => PrefixAccess::ReadWrite,
-            _ => return false,
-        };
+        let Some(needed) = PrefixAccess::needed(action) else { return false };
         let covered = match resource {
             Resource::Object(bucket, key) => self.covers(bucket, key),
             Resource::Listing(bucket, prefix) => self.covers(bucket, prefix),
@@ -155,7 +191,7 @@ impl Prefix {
             | Resource::Table(..)
             | Resource::View(..) => false,
         };
-        covered && access <= self.access
+        covered && needed <= self.access
     }
 }
 
@@ -199,10 +235,10 @@ impl<'a> Resource<'a> {
 pub struct Denied;
 
 /// What is known of the sender beside who it is. The identity layer puts it into the request's extensions; it
-/// holds what the server saw itself, and nothing that a header only claims.
+/// holds what the server or a proxy it trusts saw, and nothing that a header only claims.
 #[derive(Debug, Clone, Default)]
 pub struct Sender {
-    /// The other end of the connection.
+    /// The other end of the connection, or behind proxies that are trusted the address they tell.
     pub address: Option<IpAddr>,
     /// Whether the connection is encrypted.
     pub transport: Transport,

@@ -160,6 +160,8 @@ actions! {
     DeletePolicy = "admin:DeletePolicy",
     GetPolicy = "admin:GetPolicy",
     ListUserPolicies = "admin:ListUserPolicies",
+    /// Ask why somebody may do something or not.
+    SimulatePrincipalPolicy = "admin:SimulatePrincipalPolicy",
     AttachUserOrGroupPolicy = "admin:AttachUserOrGroupPolicy",
     UpdatePolicyAssociation = "admin:UpdatePolicyAssociation",
     CreateServiceAccount = "admin:CreateServiceAccount",

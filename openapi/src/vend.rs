@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{Method, Uri};
 
-use crate::access::{Prefix, Principal};
+use crate::access::{Principal, TableFiles};
 
 /// Temporary credentials of the object store.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,20 +58,16 @@ pub struct SignOrder<'a> {
 
 /// Makes temporary credentials. Whether the principal may have them is asked before.
 pub trait Vend: Send + Sync + 'static {
-    /// Credentials that act for `principal` below `prefixes` only, from `now` (seconds since the Unix epoch).
-    fn vend(
-        &self,
-        principal: &Principal,
-        prefixes: Arc<[Prefix]>,
-        now: i64,
-    ) -> Result<Credentials, VendError>;
+    /// Credentials that act for `principal` on `files` only, from `now` (seconds since the Unix epoch).
+    fn vend(&self, principal: &Principal, files: Arc<TableFiles>, now: i64)
+    -> Result<Credentials, VendError>;
 
     /// The headers to add to a request, so that it is signed with credentials of [`Vend::vend`], which last as
     /// long as a signature.
     fn sign(
         &self,
         principal: &Principal,
-        prefixes: Arc<[Prefix]>,
+        files: Arc<TableFiles>,
         order: &SignOrder<'_>,
         now: i64,
     ) -> Result<Vec<(String, String)>, VendError>;

@@ -20,6 +20,7 @@ mod tables;
 mod users;
 mod warehouses;
 mod webhooks;
+mod why;
 
 use std::sync::Arc;
 
@@ -99,6 +100,7 @@ fn identities() -> Router<Arc<Program>> {
         )
         .route("/_admin/v1/policies", get(policies::list))
         .route("/_admin/v1/policies/{name}", get(policies::show).put(policies::put).delete(policies::delete))
+        .route("/_admin/v1/why", post(why::ask))
         .route("/_admin/v1/service-accounts", get(service_accounts::list).post(service_accounts::create))
         .route(
             "/_admin/v1/service-accounts/{id}",

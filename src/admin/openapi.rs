@@ -6,7 +6,7 @@ use utoipa::openapi::OpenApi;
 
 use super::{
     events, functions, groups, history, keys, maintenance, policies, service_accounts, status, tables, users,
-    warehouses, webhooks,
+    warehouses, webhooks, why,
 };
 use crate::identity::oauth::endpoint;
 use crate::server::{health, metrics};
@@ -40,6 +40,7 @@ use crate::server::{health, metrics};
         policies::show,
         policies::put,
         policies::delete,
+        why::ask,
         service_accounts::list,
         service_accounts::create,
         service_accounts::show,
@@ -98,6 +99,7 @@ mod tests {
             "/_admin/v1/users/{name}/policies/{policy}",
             "/_admin/v1/groups/{name}/members/{user}",
             "/_admin/v1/policies/{name}",
+            "/_admin/v1/why",
             "/_admin/v1/service-accounts/{id}/policy",
             "/_admin/v1/functions",
             "/_admin/v1/functions/{warehouse}/{namespace}/{function}",

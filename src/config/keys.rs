@@ -39,7 +39,8 @@ pub(super) const fn provider_key(
 impl Key {
     /// Whether the setting has several values.
     pub(crate) fn is_list(&self) -> bool {
-        matches!(self.name, DRIVES | DOMAINS) || super::providers::LISTS.contains(&self.name)
+        matches!(self.name, DRIVES | DOMAINS | TRUSTED_PROXIES)
+            || super::providers::LISTS.contains(&self.name)
     }
 }
 
@@ -49,6 +50,7 @@ pub(crate) const DRIVES: &str = "drives";
 pub(crate) const PARITY: &str = "parity";
 pub(crate) const REGION: &str = "region";
 pub(crate) const DOMAINS: &str = "domains";
+pub(crate) const TRUSTED_PROXIES: &str = "trusted_proxies";
 pub(crate) const WAREHOUSE: &str = "warehouse";
 pub(crate) const CREDENTIALS_FILE: &str = "credentials_file";
 pub(crate) const ROOT_ACCESS_KEY: &str = "root.access_key";
@@ -82,6 +84,12 @@ pub(crate) const KEYS: &[Key] = &[
     key(PARITY, "TARN_PARITY", "", "parity shards of a set; empty: by the number of drives"),
     key(REGION, "TARN_REGION", "us-east-1", "the region named to clients; any is accepted"),
     key(DOMAINS, "TARN_DOMAINS", "", "domains whose first label is a bucket (virtual hosts)"),
+    key(
+        TRUSTED_PROXIES,
+        "TARN_TRUSTED_PROXIES",
+        "",
+        "addresses and ranges of proxies whose X-Forwarded-For and X-Forwarded-Proto count",
+    ),
     key(
         WAREHOUSE,
         "TARN_WAREHOUSE",

@@ -12,7 +12,7 @@ use super::keys;
 use super::layers::{ConfigError, Layers};
 use super::providers;
 use crate::identity::oidc::Provider;
-use crate::identity::{Secret, key};
+use crate::identity::{Network, Secret, key};
 use crate::webhooks::Reach;
 
 /// How log lines look.
@@ -83,6 +83,8 @@ pub struct Settings {
     pub region: String,
     /// Domains of virtual-hosted buckets.
     pub domains: Vec<String>,
+    /// Proxies that tell where a request came from.
+    pub trusted_proxies: Vec<Network>,
     /// The default warehouse.
     pub warehouse: String,
     /// The configured root credentials; `None`: generated ones.
@@ -124,6 +126,7 @@ impl Settings {
             parity: layers.one(keys::PARITY, str::parse)?,
             region: text(keys::REGION)?,
             domains: layers.list(keys::DOMAINS).1.to_vec(),
+            trusted_proxies: trusted_proxies(layers)?,
             warehouse: required(layers, keys::WAREHOUSE, bucket_name)?,
             root: root(layers)?,
             credentials_file,
@@ -175,6 +178,17 @@ fn drives(layers: &Layers) -> Result<Vec<PathBuf>, ConfigError> {
         }
     }
     if drives.is_empty() { Err(invalid("at least one drive is required".into())) } else { Ok(drives) }
+}
+
+fn trusted_proxies(layers: &Layers) -> Result<Vec<Network>, ConfigError> {
+    let (from, ranges) = layers.list(keys::TRUSTED_PROXIES);
+    let read = |text: &String| {
+        Network::parse(text).ok_or_else(|| {
+            let reason = format!("{text:?} is not an address or a range such as 10.0.0.0/8");
+            ConfigError::Invalid { name: keys::TRUSTED_PROXIES, from, reason }
+        })
+    };
+    ranges.iter().map(read).collect()
 }
 
 fn root(layers: &Layers) -> Result<Option<RootCredentials>, ConfigError> {
@@ -297,6 +311,7 @@ mod tests {
             ("drives = []", "drives"),
             ("drives = ['/a', '/a']", "drives"),
             ("parity = -1", "parity"),
+            ("trusted_proxies = ['10.0.0.0/40']", "trusted_proxies"),
             ("warehouse = 'UPPER'", "warehouse"),
             ("[root]\naccess_key = 'root'", "root.secret_key"),
             ("[root]\naccess_key = 'root'\nsecret_key = 'short'", "root.secret_key"),

@@ -18,8 +18,10 @@ use tarn_openapi::request::{Authenticated, RequestId};
 
 use super::answer::{self, Protocol};
 use super::error::AuthError;
+use super::forwarded;
 use super::keyring::Keyring;
 use super::oidc::{Issuers, TokenError};
+use super::policy::Network;
 use super::secret::Secret;
 use super::session::{Sessions, Use};
 use super::sigv4::canonical::sha256;
@@ -43,6 +45,7 @@ pub struct Identity {
     tokens: Option<oauth::Tokens>,
     sessions: Option<Arc<Sessions>>,
     issuers: Option<Arc<Issuers>>,
+    proxies: Vec<Network>,
     memory: Arc<Memory>,
 }
 
@@ -55,7 +58,20 @@ impl Identity {
         sessions: Option<Arc<Sessions>>,
         memory: Arc<Memory>,
     ) -> Self {
-        Self { keyring, signing_keys: SigningKeys::default(), tokens, sessions, issuers: None, memory }
+        Self {
+            keyring,
+            signing_keys: SigningKeys::default(),
+            tokens,
+            sessions,
+            issuers: None,
+            proxies: Vec::new(),
+            memory,
+        }
+    }
+
+    /// With `proxies` that tell where a request came from.
+    pub fn with_proxies(self, proxies: Vec<Network>) -> Self {
+        Self { proxies, ..self }
     }
 
     /// With tokens of `issuers` taken by the catalog.
@@ -108,7 +124,7 @@ impl Identity {
                 (verified.principal, verified.how)
             }
         };
-        let sender = sender(&parts, now);
+        let sender = sender(&parts, &self.proxies, now);
         parts.extensions.insert(sender);
         parts.extensions.insert(principal);
         parts.extensions.insert(how);
@@ -195,12 +211,13 @@ impl Identity {
     }
 }
 
-/// What conditions of policies may know. The address is that of the connection: a header that claims another is
-/// not asked.
-fn sender(parts: &Parts, now: i64) -> Sender {
+/// What conditions of policies may know.
+fn sender(parts: &Parts, proxies: &[Network], now: i64) -> Sender {
+    let peer = parts.extensions.get::<PeerAddress>();
+    let seen = peer.map(|peer| forwarded::sender(peer.0.ip(), &parts.headers, proxies));
     Sender {
-        address: parts.extensions.get::<PeerAddress>().map(|peer| peer.0.ip().to_canonical()),
-        transport: Transport::Plain,
+        address: seen.map(|(address, _)| address),
+        transport: seen.map_or(Transport::Plain, |(_, transport)| transport),
         at_seconds: now,
         user_agent: parts.headers.get(header::USER_AGENT).cloned(),
         referer: parts.headers.get(header::REFERER).cloned(),

@@ -20,6 +20,7 @@ use tarn_openapi::vend::{SignOrder, Vend as _};
 use tower::ServiceExt as _;
 
 use super::key::AccessKey;
+use super::session::tests::files;
 use super::session::{Order, Temporary, Use, Vendor};
 use super::sigv4::canonical::sha256;
 use super::sigv4::credential::Service;
@@ -364,13 +365,13 @@ async fn a_token_counts_only_whole_in_time_signed_and_beside_its_own_key() {
 #[tokio::test]
 async fn a_request_signed_for_a_client_verifies_with_what_it_was_signed_for_only() {
     let vendor = Vendor::new(sessions(), 3600);
-    let prefix = Prefix::new("b", "t", PrefixAccess::ReadWrite).unwrap();
+    let files = files("t", PrefixAccess::ReadWrite);
     let client =
         [("x-amz-checksum-mode", "ENABLED"), ("x-amz-content-sha256", UNSIGNED), ("range", "bytes=0-1")];
     let headers = client.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let uri = format!("http://{HOST}/b/t/a%20b?partNumber=1").parse().unwrap();
     let order = SignOrder { method: &http::Method::GET, uri: &uri, region: "r", headers: &headers };
-    let added = vendor.sign(&Principal::Root, [prefix].into(), &order, now()).unwrap();
+    let added = vendor.sign(&Principal::Root, files, &order, now()).unwrap();
     let names: Vec<&str> = added.iter().map(|(name, _)| name.as_str()).collect();
     assert!(!names.contains(&"x-amz-content-sha256"), "what the client sends is not told again: {names:?}");
     let signed = |path: &str, range: &str| {

@@ -165,7 +165,8 @@ impl Server {
         let grants = Arc::new(Grants::new(keyring.clone()));
         let authorize: Arc<dyn Authorize> = grants.clone();
         let identity = Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone());
-        let identity = Arc::new(identity.with_issuers(issuers.clone()));
+        let identity =
+            Arc::new(identity.with_issuers(issuers.clone()).with_proxies(settings.trusted_proxies.clone()));
         let maintenance = Maintenance::new(
             catalog.by(tarn_catalog::MAINTENANCE),
             warehouses.clone(),

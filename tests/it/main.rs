@@ -1,5 +1,6 @@
 //! The one end-to-end test binary: every test that needs more than one crate.
 
+mod advisories;
 mod events;
 mod functions;
 mod history;

@@ -170,7 +170,8 @@ impl Tarn {
         self.send_signed((&session.id, &session.secret), method, path, (body, &token)).await
     }
 
-    async fn send_signed(
+    /// Sends a request signed with `key`, with a body and headers.
+    pub async fn send_signed(
         &self,
         key: (&str, &str),
         method: Method,

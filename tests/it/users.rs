@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{ACCESS_KEY, Tarn};
+use crate::support::{ACCESS_KEY, SECRET_KEY, Session, Tarn};
 
 const READ_SALES: &str = r#"{"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::sales/*"}]}"#;
@@ -314,4 +314,224 @@ async fn what_is_no_policy_is_refused_with_its_place_and_names_are_told_apart() 
     let (_, rest) = ask(&tarn, None, Method::GET, &rest, Value::Null).await;
     assert_eq!((rest["users"].as_array().unwrap().len(), &rest["users"][0]["name"]), (1, &json!("carl")));
     assert!(rest["next_page_token"].is_null() && !rest.to_string().contains("secret"));
+}
+
+const TABLES: &str = "/_iceberg/v1/main/namespaces/sales/tables";
+
+/// Rights to one table and to nothing else, objects included.
+fn of_one_table(actions: Value) -> Value {
+    json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "Catalog", "Effect": "Allow", "Action": "s3tables:GetConfig", "Resource": "*"},
+        {"Sid": "T1", "Effect": "Allow", "Action": actions,
+         "Resource": "arn:aws:s3tables:::bucket/main/table/sales/t1"}]})
+}
+
+async fn create_table(tarn: &Tarn, name: &str) {
+    let fields = json!([{"id": 1, "name": "id", "required": true, "type": "long"}]);
+    let table = json!({"name": name, "schema": {"type": "struct", "fields": fields}}).to_string();
+    let made = tarn.send(Method::POST, TABLES, table.as_bytes()).await;
+    assert_eq!(made.status(), StatusCode::OK, "{name}");
+}
+
+/// Loads a table as `key`: the credentials it is given, and the path of its metadata file.
+async fn load_vended(tarn: &Tarn, key: &Key, name: &str) -> Result<(Session, String), StatusCode> {
+    let delegation = [("x-iceberg-access-delegation", "vended-credentials")];
+    let path = format!("{TABLES}/{name}");
+    let answer = tarn.send_signed(key.pair(), Method::GET, &path, (b"", &delegation)).await;
+    if answer.status() != StatusCode::OK {
+        return Err(answer.status());
+    }
+    let loaded: Value = answer.json().await.unwrap();
+    let config = &loaded["storage-credentials"][0]["config"];
+    let text = |name: &str| config[name].as_str().unwrap().to_owned();
+    let session = Session {
+        id: text("s3.access-key-id"),
+        secret: text("s3.secret-access-key"),
+        token: text("s3.session-token"),
+    };
+    let file = loaded["metadata-location"].as_str().unwrap().strip_prefix("s3:/").unwrap().to_owned();
+    Ok((session, file))
+}
+
+async fn with_tables(tarn: &Tarn) {
+    let made = tarn.send(Method::POST, "/_iceberg/v1/main/namespaces", br#"{"namespace":["sales"]}"#).await;
+    assert_eq!(made.status(), StatusCode::OK);
+    for name in ["t1", "t10"] {
+        create_table(tarn, name).await;
+    }
+}
+
+#[tokio::test]
+async fn a_right_to_one_table_is_one_to_its_files_as_long_as_it_lasts() {
+    let tarn = Tarn::start(1).await;
+    with_tables(&tarn).await;
+    let all = of_one_table(json!("s3tables:*"));
+    ask(&tarn, None, Method::PUT, "policies/t1", all.clone()).await;
+    let alice = user(&tarn, "alice", &["t1"]).await;
+    assert_eq!(load_vended(&tarn, &alice, "t10").await.map(|_| ()), Err(StatusCode::FORBIDDEN));
+    let (session, file) = load_vended(&tarn, &alice, "t1").await.unwrap();
+    let root = Key(ACCESS_KEY.into(), SECRET_KEY.into());
+    let (_, other) = load_vended(&tarn, &root, "t10").await.unwrap();
+    let as_session =
+        async |method: Method, path: &str| tarn.send_as_session(&session, method, path, b"x").await.status();
+    let (get, put) = (Method::GET, Method::PUT);
+    let data = format!("{}/data/f", file.rsplit_once("/metadata/").unwrap().0);
+    assert_eq!(reads(&tarn, &alice, &file).await, StatusCode::FORBIDDEN, "by herself she reads no object");
+    assert_eq!(as_session(get.clone(), &file).await, StatusCode::OK);
+    assert_eq!(as_session(put.clone(), &data).await, StatusCode::OK);
+    assert_eq!(as_session(get.clone(), &other).await, StatusCode::FORBIDDEN);
+
+    // Only to read now: what was handed out before writes no more.
+    let read = of_one_table(json!(["s3tables:GetTableMetadataLocation", "s3tables:GetTableData"]));
+    ask(&tarn, None, Method::PUT, "policies/t1", read).await;
+    assert_eq!(as_session(get.clone(), &file).await, StatusCode::OK);
+    assert_eq!(as_session(put.clone(), &data).await, StatusCode::FORBIDDEN);
+    let (reader, _) = load_vended(&tarn, &alice, "t1").await.unwrap();
+    ask(&tarn, None, Method::PUT, "policies/t1", all).await;
+    let refused = tarn.send_as_session(&reader, put.clone(), &data, b"x").await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN, "made to read, they read");
+
+    // Another table of the name is not the one that was meant.
+    assert_eq!(
+        tarn.send(Method::DELETE, &format!("{TABLES}/t1"), b"").await.status(),
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(as_session(get.clone(), &file).await, StatusCode::FORBIDDEN);
+    create_table(&tarn, "t1").await;
+    assert_eq!(as_session(get.clone(), &file).await, StatusCode::FORBIDDEN);
+    let (session, file) = load_vended(&tarn, &alice, "t1").await.unwrap();
+    let answer = tarn.send_as_session(&session, get.clone(), &file, b"").await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    ask(&tarn, None, Method::PUT, "users/alice/status", json!({"status": "disabled"})).await;
+    let answer = tarn.send_as_session(&session, get, &file, b"").await;
+    assert!(answer.text().await.unwrap().contains("<Code>InvalidAccessKeyId</Code>"));
+}
+
+#[tokio::test]
+async fn a_table_that_is_created_in_stages_is_written_with_the_right_to_it() {
+    let tarn = Tarn::start(1).await;
+    with_tables(&tarn).await;
+    let staged = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "s3tables:*", "Resource": "arn:aws:s3tables:::bucket/main/table/sales/new"}]});
+    ask(&tarn, None, Method::PUT, "policies/new", staged).await;
+    let alice = user(&tarn, "alice", &["new"]).await;
+    let fields = json!([{"id": 1, "name": "id", "required": true, "type": "long"}]);
+    let table = json!({"name": "new", "stage-create": true, "schema": {"type": "struct", "fields": fields}});
+    let headers =
+        [("x-iceberg-access-delegation", "vended-credentials"), ("content-type", "application/json")];
+    let body = table.to_string();
+    let made = tarn.send_signed(alice.pair(), Method::POST, TABLES, (body.as_bytes(), &headers)).await;
+    assert_eq!(made.status(), StatusCode::OK);
+    let made: Value = made.json().await.unwrap();
+    let config = &made["storage-credentials"][0]["config"];
+    let text = |name: &str| config[name].as_str().unwrap().to_owned();
+    let session = Session {
+        id: text("s3.access-key-id"),
+        secret: text("s3.secret-access-key"),
+        token: text("s3.session-token"),
+    };
+    let place = made["metadata"]["location"].as_str().unwrap();
+    let data = format!("{}/data/f", place.strip_prefix("s3:/").unwrap());
+    let put = tarn.send_as_session(&session, Method::PUT, &data, b"x").await;
+    assert_eq!(put.status(), StatusCode::OK);
+    // No other table comes to lie there meanwhile.
+    let taken = json!({"name": "other", "location": place, "schema": {"type": "struct", "fields": fields}});
+    let taken = tarn.send(Method::POST, TABLES, taken.to_string().as_bytes()).await;
+    assert_eq!(taken.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn why_says_what_happens_and_is_told_only_to_whom_may_ask() {
+    let tarn = with_objects().await;
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "FromHere", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::sales/*",
+         "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}},
+        {"Sid": "NotThat", "Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::sales/secret"}]});
+    ask(&tarn, None, Method::PUT, "policies/read-sales", policy).await;
+    ask(&tarn, None, Method::POST, "groups", json!({"name": "staff", "policies": ["read-sales"]})).await;
+    let alice = user(&tarn, "alice", &["writeonly"]).await;
+    ask(&tarn, None, Method::PUT, "groups/staff/members/alice", Value::Null).await;
+    for (path, outcome, sid) in [
+        ("sales/k", "allowed", json!("FromHere")),
+        ("sales/secret", "denied", json!("NotThat")),
+        ("other/k", "not-allowed", Value::Null),
+    ] {
+        let question = json!({"user": "alice", "action": "s3:GetObject", "resource": format!("arn:aws:s3:::{path}"),
+            "conditions": {"aws:SourceIp": "127.0.0.1"}});
+        let (status, told) = ask(&tarn, None, Method::POST, "why", question).await;
+        assert_eq!((status, told["outcome"].as_str()), (StatusCode::OK, Some(outcome)), "{told}");
+        assert_eq!(told["by"]["sid"], sid);
+        let found = reads(&tarn, &alice, &format!("/{path}")).await;
+        assert_eq!(found == StatusCode::OK, told["allowed"] == true, "{path}: {found}");
+    }
+    let resource = ["--resource", "arn:aws:s3:::sales/k", "--condition", "aws:SourceIp=127.0.0.1"];
+    let question = ["admin", "why", "--user", "alice", "--action", "s3:GetObject"];
+    let told = ok(&tarn, &[&question[..], &resource[..]].concat());
+    assert!(
+        told.starts_with("allowed by statement 0 (FromHere) of policy read-sales of group staff\n"),
+        "{told}"
+    );
+    assert!(told.contains("writeonly"), "{told}");
+    let told = ok(&tarn, &[&question[..], &resource[..2]].concat());
+    assert!(
+        told.starts_with("not allowed by the rule: user\n"),
+        "an address that is not given is none: {told}"
+    );
+    let asks = json!({"user": "alice", "action": "s3:GetObject"});
+    assert_eq!(ask(&tarn, Some(&alice), Method::POST, "why", asks.clone()).await.0, StatusCode::FORBIDDEN);
+    admin_policy(&tarn, "asks-why", &["admin:SimulatePrincipalPolicy"]).await;
+    let auditor = user(&tarn, "auditor", &["asks-why"]).await;
+    assert_eq!(ask(&tarn, Some(&auditor), Method::POST, "why", asks).await.0, StatusCode::OK);
+    for (wrong, status) in [
+        (json!({"user": "nobody", "action": "s3:GetObject"}), StatusCode::NOT_FOUND),
+        (json!({"user": "alice", "action": "s3:Get*"}), StatusCode::BAD_REQUEST),
+        (json!({"user": "alice", "action": "s3:GetObject", "resource": "sales/k"}), StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(ask(&tarn, Some(&auditor), Method::POST, "why", wrong.clone()).await.0, status, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn cve_2020_11012_the_admin_api_checks_the_secret() {
+    let tarn = Tarn::start(1).await;
+    let alice = user(&tarn, "alice", &["consoleAdmin"]).await;
+    assert_eq!(ask(&tarn, Some(&alice), Method::GET, "users", Value::Null).await.0, StatusCode::OK);
+    for wrong in [(ACCESS_KEY, "another-secret"), ("alice", "another-secret"), ("alice", SECRET_KEY)] {
+        let refused = tarn.send_as(wrong, Method::GET, "/_admin/v1/users", b"").await;
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn cve_2024_36107_conditions_of_who_may_not_read_tell_nothing() {
+    let tarn = with_objects().await;
+    let alice = user(&tarn, "alice", &["diagnostics"]).await;
+    let conditions = [
+        ("if-none-match", "*"),
+        ("if-match", "\"nothing\""),
+        ("if-modified-since", "Wed, 01 Jan 2031 00:00:00 GMT"),
+        ("if-unmodified-since", "Wed, 01 Jan 2020 00:00:00 GMT"),
+    ];
+    for condition in conditions {
+        for path in ["/sales/k", "/sales/no-such-key", "/no-such-bucket/k"] {
+            let nobody = reqwest::Client::new().get(tarn.endpoint() + path).header(condition.0, condition.1);
+            assert_eq!(nobody.send().await.unwrap().status(), StatusCode::FORBIDDEN, "{path} {condition:?}");
+            let refused = tarn.send_signed(alice.pair(), Method::GET, path, (b"", &[condition])).await;
+            assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{path} {condition:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn cve_2026_54917_dots_in_a_path_reach_no_other_bucket() {
+    let tarn = with_objects().await;
+    ask(&tarn, None, Method::PUT, "policies/read-sales", serde_json::from_str(READ_SALES).unwrap()).await;
+    let alice = user(&tarn, "alice", &["read-sales"]).await;
+    assert_eq!(reads(&tarn, &alice, "/sales/k").await, StatusCode::OK);
+    for path in
+        ["/sales/../other/k", "/sales/%2e%2e/other/k", "/sales/..%2Fother%2Fk", "/sales/%2e%2e%2fother/k"]
+    {
+        let found = reads(&tarn, &alice, path).await;
+        assert!(found.is_client_error(), "{path}: {found}");
+    }
 }

@@ -118,6 +118,11 @@ impl CatalogState {
         self.check_places(&[below(&dropped.entry.location)], None, &claimant).is_err()
     }
 
+    /// Whether a location is, holds or lies in that of a table or view.
+    pub fn is_occupied(&self, location: &str) -> bool {
+        self.locations.overlap(&below(location), None)
+    }
+
     fn check_places(
         &self,
         places: &[String],

@@ -5,6 +5,7 @@ mod keys;
 mod policies;
 mod service_accounts;
 mod users;
+mod why;
 
 use serde_json::{Value, json};
 
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Policy(policies::Command),
     /// Further keys of users, which may be held to less.
     ServiceAccount(service_accounts::Command),
+    /// Tell why somebody may do something or not.
+    Why(why::Command),
     /// Access keys with a grant of their own.
     #[command(subcommand)]
     Key(keys::Key),
@@ -33,6 +36,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             Command::Group(command) => groups::run(command).await,
             Command::Policy(command) => policies::run(command).await,
             Command::ServiceAccount(command) => service_accounts::run(command).await,
+            Command::Why(command) => why::run(command).await,
             Command::Key(key) => keys::run(key).await,
         }
     })

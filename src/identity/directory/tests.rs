@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use object_store::path::Path;
+use tarn_catalog::state::Expect;
 use tarn_catalog::{Catalog, Settings, WarehouseStores};
 use tarn_objectcore::ObjectCore;
-use tarn_openapi::access::{Action, Ask, Authorize as _, Principal, Resource, Restriction, WebIdentity};
+use tarn_openapi::access::{
+    Action, Ask, Authorize as _, PrefixAccess, Principal, Resource, Restriction, Session, WebIdentity,
+};
 
 use super::super::error::AuthError;
 use super::super::key::{AccessKey, Grant, Policy as GrantPolicy};
 use super::super::keyring::{KeyError, Keyring};
-use super::super::policy::Grants;
+use super::super::policy::{Grants, Outcome};
 use super::super::secret::Secret;
+use super::super::session::tests::files;
 use super::super::session::{Order, Sessions, Temporary, Use};
 use super::{Change, Directory, DirectoryError, NewServiceAccount, NewUser, Status};
 use crate::stores::{Warehouses, system_store};
@@ -143,7 +147,7 @@ async fn a_group_made_anew_under_an_old_name_has_no_member() {
     let in_use = world.directory.delete_group("staff").await.unwrap_err();
     assert!(matches!(in_use, DirectoryError::InUse { by, .. } if by == "alice"));
     // As when a user joins at the moment the group is deleted.
-    world.catalog().delete_document("group", "staff", tarn_catalog::state::Expect::Any).await.unwrap();
+    world.catalog().delete_document("group", "staff", Expect::Any).await.unwrap();
     world.directory.create_group("staff", &["readonly".into()], at()).await.unwrap();
     assert!(!world.reads(&key("alice"), "b"));
     assert!(world.directory.group("staff").unwrap().members.is_empty());
@@ -187,7 +191,7 @@ async fn cve_2024_43784_a_user_made_anew_with_the_same_secret_revives_nothing() 
     world.user("alice", &["readonly"], &[]).await;
     let stale = world.account(Some("alice"), None).await;
     let catalog = world.catalog();
-    catalog.delete_document("access-key", "alice", tarn_catalog::state::Expect::Any).await.unwrap();
+    catalog.delete_document("access-key", "alice", Expect::Any).await.unwrap();
     world.user("alice", &["readonly"], &[]).await;
 
     assert!(world.reads(&key("alice"), "b"));
@@ -274,7 +278,7 @@ async fn a_name_of_no_policy_allows_nothing_and_what_is_attached_is_not_deleted(
     assert!(matches!(in_use, DirectoryError::InUse { by, .. } if by == "alice"));
     // As when it is attached at the moment it is deleted.
     let catalog = world.catalog();
-    catalog.delete_document("policy", "read-b", tarn_catalog::state::Expect::Any).await.unwrap();
+    catalog.delete_document("policy", "read-b", Expect::Any).await.unwrap();
     assert!(!world.reads(&key("alice"), "b"));
     // One put anew counts as what it says now, not as what was read before.
     let other = READ_B.replace(":b/", ":c/");
@@ -338,5 +342,156 @@ impl World {
     /// To change documents behind the directory's back.
     fn catalog(&self) -> &Catalog {
         &self.directory.catalog
+    }
+}
+
+#[tokio::test]
+async fn why_tells_the_statement_that_decided_and_every_policy_with_its_group() {
+    let world = world().await;
+    let named = READ_B.replace("{\"Effect\"", "{\"Sid\":\"ReadB\",\"Effect\"");
+    world.directory.put_policy("read-b", &named, at()).await.unwrap();
+    let deny = r#"{"Statement":[{"Effect":"Deny","Action":"s3:Put*","Resource":"*"},
+        {"Effect":"Deny","Action":"s3:Delete*","Resource":"*"}]}"#;
+    world.directory.put_policy("no-writes", deny, at()).await.unwrap();
+    world.directory.create_group("staff", &["read-b".into(), "no-writes".into()], at()).await.unwrap();
+    world.user("alice", &["writeonly"], &["staff"]).await;
+    let alice = key("alice");
+    let object = Resource::Object("b", "k");
+    let why = |who: &Principal, action| world.grants.explain(who, Ask::new(action, object));
+
+    let read = why(&alice, Action::GetObject);
+    let by = read.by.unwrap();
+    assert_eq!((read.allowed, by.policy.as_str(), by.statement), (true, "read-b", 0));
+    assert_eq!((by.group.as_deref(), by.sid.as_deref()), (Some("staff"), Some("ReadB")));
+    let looked: Vec<_> =
+        read.rules[0].policies.iter().map(|one| (one.policy.as_str(), one.outcome)).collect();
+    let none = Outcome::NotAllowed;
+    assert_eq!(looked, [("writeonly", none), ("read-b", Outcome::Allowed), ("no-writes", none)]);
+
+    let write = why(&alice, Action::PutObject);
+    let by = write.by.unwrap();
+    assert_eq!((write.allowed, write.outcome), (false, Outcome::Denied));
+    assert_eq!((by.policy.as_str(), by.statement), ("no-writes", 0));
+    assert_eq!(write.rules[0].policies[0].outcome, Outcome::Allowed, "what writeonly says alone");
+    let delete = why(&alice, Action::DeleteObject);
+    assert_eq!((delete.outcome, delete.by.unwrap().statement), (Outcome::Denied, 1));
+    let other = why(&alice, Action::GetObjectTagging);
+    assert_eq!((other.allowed, other.outcome, other.by), (false, Outcome::NotAllowed, None));
+
+    let account = world.account(Some("alice"), Some(READ_B)).await;
+    let read = why(&account, Action::GetObject);
+    let rules: Vec<_> = read.rules.iter().map(|rule| (rule.rule, rule.outcome)).collect();
+    let allowed = Outcome::Allowed;
+    assert_eq!(rules, [("service account policy", allowed), ("user", allowed)]);
+    let write = why(&account, Action::PutObject);
+    assert_eq!((write.outcome, write.rules[0].outcome), (Outcome::Denied, Outcome::NotAllowed));
+    let root = why(&Principal::Root, Action::PutObject);
+    assert_eq!((root.allowed, root.rules[0].rule, root.by), (true, "root", None));
+    world.catalog().delete_document("policy", "read-b", Expect::Any).await.unwrap();
+    let read = why(&alice, Action::GetObject);
+    assert_eq!((read.allowed, read.rules[0].policies[1].outcome), (false, Outcome::Missing));
+}
+
+const DATA_OF_T: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+    "Action":["s3tables:GetTableData","s3tables:PutTableData"],"Resource":"arn:aws:s3tables:::bucket/lake/table/ns/t"}]}"#;
+
+impl World {
+    fn vended(&self, parent: &Principal, access: PrefixAccess) -> Principal {
+        let order = Order {
+            parent: parent.clone(),
+            restriction: Restriction::Files(files("ns/t", access)),
+            lifetime_seconds: 900,
+            purpose: Use::Signing,
+        };
+        self.open(&self.sessions.issue(order, NOW).unwrap()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_right_to_the_data_of_a_table_opens_its_files_and_no_others_until_it_ends() {
+    let world = world().await;
+    world.directory.put_policy("data-of-t", DATA_OF_T, at()).await.unwrap();
+    world.user("alice", &["data-of-t"], &[]).await;
+    let alice = key("alice");
+    let vended = world.vended(&alice, PrefixAccess::ReadWrite);
+    let may = |who: &Principal, action, key| world.may(who, action, Resource::Object("b", key));
+    assert!(may(&vended, Action::GetObject, "ns/t/f") && may(&vended, Action::PutObject, "ns/t/f"));
+    assert!(!may(&alice, Action::GetObject, "ns/t/f"), "by herself she has no right to objects");
+    assert!(!may(&vended, Action::GetObject, "ns/t2/f") && !may(&vended, Action::GetObject, "ns/t"));
+    let listing = Resource::Listing("b", "ns/t/");
+    assert!(world.may(&vended, Action::ListBucket, listing));
+    assert!(!world.may(&vended, Action::ListBucket, Resource::Listing("b", "ns/")));
+    assert!(!world.may(&vended, Action::GetTableData, Resource::Server));
+    // What denies the objects counts.
+    let deny = r#"{"Statement":[{"Effect":"Deny","Action":"s3:Put*","Resource":"*"}]}"#;
+    world.directory.put_policy("no-puts", deny, at()).await.unwrap();
+    world.directory.change_user_policy("alice", "no-puts", Change::Add).await.unwrap();
+    assert!(may(&vended, Action::GetObject, "ns/t/f") && !may(&vended, Action::PutObject, "ns/t/f"));
+    // And the right is asked for each time.
+    let read = DATA_OF_T.replace(",\"s3tables:PutTableData\"", "");
+    world.directory.put_policy("data-of-t", &read, at()).await.unwrap();
+    world.directory.change_user_policy("alice", "no-puts", Change::Remove).await.unwrap();
+    assert!(may(&vended, Action::GetObject, "ns/t/f") && !may(&vended, Action::PutObject, "ns/t/f"));
+    world.directory.change_user_policy("alice", "data-of-t", Change::Remove).await.unwrap();
+    assert!(!may(&vended, Action::GetObject, "ns/t/f"));
+}
+
+#[tokio::test]
+async fn cve_2021_21362_credentials_vended_to_read_do_not_upload_whatever_their_parent_may() {
+    let world = world().await;
+    world.directory.put_policy("data-of-t", DATA_OF_T, at()).await.unwrap();
+    world.user("alice", &["data-of-t", "readwrite"], &[]).await;
+    for parent in [key("alice"), Principal::Root] {
+        let reader = world.vended(&parent, PrefixAccess::Read);
+        let object = Resource::Object("b", "ns/t/f");
+        assert!(world.may(&reader, Action::GetObject, object));
+        for action in [
+            Action::PutObject,
+            Action::PutObjectAcl,
+            Action::DeleteObject,
+            Action::AbortMultipartUpload,
+            Action::ListMultipartUploadParts,
+        ] {
+            assert!(!world.may(&reader, action, object), "{action:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn cve_2021_41137_what_a_session_or_service_account_is_held_to_holds_what_is_vended_to_it() {
+    let world = world().await;
+    world.directory.put_policy("data-of-t", DATA_OF_T, at()).await.unwrap();
+    world.user("alice", &["data-of-t", "readwrite"], &[]).await;
+    let object = Resource::Object("b", "ns/t/f");
+    for (policy, read, write) in [
+        (READ_B, true, false),
+        (DATA_OF_T, true, true),
+        (
+            r#"{"Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::c/*"}]}"#,
+            false,
+            false,
+        ),
+        (
+            r#"{"Statement":[{"Effect":"Allow","Action":"s3tables:*","Resource":"*"},
+                {"Effect":"Deny","Action":"s3:GetObject","Resource":"*"}]}"#,
+            false,
+            true,
+        ),
+    ] {
+        let account = world.account(Some("alice"), Some(policy)).await;
+        let session = Session {
+            id: "TEMP".into(),
+            parent: key("alice"),
+            restriction: Restriction::Policy(policy.into()),
+            expires: i64::MAX,
+        };
+        for held in [account, Principal::Session(Arc::new(session))] {
+            let vended = world.vended(&held, PrefixAccess::ReadWrite);
+            let found = (
+                world.may(&vended, Action::GetObject, object),
+                world.may(&vended, Action::PutObject, object),
+            );
+            assert_eq!(found, (read, write), "{policy}");
+        }
     }
 }

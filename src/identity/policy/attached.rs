@@ -15,7 +15,6 @@ use super::parsed::Parsed;
 pub(crate) struct Attached {
     pub(crate) name: Arc<str>,
     /// The group it is attached to; none is the user.
-    #[allow(dead_code, reason = "for what tells why")]
     pub(crate) group: Option<Arc<str>>,
     /// None when there is no such policy, or it cannot be read: it allows nothing.
     pub(crate) policy: Option<Arc<Policy>>,

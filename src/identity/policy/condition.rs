@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use super::facts::{Facts, Values};
 use super::key::Key;
 use super::network::Network;
-use super::pattern::{Pattern, Variables, Wildcards};
+use super::pattern::{Pattern, Unset, Variables, Wildcards};
 
 /// A condition.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,8 +102,8 @@ impl Condition {
         Ok(Self { quantifier, missing, sense, key: known, operands })
     }
 
-    /// Whether it holds.
-    pub(super) fn holds(&self, facts: &Facts<'_>) -> bool {
+    /// Whether it holds. `unset` is what a variable without a value matches in an operator that is not negated.
+    pub(super) fn holds(&self, facts: &Facts<'_>, unset: Unset) -> bool {
         let values = facts.values(&self.key);
         let absent = matches!(values, Values::Absent);
         if let Operands::Null(wanted) = self.operands {
@@ -117,11 +117,12 @@ impl Condition {
             };
         }
         let negated = self.sense == Sense::IsNot;
+        let unset = if negated { unset.negated() } else { unset };
         let mut values = values.iter();
         match self.quantifier {
-            Quantifier::Plain => values.any(|value| self.operands.match_one(value, facts)) != negated,
-            Quantifier::ForAll => values.all(|value| self.operands.match_one(value, facts) != negated),
-            Quantifier::ForAny => values.any(|value| self.operands.match_one(value, facts) != negated),
+            Quantifier::Plain => values.any(|value| self.operands.match_one(value, facts, unset)) != negated,
+            Quantifier::ForAll => values.all(|value| self.operands.match_one(value, facts, unset) != negated),
+            Quantifier::ForAny => values.any(|value| self.operands.match_one(value, facts, unset) != negated),
         }
     }
 }
@@ -228,17 +229,18 @@ fn binary(text: &str) -> Result<Vec<u8>, String> {
 
 impl Operands {
     /// Whether one value of the request matches any of these.
-    fn match_one(&self, value: &str, facts: &Facts<'_>) -> bool {
+    fn match_one(&self, value: &str, facts: &Facts<'_>, unset: Unset) -> bool {
         match self {
-            Operands::Equal(texts) => texts.iter().any(|text| text.literal(facts).as_deref() == Some(value)),
-            Operands::EqualIgnoringCase(texts) => {
-                let lower = value.to_lowercase();
-                texts.iter().any(|text| text.literal(facts).is_some_and(|text| text.to_lowercase() == lower))
+            // Without wildcards, a pattern is the text itself.
+            Operands::Equal(patterns) | Operands::Like(patterns) => {
+                patterns.iter().any(|pattern| pattern.matches(value, facts, unset))
             }
-            Operands::Like(patterns) => patterns.iter().any(|pattern| pattern.matches(value, facts)),
+            Operands::EqualIgnoringCase(patterns) => {
+                patterns.iter().any(|pattern| pattern.matches_ignoring_case(value, facts, unset))
+            }
             Operands::Arn(patterns) => split_arn(value).is_some_and(|parts| {
                 patterns.iter().any(|pattern| {
-                    pattern.iter().zip(&parts).all(|(pattern, part)| pattern.matches(part, facts))
+                    pattern.iter().zip(&parts).all(|(pattern, part)| pattern.matches(part, facts, unset))
                 })
             }),
             Operands::Numeric(order, numbers) => {

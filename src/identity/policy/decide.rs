@@ -2,6 +2,7 @@
 
 use super::document::{Effect, Policy, ResourcePattern, Resources, Statement};
 use super::facts::Facts;
+use super::pattern::Unset;
 
 /// What policies say to a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,31 +57,37 @@ pub(crate) fn decide<'p>(
 
 impl Statement {
     fn applies(&self, facts: &Facts<'_>) -> bool {
+        // A variable without a value must not make an allow apply, nor keep a deny from it.
+        let unset = match self.effect {
+            Effect::Allow => Unset::Nothing,
+            Effect::Deny => Unset::Anything,
+        };
         self.names(facts.action())
-            && self.resources.include(facts)
-            && self.conditions.iter().all(|condition| condition.holds(facts))
+            && self.resources.include(facts, unset)
+            && self.conditions.iter().all(|condition| condition.holds(facts, unset))
     }
 }
 
 impl Resources {
-    fn include(&self, facts: &Facts<'_>) -> bool {
+    fn include(&self, facts: &Facts<'_>, unset: Unset) -> bool {
+        let any = |patterns: &[ResourcePattern], unset| patterns.iter().any(|one| one.matches(facts, unset));
         match self {
             Resources::Unnamed => true,
-            Resources::Only(patterns) => patterns.iter().any(|pattern| pattern.matches(facts)),
-            Resources::AllBut(patterns) => !patterns.iter().any(|pattern| pattern.matches(facts)),
+            Resources::Only(patterns) => any(patterns, unset),
+            Resources::AllBut(patterns) => !any(patterns, unset.negated()),
         }
     }
 }
 
 impl ResourcePattern {
-    fn matches(&self, facts: &Facts<'_>) -> bool {
+    fn matches(&self, facts: &Facts<'_>, unset: Unset) -> bool {
         match self {
             ResourcePattern::Everything => true,
             ResourcePattern::S3(pattern) => {
-                facts.s3().is_some_and(|resource| pattern.matches(resource, facts))
+                facts.s3().is_some_and(|resource| pattern.matches(resource, facts, unset))
             }
             ResourcePattern::Tables(pattern) => {
-                facts.tables().iter().any(|resource| pattern.matches(resource, facts))
+                facts.tables().iter().any(|resource| pattern.matches(resource, facts, unset))
             }
         }
     }

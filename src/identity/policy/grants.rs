@@ -1,13 +1,17 @@
 //! Who may do what: finds the policies and grants of whoever asks, and decides by them.
 //!
 //! - G1: nothing of a decision is kept: rights that were taken away are gone for the next request.
-//! - G2: a session may do what both its restriction and its parent may, and a service account what both its policy and
+//! - G2: a session may do what both its restriction and its parent may (of a table's files: what its parent may with the
+//!   table's data), and a service account what both its policy and
 //!   its user may. None reaches further than whom it acts for, in what concerns its own account too.
 
 use std::sync::Arc;
 
-use tarn_catalog::state::CatalogState;
-use tarn_openapi::access::{Action, Ask, Authorize, Denied, Principal, Resource, Restriction, Session};
+use tarn_catalog::state::{CatalogState, Namespace, TableIdent};
+use tarn_openapi::access::{
+    Action, Ask, Authorize, Denied, Prefix, PrefixAccess, Presence, Principal, Resource, Restriction,
+    Session, TableFiles,
+};
 
 use super::super::directory::User;
 use super::super::key::{AccessKey, Grant, HeldAccount, Owner, Parent, Policy};
@@ -32,7 +36,6 @@ pub(crate) struct Step<'s> {
     pub(crate) of: &'static str,
     pub(crate) decision: Decision<'s>,
     /// The policies that were asked, and what they were told. None where the rule is no policy.
-    #[allow(dead_code, reason = "for what tells why")]
     pub(crate) asked: Option<(&'s [Attached], &'s Facts<'s>)>,
 }
 
@@ -69,9 +72,7 @@ impl Grants {
         match principal {
             Principal::Anonymous => step(trail, "anonymous", Decision::NotAllowed),
             Principal::Root => step(trail, "root", Decision::everything("root")),
-            Principal::Session(session) => {
-                self.within(session, matter, trail) && self.principal_may(&session.parent, matter, trail)
-            }
+            Principal::Session(session) => self.session_may(session, matter, trail),
             Principal::Web(identity) => {
                 let attached = self.policies.named(matter.state, &identity.policies);
                 self.policies_allow("web identity", &attached, &web::who(identity), matter, trail)
@@ -90,15 +91,59 @@ impl Grants {
             Owner::User(user) => self.user_may(user, &who(key, matter.state), matter, trail),
             Owner::ServiceAccount(account) => {
                 let who = who(key, matter.state);
-                let held = account.policy.as_ref();
-                held.is_none_or(|text| {
+                let held = account.policy.as_ref().is_none_or(|text| {
                     self.inline_allows("service account policy", text, &who, matter, trail)
-                }) && match &account.parent {
+                });
+                let parent = match &account.parent {
                     Parent::Root { .. } => step(trail, "root", Decision::everything("root")),
                     Parent::User { user, .. } => self.user_may(user, &who, matter, trail),
-                }
+                };
+                held && parent
             }
         }
+    }
+
+    /// Both are asked whatever one says: who wants to know what is denied must hear of every denial.
+    fn session_may(&self, session: &Session, matter: Matter<'_>, trail: Trail<'_>) -> bool {
+        let inside = match &session.restriction {
+            Restriction::Prefixes(prefixes) => inside(prefixes, matter, trail),
+            Restriction::Policy(text) => {
+                self.inline_allows("session policy", text, &self.who_acts(session, matter), matter, trail)
+            }
+            Restriction::Files(files) => return self.files_may(session, files, matter, trail),
+        };
+        let parent = self.principal_may(&session.parent, matter, trail);
+        inside && parent
+    }
+
+    /// Whether a session of a table's files lets it: its parent may by its rights to objects, or by those to the table's
+    /// data if no rule denies it those to objects.
+    fn files_may(&self, session: &Session, files: &TableFiles, matter: Matter<'_>, trail: Trail<'_>) -> bool {
+        let parent = &session.parent;
+        if !inside(&files.prefixes, matter, trail) {
+            return false;
+        }
+        let mut denied = false;
+        let by_objects = self.principal_may(parent, matter, &mut |step| {
+            if matches!(step.decision, Decision::Denied(_)) {
+                denied = true;
+                trail(step);
+            }
+        });
+        if by_objects {
+            return step(trail, "rights to objects", Decision::everything("rights to objects"));
+        }
+        let Some(access) = PrefixAccess::needed(matter.ask.action).filter(|_| !denied) else { return false };
+        if !matter.state.is_some_and(|state| is_there(state, files)) {
+            return step(trail, "the table is gone", Decision::NotAllowed);
+        }
+        let action = match access {
+            PrefixAccess::Read => Action::GetTableData,
+            PrefixAccess::ReadWrite => Action::PutTableData,
+        };
+        let table = Resource::Table(&files.warehouse, &files.levels, &files.name);
+        let ask = Ask { action, resource: table, values: &[], ..matter.ask };
+        self.principal_may(parent, Matter { ask, ..matter }, trail)
     }
 
     fn user_may(&self, user: &User, who: &Who, matter: Matter<'_>, trail: Trail<'_>) -> bool {
@@ -124,21 +169,6 @@ impl Grants {
         let allowed = matches!(decision, Decision::Allowed(_));
         trail(Step { of, decision, asked: Some((attached, &facts)) });
         allowed
-    }
-
-    /// Whether a session's own restriction lets it.
-    fn within(&self, session: &Session, matter: Matter<'_>, trail: Trail<'_>) -> bool {
-        match &session.restriction {
-            Restriction::Prefixes(prefixes) => {
-                let ask = matter.ask;
-                let inside = prefixes.iter().any(|prefix| prefix.allows(ask.action, ask.resource));
-                let decision = if inside { Decision::everything("prefixes") } else { Decision::NotAllowed };
-                step(trail, "session prefixes", decision)
-            }
-            Restriction::Policy(text) => {
-                self.inline_allows("session policy", text, &self.who_acts(session, matter), matter, trail)
-            }
-        }
     }
 
     fn inline_allows(
@@ -176,6 +206,29 @@ impl Grants {
             }
         };
         Who { user_id: Some(session.id.to_string()), kind: "AssumedRole", ..behind }
+    }
+}
+
+/// Whether it is done to an object below one of these.
+fn inside(prefixes: &[Prefix], matter: Matter<'_>, trail: Trail<'_>) -> bool {
+    let ask = matter.ask;
+    let inside = prefixes.iter().any(|prefix| prefix.allows(ask.action, ask.resource));
+    let decision = if inside { Decision::everything("prefixes") } else { Decision::NotAllowed };
+    step(trail, "session prefixes", decision)
+}
+
+/// Whether the table of these files is the one that has its name. One that was staged and is not committed yet is there
+/// as long as no other has come to lie at its place.
+fn is_there(state: &CatalogState, files: &TableFiles) -> bool {
+    let namespace = Namespace::new(files.levels.to_vec()).ok();
+    let ident = namespace.and_then(|levels| TableIdent::new(&*files.warehouse, levels, &*files.name).ok());
+    let Some(ident) = ident else { return false };
+    match (state.table(&ident), files.presence) {
+        (Some(entry), _) => entry.uuid.as_u128() == files.uuid,
+        (None, Presence::There) => false,
+        (None, Presence::Staged) => !files.prefixes.iter().any(|prefix| {
+            state.is_occupied(&format!("s3://{}/{}", prefix.bucket(), prefix.prefix().trim_end_matches('/')))
+        }),
     }
 }
 

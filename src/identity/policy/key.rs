@@ -56,7 +56,12 @@ impl Key {
             "s3tables:namespace" => Key::Namespace,
             "s3tables:tablename" => Key::TableName,
             "s3tables:viewname" => Key::ViewName,
-            other => Key::Sent(SENT.into_iter().find(|key| key.eq_ignore_ascii_case(other))?),
+            other => Key::Sent(sent(other)?),
         })
     }
+}
+
+/// A key whose value a request brings along, as the front names it.
+pub(super) fn sent(name: &str) -> Option<&'static str> {
+    SENT.into_iter().find(|key| key.eq_ignore_ascii_case(name))
 }

@@ -20,9 +20,16 @@ mod network;
 pub(super) mod node;
 mod parsed;
 mod pattern;
+mod question;
 #[cfg(test)]
 mod tests;
 mod web;
+mod why;
 
 pub(crate) use document::{InvalidPolicy, Policy};
 pub use grants::Grants;
+pub use network::Network;
+pub(crate) use question::Question;
+pub(crate) use why::Explanation;
+#[cfg(test)]
+pub(crate) use why::Outcome;

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 /// A range in CIDR notation. An IPv4 address inside IPv6 counts as the IPv4 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
+pub struct Network {
     address: IpAddr,
     bits: u32,
 }
 
 impl Network {
     /// Reads `203.0.113.0/24`, `2001:db8::/32` or a single address.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),
@@ -29,7 +29,7 @@ impl Network {
     }
 
     /// Whether an address lies in it.
-    pub(super) fn contains(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(address)) => {
                 same(u128::from(net.to_bits()) << 96, u128::from(address.to_bits()) << 96, self.bits)

@@ -4,6 +4,8 @@
 //! - M1: what a variable stands for is text. A `*` in a name widens nothing.
 //! - M2: a match looks at each `*` once and never goes back over it, so its cost is bounded by the length of the text
 //!   times that of the longest piece without `*`; without `?` it is linear.
+//! - M3: a variable without a value widens nothing: where a match would give rights it matches nothing, and where it
+//!   would take them away it stands for any text.
 
 use super::facts::Facts;
 use super::key::Key;
@@ -29,6 +31,23 @@ enum Piece {
         key: Key,
         default: Option<String>,
     },
+}
+
+/// What a variable without a value matches (M3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unset {
+    Nothing,
+    Anything,
+}
+
+impl Unset {
+    /// Of what counts when there is no match.
+    pub(super) fn negated(self) -> Self {
+        match self {
+            Unset::Nothing => Unset::Anything,
+            Unset::Anything => Unset::Nothing,
+        }
+    }
 }
 
 /// Whether `*` and `?` are wildcards or themselves.
@@ -105,36 +124,39 @@ impl Pattern {
         Ok(())
     }
 
-    /// Whether it matches the whole of `text`. One with a variable that has no value matches nothing.
-    pub(super) fn matches(&self, text: &str, facts: &Facts<'_>) -> bool {
+    /// Whether it matches the whole of `text`.
+    pub(super) fn matches(&self, text: &str, facts: &Facts<'_>, unset: Unset) -> bool {
         if self.variables {
-            self.resolved(facts).is_some_and(|pieces| match_pieces(&pieces, text))
+            self.resolved(facts, unset).is_some_and(|pieces| match_pieces(&pieces, text))
         } else {
             match_pieces(&self.pieces, text)
         }
     }
 
-    /// The text of a pattern without wildcards; `None` when a variable has no value.
-    pub(super) fn literal(&self, facts: &Facts<'_>) -> Option<String> {
-        let mut whole = String::new();
-        for piece in self.resolved(facts)? {
-            match piece {
-                Piece::Text(text) => whole.push_str(&text),
-                Piece::One => whole.push('?'),
-                Piece::Many => whole.push('*'),
-                Piece::Variable { .. } => return None,
+    /// The same, whatever the case of letters.
+    pub(super) fn matches_ignoring_case(&self, text: &str, facts: &Facts<'_>, unset: Unset) -> bool {
+        self.resolved(facts, unset).is_some_and(|mut pieces| {
+            for piece in &mut pieces {
+                if let Piece::Text(text) = piece {
+                    *text = text.to_lowercase();
+                }
             }
-        }
-        Some(whole)
+            match_pieces(&pieces, &text.to_lowercase())
+        })
     }
 
-    fn resolved(&self, facts: &Facts<'_>) -> Option<Vec<Piece>> {
+    /// With the values of variables; `None` when it matches nothing.
+    fn resolved(&self, facts: &Facts<'_>, unset: Unset) -> Option<Vec<Piece>> {
         let mut resolved = Vec::with_capacity(self.pieces.len());
         for piece in &self.pieces {
             resolved.push(match piece {
                 Piece::Variable { key, default } => {
                     let value = facts.values(key).single().map(str::to_owned);
-                    Piece::Text(value.or_else(|| default.clone())?)
+                    match (value.or_else(|| default.clone()), unset) {
+                        (Some(value), _) => Piece::Text(value),
+                        (None, Unset::Anything) => Piece::Many,
+                        (None, Unset::Nothing) => return None,
+                    }
                 }
                 Piece::Text(_) | Piece::One | Piece::Many => piece.clone(),
             });

@@ -8,7 +8,8 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
-use tarn_openapi::access::{Prefix, PrefixAccess, Restriction};
+use tarn_openapi::access::{Prefix, PrefixAccess, Presence, Restriction, TableFiles};
+use uuid::Uuid;
 
 use super::Use;
 
@@ -60,6 +61,19 @@ pub(super) struct Web {
 enum Within {
     Prefixes(Vec<Place>),
     Policy(Arc<str>),
+    Files(Files),
+}
+
+/// The files of a table.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Files {
+    places: Vec<Place>,
+    warehouse: String,
+    levels: Vec<String>,
+    name: String,
+    uuid: Uuid,
+    staged: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,6 +137,7 @@ impl Within {
         match restriction {
             Restriction::Prefixes(prefixes) => Self::Prefixes(prefixes.iter().map(Place::of).collect()),
             Restriction::Policy(policy) => Self::Policy(policy.clone()),
+            Restriction::Files(files) => Self::Files(Files::of(files)),
         }
     }
 
@@ -133,7 +148,33 @@ impl Within {
                 Some(Restriction::Prefixes(prefixes?.into()))
             }
             Self::Policy(policy) => Some(Restriction::Policy(policy.clone())),
+            Self::Files(files) => Some(Restriction::Files(Arc::new(files.files()?))),
         }
+    }
+}
+
+impl Files {
+    fn of(files: &TableFiles) -> Self {
+        Self {
+            places: files.prefixes.iter().map(Place::of).collect(),
+            warehouse: files.warehouse.to_string(),
+            levels: files.levels.to_vec(),
+            name: files.name.to_string(),
+            uuid: Uuid::from_u128(files.uuid),
+            staged: files.presence == Presence::Staged,
+        }
+    }
+
+    fn files(&self) -> Option<TableFiles> {
+        let prefixes: Option<Vec<Prefix>> = self.places.iter().map(Place::prefix).collect();
+        Some(TableFiles {
+            prefixes: prefixes?.into(),
+            warehouse: self.warehouse.as_str().into(),
+            levels: self.levels.as_slice().into(),
+            name: self.name.as_str().into(),
+            uuid: self.uuid.as_u128(),
+            presence: if self.staged { Presence::Staged } else { Presence::There },
+        })
     }
 }
 

@@ -14,7 +14,7 @@
 mod claims;
 mod seal;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod vend;
 mod web;
 

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use tarn_openapi::access::{Prefix, PrefixAccess};
+use tarn_openapi::access::{Prefix, PrefixAccess, Presence, TableFiles};
 
 use super::super::key::AccessKey;
 use super::*;
@@ -16,6 +16,18 @@ fn sessions() -> Sessions {
 
 fn below(path: &str) -> Restriction {
     Restriction::Prefixes([Prefix::new("b", path, PrefixAccess::ReadWrite).unwrap()].into())
+}
+
+/// The files below a prefix as those of a table `ns.t`.
+pub(in crate::identity) fn files(path: &str, access: PrefixAccess) -> Arc<TableFiles> {
+    Arc::new(TableFiles {
+        prefixes: [Prefix::new("b", path, access).unwrap()].into(),
+        warehouse: "lake".into(),
+        levels: ["ns".to_owned()].into(),
+        name: "t".into(),
+        uuid: 7,
+        presence: Presence::Staged,
+    })
 }
 
 fn order(parent: Principal, restriction: Restriction) -> Order {
@@ -35,6 +47,13 @@ fn a_token_opens_to_what_was_ordered_until_its_time() {
     assert_eq!((&opened.session.parent, &opened.session.restriction), (&Principal::Root, &below("t1")));
     assert!(opened.secret.matches(made.secret.expose()));
     assert_eq!(open(&sessions(), &made, NOW + 900).unwrap_err(), AuthError::ExpiredToken);
+}
+
+#[test]
+fn a_session_of_the_files_of_a_table_opens_to_just_these() {
+    let files = Restriction::Files(files("t1", PrefixAccess::Read));
+    let made = sessions().issue(order(Principal::Root, files.clone()), NOW).unwrap();
+    assert_eq!(open(&sessions(), &made, NOW).unwrap().session.restriction, files);
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! Vends credentials to the catalog: sessions within the prefixes of a table.
+//! Vends credentials to the catalog: sessions within the files of a table.
 
 use std::sync::Arc;
 
 use http::HeaderValue;
-use tarn_openapi::access::{Prefix, Principal, Restriction};
+use tarn_openapi::access::{Principal, Restriction, TableFiles};
 use tarn_openapi::vend::{Credentials, SignOrder, Vend, VendError};
 
 use super::super::sigv4::payload::UNSIGNED;
@@ -29,12 +29,12 @@ impl Vend for Vendor {
     fn vend(
         &self,
         principal: &Principal,
-        prefixes: Arc<[Prefix]>,
+        files: Arc<TableFiles>,
         now: i64,
     ) -> Result<Credentials, VendError> {
         let order = Order {
             parent: principal.clone(),
-            restriction: Restriction::Prefixes(prefixes),
+            restriction: Restriction::Files(files),
             lifetime_seconds: self.lifetime_seconds,
             purpose: Use::Signing,
         };
@@ -50,11 +50,11 @@ impl Vend for Vendor {
     fn sign(
         &self,
         principal: &Principal,
-        prefixes: Arc<[Prefix]>,
+        files: Arc<TableFiles>,
         order: &SignOrder<'_>,
         now: i64,
     ) -> Result<Vec<(String, String)>, VendError> {
-        let restriction = Restriction::Prefixes(prefixes);
+        let restriction = Restriction::Files(files);
         let parent = principal.clone();
         let order_of =
             Order { parent, restriction, lifetime_seconds: SKEW_SECONDS_MAX, purpose: Use::Signing };
@@ -107,6 +107,7 @@ mod tests {
     use super::super::super::key::AccessKey;
     use super::super::super::keyring::Keyring;
     use super::super::super::secret::Secret;
+    use super::super::tests::files;
     use super::*;
 
     const NOW: i64 = 1_800_000_000;
@@ -123,16 +124,15 @@ mod tests {
         assert_eq!(epoch(NOW), epoch(NOW + 1799));
         assert_ne!(epoch(NOW), epoch(NOW + 1800));
         assert_ne!(Some(epoch(NOW)), vendor("secret-2").epoch(&Principal::Root, NOW));
-        let prefix = Prefix::new("b", "t", PrefixAccess::Read).unwrap();
-        let restriction = Restriction::Prefixes([prefix].into());
+        let restriction = Restriction::Files(files("t", PrefixAccess::Read));
         let session = Session { id: "s".into(), parent: Principal::Root, restriction, expires: NOW + 60 };
         assert_eq!(vendor_of.epoch(&Principal::Session(session.into()), NOW), None);
     }
 
     #[test]
     fn credentials_do_not_print() {
-        let prefix = Prefix::new("b", "t", PrefixAccess::Read).unwrap();
-        let made = vendor("secret-1").vend(&Principal::Root, [prefix].into(), NOW).unwrap();
+        let files = files("t", PrefixAccess::Read);
+        let made = vendor("secret-1").vend(&Principal::Root, files, NOW).unwrap();
         assert_eq!(made.expires_ms, (NOW + 3600) * 1000);
         let printed = format!("{made:?}");
         assert!(!printed.contains(&made.secret) && !printed.contains(&made.token), "{printed}");

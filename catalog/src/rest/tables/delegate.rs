@@ -2,7 +2,7 @@
 //!
 //! - G1: it reaches the table's places (`state/places.rs`), nothing else, and these are checked before anything
 //!   is made.
-//! - G2: it may read when the caller may read the table's data, and write when the caller may write it.
+//! - G2: it may read when the caller may read the table's data, and write when the caller may write it, at each request.
 //! - G3: what holds credentials is kept nowhere, and is not called unchanged when those that the client has are
 //!   past half of their time.
 //!
@@ -15,7 +15,7 @@ use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tarn_openapi::access::{Action, Prefix, PrefixAccess};
+use tarn_openapi::access::{Action, Prefix, PrefixAccess, Presence, TableFiles};
 use tarn_openapi::vend::{Credentials, VendError};
 
 use crate::metadata::TableMetadata;
@@ -55,7 +55,7 @@ pub(crate) fn asked(headers: &HeaderMap) -> Option<Means> {
 
 /// Which files of a table a caller reaches (G1, G2).
 pub(crate) struct Reach {
-    pub(crate) prefixes: Arc<[Prefix]>,
+    pub(crate) files: Arc<TableFiles>,
     /// The table's location.
     pub(crate) location: String,
 }
@@ -94,7 +94,16 @@ impl Front {
         let prefixes: Option<Vec<Prefix>> = places.iter().map(prefix).collect();
         let prefixes =
             prefixes.ok_or_else(|| Failure::new(Kind::Forbidden, "the table has no place of its own"))?;
-        Ok(Reach { prefixes: prefixes.into(), location: metadata.location().to_owned() })
+        let uuid = entry.map(|entry| entry.uuid).or(metadata.uuid()).unwrap_or_default();
+        let files = TableFiles {
+            prefixes: prefixes.into(),
+            warehouse: (*place.warehouse).into(),
+            levels: place.levels.as_slice().into(),
+            name: place.name.as_str().into(),
+            uuid: uuid.as_u128(),
+            presence: if entry.is_some() { Presence::There } else { Presence::Staged },
+        };
+        Ok(Reach { files: Arc::new(files), location: metadata.location().to_owned() })
     }
 
     /// Credentials for what is reached.
@@ -105,7 +114,7 @@ impl Front {
         now: i64,
     ) -> Result<Credentials, Failure> {
         let vend = self.vend.as_ref().ok_or_else(|| Failure::new(Kind::Forbidden, NO_VENDOR))?;
-        vend.vend(&caller.principal, reach.prefixes.clone(), now).map_err(not_vended)
+        vend.vend(&caller.principal, reach.files.clone(), now).map_err(not_vended)
     }
 
     /// What is added to the answer of the table by `means`; `None` when the table is answered without.
@@ -230,7 +239,7 @@ fn tag(means: Means, reach: &Reach, epoch: &str) -> String {
         Means::Credentials => "credentials",
         Means::Signing => "signing",
     });
-    for prefix in reach.prefixes.iter() {
+    for prefix in reach.files.prefixes.iter() {
         let access = match prefix.access() {
             PrefixAccess::Read => "\0r",
             PrefixAccess::ReadWrite => "\0w",

@@ -85,7 +85,7 @@ pub(crate) async fn sign(
     let order = SignOrder { method: &method, uri: &uri, region: &request.region, headers: &headers };
     let vend = front.vend.as_ref().ok_or_else(refused)?;
     let now = jiff::Timestamp::now().as_second();
-    let added = vend.sign(&caller.principal, reach.prefixes, &order, now).map_err(not_vended)?;
+    let added = vend.sign(&caller.principal, reach.files, &order, now).map_err(not_vended)?;
     let headers = added.into_iter().map(|(name, value)| (name, vec![value])).collect();
     // Clients keep only what is exactly `private`.
     let keep = if target.is_read { "private" } else { "no-store" };
@@ -96,6 +96,7 @@ pub(crate) async fn sign(
 fn allows(reach: &Reach, touched: &Touched) -> bool {
     let access = if touched.writes { PrefixAccess::ReadWrite } else { PrefixAccess::Read };
     reach
+        .files
         .prefixes
         .iter()
         .any(|prefix| prefix.access() >= access && prefix.covers(&touched.bucket, &touched.key))

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode, header};
 use serde_json::{Value, json};
-use tarn_openapi::access::{Action, Ask, Authorize, Denied, Prefix, PrefixAccess, Principal, Resource};
+use tarn_openapi::access::{Action, Ask, Authorize, Denied, PrefixAccess, Principal, Resource, TableFiles};
 use tarn_openapi::vend::{Credentials, SignOrder, Vend, VendError};
 
 use super::super::{RestFront, ScanPlanning, router};
@@ -21,8 +21,9 @@ struct Teller {
 }
 
 impl Vend for Teller {
-    fn vend(&self, principal: &Principal, prefixes: Arc<[Prefix]>, _: i64) -> Result<Credentials, VendError> {
-        let opens: Vec<String> = prefixes
+    fn vend(&self, principal: &Principal, files: Arc<TableFiles>, _: i64) -> Result<Credentials, VendError> {
+        let opens: Vec<String> = files
+            .prefixes
             .iter()
             .map(|prefix| {
                 let access = match prefix.access() {
@@ -43,11 +44,11 @@ impl Vend for Teller {
     fn sign(
         &self,
         principal: &Principal,
-        prefixes: Arc<[Prefix]>,
+        files: Arc<TableFiles>,
         order: &SignOrder<'_>,
         now: i64,
     ) -> Result<Vec<(String, String)>, VendError> {
-        let made = self.vend(principal, prefixes, now)?;
+        let made = self.vend(principal, files, now)?;
         Ok(vec![("authorization".into(), format!("{} {} by {}", order.method, order.uri.path(), made.token))])
     }
 

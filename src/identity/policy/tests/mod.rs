@@ -5,6 +5,7 @@ mod cves;
 mod input;
 mod oracle;
 mod statements;
+mod unset;
 
 use std::net::IpAddr;
 
