@@ -49,6 +49,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) state: &'a CatalogState,
     /// The table in it.
     pub(crate) entry: Option<&'a TableEntry>,
+    /// Its name there, where the request may say another.
+    pub(crate) named: Option<Place>,
     pub(crate) reads: Reads,
 }
 
@@ -63,7 +65,7 @@ impl<'a> Ground<'a> {
     /// That of a table as it is.
     pub(crate) fn today(state: &'a CatalogState, place: &Place) -> Self {
         let entry = idents::table(place).ok().and_then(|ident| state.table(&ident));
-        Self { state, entry: entry.map(|entry| &**entry), reads: Reads::AndWrites }
+        Self { state, entry: entry.map(|entry| &**entry), named: None, reads: Reads::AndWrites }
     }
 }
 
@@ -215,10 +217,11 @@ impl Seen {
     /// What access to the files of `entry`, the table at `place`, is checked against.
     pub(crate) fn ground<'a>(&'a self, place: &Place, entry: &'a TableEntry) -> Ground<'a> {
         let Some(past) = &self.past else {
-            return Ground { state: &self.state, entry: Some(entry), reads: Reads::AndWrites };
+            return Ground { state: &self.state, entry: Some(entry), named: None, reads: Reads::AndWrites };
         };
-        let today = past.today.tables_with(&place.warehouse, entry.uuid).map(|(_, entry)| &**entry).next();
-        Ground { state: &past.today, entry: today, reads: Reads::Only }
+        let today = past.today.tables_with(&place.warehouse, entry.uuid).next();
+        let named = today.as_ref().map(|(ident, _)| Place::of(ident));
+        Ground { state: &past.today, entry: today.map(|(_, entry)| &**entry), named, reads: Reads::Only }
     }
 
     /// Whether clients may delete files, where the table does not say.

@@ -94,14 +94,18 @@ impl Front {
         let prefixes: Option<Vec<Prefix>> = places.iter().map(prefix).collect();
         let prefixes =
             prefixes.ok_or_else(|| Failure::new(Kind::Forbidden, "the table has no place of its own"))?;
-        let uuid = entry.map(|entry| entry.uuid).or(metadata.uuid()).unwrap_or_default();
+        let uuid = ground.entry.map(|entry| entry.uuid).or(metadata.uuid()).unwrap_or_default();
+        let named = ground.named.as_ref().unwrap_or(place);
         let files = TableFiles {
             prefixes: prefixes.into(),
-            warehouse: (*place.warehouse).into(),
-            levels: place.levels.as_slice().into(),
-            name: place.name.as_str().into(),
+            warehouse: (*named.warehouse).into(),
+            levels: named.levels.as_slice().into(),
+            name: named.name.as_str().into(),
             uuid: uuid.as_u128(),
-            presence: if entry.is_some() { Presence::There } else { Presence::Staged },
+            presence: match (ground.entry, ground.reads) {
+                (None, Reads::AndWrites) => Presence::Staged,
+                (Some(_), _) | (None, Reads::Only) => Presence::There,
+            },
         };
         Ok(Reach { files: Arc::new(files), location: metadata.location().to_owned() })
     }
