@@ -9,6 +9,7 @@ mod expiry;
 mod files;
 pub mod history;
 mod log;
+pub mod manifests;
 pub mod metadata;
 mod purge;
 pub mod rest;

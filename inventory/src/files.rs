@@ -73,6 +73,8 @@ pub(crate) struct Files {
     own: Option<Throttle>,
     timeout: Duration,
     bytes_max: u64,
+    /// What a manifest or a manifest list may unpack to.
+    pub(crate) unpacked_bytes_max: usize,
 }
 
 impl Files {
@@ -83,6 +85,7 @@ impl Files {
             own: None,
             timeout: settings.store_timeout,
             bytes_max: settings.manifest_bytes_max,
+            unpacked_bytes_max: settings.manifest_unpacked_bytes_max,
         }
     }
 
@@ -98,6 +101,7 @@ impl Files {
             own: (!is_free).then_some(own),
             timeout: self.timeout,
             bytes_max: self.bytes_max,
+            unpacked_bytes_max: self.unpacked_bytes_max,
         }
     }
 

@@ -9,7 +9,6 @@
 //! - X3: only files below the table's own places are deleted, and none while another table lies at, in or around them.
 //! - X4: memory is bounded: reachability is computed in passes over parts of the digests when there are too many.
 
-mod avro;
 pub mod compact;
 mod digest;
 pub mod expire;

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
+use tarn_catalog::manifests::{self, Content, InvalidManifest};
 use tarn_catalog::metadata::{Snapshot, TableMetadata};
 
 use crate::Settings;
-use crate::avro::{self, Content, Malformed};
 use crate::digest::{Digest, Digests, Full, Part};
 use crate::files::{FileError, Files};
 
@@ -66,13 +66,15 @@ impl Reach<'_> {
             return Ok(named.filter_map(|name| name.as_str().map(str::to_owned)).collect());
         };
         let bytes = self.files.read(location).await?;
-        parse(location, move || avro::manifests(&bytes)).await
+        let unpacked_bytes_max = self.settings.manifest_unpacked_bytes_max;
+        parse(location, move || manifests::manifests(&bytes, unpacked_bytes_max)).await
     }
 
     /// The live files of a manifest.
     pub(crate) async fn content(&self, manifest: &str) -> Result<Vec<(Content, String)>, FileError> {
         let bytes = self.files.read(manifest).await?;
-        parse(manifest, move || avro::live_files(&bytes)).await
+        let unpacked_bytes_max = self.settings.manifest_unpacked_bytes_max;
+        parse(manifest, move || manifests::live_files(&bytes, unpacked_bytes_max)).await
     }
 
     /// Everything that belongs to `part` and is live in what stays.
@@ -174,7 +176,7 @@ pub(crate) fn statistics(metadata: &TableMetadata, of: impl Fn(i64) -> bool) -> 
 /// Parsing computes for long: it has a thread of its own.
 async fn parse<T: Send + 'static>(
     location: &str,
-    work: impl FnOnce() -> Result<T, Malformed> + Send + 'static,
+    work: impl FnOnce() -> Result<T, InvalidManifest> + Send + 'static,
 ) -> Result<T, FileError> {
     let invalid = |message: String| FileError::Invalid { location: location.to_owned(), message };
     match tokio::task::spawn_blocking(work).await {

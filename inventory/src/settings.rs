@@ -12,6 +12,8 @@ pub struct Settings {
     pub manifests_max: usize,
     /// The longest manifest or manifest list that is read.
     pub manifest_bytes_max: u64,
+    /// What one of them may unpack to.
+    pub manifest_unpacked_bytes_max: usize,
     /// Calls of a store per second, all runs together.
     pub operations_per_second: u32,
     /// Bytes read from and written to stores per second, all runs together.
@@ -28,6 +30,7 @@ impl Default for Settings {
             digests_max: 2_000_000,
             manifests_max: 1_000_000,
             manifest_bytes_max: 256 << 20,
+            manifest_unpacked_bytes_max: 1 << 30,
             operations_per_second: 500,
             bytes_per_second: 256 << 20,
             store_timeout: Duration::from_secs(30),

@@ -34,7 +34,7 @@ def command(tarn, *arguments: str) -> subprocess.Popen:
 def maintain(tarn, table: str, job: str, *more: str) -> dict:
     """Runs a job as if nobody else used the table, and waits for its end."""
     run = command(tarn, table.removeprefix("tarn."), "--job", job, "--unsafe-no-grace", *more)
-    out, err = run.communicate(timeout=120)
+    out, err = run.communicate(timeout=300)
     assert run.returncode == 0, err
     (outcome,) = json.loads(out)["outcome"].values()
     return outcome
@@ -193,9 +193,10 @@ def test_compaction_applies_deletes_and_every_engine_reads_the_same(tarn, spark,
     assert maintain(tarn, table, "compaction")["groups"] == 0
 
 
-def test_deletes_and_appends_during_compaction_take_effect(tarn, spark):
-    table = "tarn.upkeep.contended"
-    spark.sql(f"create table {table} (id bigint, v string) using iceberg tblproperties ('format-version'='2', {MERGE_ON_READ}, "
+@pytest.mark.parametrize("version", [2, 3])
+def test_deletes_and_appends_during_compaction_take_effect(tarn, spark, version):
+    table = f"tarn.upkeep.contended_{version}"
+    spark.sql(f"create table {table} (id bigint, v string) using iceberg tblproperties ('format-version'='{version}', {MERGE_ON_READ}, "
               "'commit.retry.num-retries'='30', 'commit.retry.min-wait-ms'='20')")
     for step in range(6):
         spark.sql(f"insert into {table} select id, 'a' from range({step * 100}, {step * 100 + 100})")
@@ -228,6 +229,12 @@ def test_deletes_and_appends_during_compaction_take_effect(tarn, spark):
     assert failed == []
     assert groups > 0
     assert sorted(rows(spark, table)) == sorted(expected.items())
+    maintain(tarn, table, "compaction")
+    assert sorted(rows(spark, table)) == sorted(expected.items())
+    assert spark.sql(f"select count(*) from {table}.delete_files") == [(0,)]
+    if version == 3:
+        ids = [row[2] for row in lineage(spark, table)]
+        assert None not in ids and len(set(ids)) == len(ids)
 
 
 def test_a_kill_in_the_middle_leaves_a_table_that_a_later_run_cleans(tmp_path):
@@ -260,5 +267,93 @@ def test_a_kill_in_the_middle_leaves_a_table_that_a_later_run_cleans(tmp_path):
     named |= set(table.inspect.all_files()["file_path"].to_pylist())
     assert set(stored(one, location)) == named
     assert sorted(table.scan().to_arrow()["id"].to_pylist()) == list(range(29, 79))
+    assert one.stop() == 0
+    assert one.panics() == []
+
+
+@pytest.mark.parametrize("with_time", [False, True])
+def test_every_type_comes_through_compaction(tarn, pyiceberg, spark, duckdb, with_time):
+    from datetime import date, datetime, time, timezone
+    from decimal import Decimal
+
+    from pyiceberg import types
+    from pyiceberg.schema import Schema
+
+    kinds = [
+        types.LongType(), types.IntegerType(), types.FloatType(), types.DoubleType(), types.BooleanType(), types.StringType(),
+        types.DecimalType(9, 2), types.DecimalType(18, 4), types.DecimalType(38, 10), types.DateType(), types.TimeType() if with_time else types.DateType(),
+        types.TimestampType(), types.TimestamptzType(), types.UUIDType(), types.FixedType(4), types.BinaryType(),
+        types.ListType(101, types.StringType(), element_required=False),
+        types.MapType(102, types.StringType(), 103, types.IntegerType(), value_required=False),
+        types.StructType(types.NestedField(104, "a", types.LongType()), types.NestedField(105, "b", types.StringType())),
+    ]
+    schema = Schema(*(types.NestedField(number, f"c{number}", kind) for number, kind in enumerate(kinds, 1)))
+    name = f"upkeep.types_{int(with_time)}"
+    table = f"tarn.{name}"
+    made_of = pyiceberg.catalog.create_table(name, schema)
+
+    def values(n: int) -> list:
+        moment = datetime(2020, 1, 1 + n % 28, n % 24, 5, 6, 789)
+        return [
+            n, n - 3, float("nan") if n == 4 else n / 4, n / 3, n % 2 == 0, f"text {n}" * 9, Decimal(n) / 100, Decimal(-n) / 10000,
+            Decimal(n) * 10**20, date(1969, 12, 28 + n % 4), time(n % 24, 1, 2, 3) if with_time else date(1, 1, 1), moment, moment.replace(tzinfo=timezone.utc),
+            bytes([n]) * 16, bytes([n]) * 4, bytes([255 - n]) * (n * 3), [f"{n}", None], {f"{n}": n, "none": None}, {"a": n, "b": None},
+        ]
+
+    arrow = made_of.schema().as_arrow()
+    for step in range(6):
+        made = [values(n) if n % 3 else [n] + [None] * (len(kinds) - 1) for n in range(step * 4, step * 4 + 4)]
+        columns = [pyarrow.array([row[at] for row in made], field.type) for at, field in enumerate(arrow)]
+        made_of.append(pyarrow.table(columns, schema=arrow))
+    everything = f"select * from {table} order by c1"
+    # Spark reads no table with a time of day.
+    engines_of_it = [duckdb] if with_time else [spark, duckdb]
+
+    def read() -> tuple:
+        from_pyiceberg = pyiceberg.catalog.load_table(name).scan().to_arrow().sort_by("c1").to_pylist()
+        return repr(from_pyiceberg), *(repr(engine.sql(everything)) for engine in engines_of_it)
+
+    before = read()
+    done = maintain(tarn, name, "compaction")
+    assert (done["files_before"], done["files_after"], done["skipped"]) == (6, 1, {})
+    assert read() == before
+    for condition in ["c13 > timestamp '2020-01-05 00:00:00+00:00'", "c9 > 1000", "c6 >= 'text 20'", "c7 < 0.05", "isnan(c3)"]:
+        counts = {engine.sql(f"select count(*) from {table} where {condition}")[0][0] for engine in engines_of_it}
+        assert len(counts) == 1 and counts.pop() > 0, condition
+
+
+def test_a_kill_during_compaction_loses_no_row_and_a_later_run_ends_it(tmp_path):
+    one = server.Tarn(tmp_path)
+    one.start()
+    reader = engines.PyIceberg(one)
+    reader.catalog.create_namespace("upkeep")
+    columns = {"id": range(80), "p": [number % 8 for number in range(80)]}
+    schema = pyarrow.table(columns).schema
+    table = reader.catalog.create_table("upkeep.broken", schema)
+    with table.update_spec() as spec:
+        spec.add_identity("p")
+    for _ in range(6):
+        table.append(pyarrow.table(columns, schema=schema))
+    expected = sorted(list(range(80)) * 6)
+    for wait_s in (0.1, 0.3, 0.6):
+        run = command(one, "upkeep.broken", "--job", "compaction")
+        try:
+            run.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            pass
+        one.kill()
+        run.communicate(timeout=300)
+        one.start()
+        table = engines.PyIceberg(one).catalog.load_table("upkeep.broken")
+        assert sorted(table.scan().to_arrow()["id"].to_pylist()) == expected
+    maintain(one, "upkeep.broken", "compaction")
+    maintain(one, "upkeep.broken", "unreferenced")
+    table = engines.PyIceberg(one).catalog.load_table("upkeep.broken")
+    assert len(table.inspect.files()) == 8
+    named = {snapshot.manifest_list for snapshot in table.snapshots()}
+    named |= set(table.inspect.all_manifests()["path"].to_pylist())
+    named |= set(table.inspect.all_files()["file_path"].to_pylist())
+    assert set(stored(one, table.location())) == named
+    assert sorted(table.scan().to_arrow()["id"].to_pylist()) == expected
     assert one.stop() == 0
     assert one.panics() == []

@@ -20,17 +20,25 @@ const SYNC_BYTES: usize = 16;
 
 /// What is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidAvro {
+pub enum InvalidAvro {
+    /// It is cut off.
     #[error("the file ends in the middle of a value")]
     Short,
+    /// It breaks a rule of the format.
     #[error("{0}")]
     Malformed(&'static str),
+    /// Its schema cannot be used.
     #[error("its schema: {0}")]
     Schema(String),
+    /// Its codec is not known.
     #[error("its codec '{0}' is not known")]
     Codec(String),
+    /// It unpacks to more than is read.
     #[error("it unpacks to more than {bytes_max} bytes")]
-    TooLarge { bytes_max: usize },
+    TooLarge {
+        /// The limit.
+        bytes_max: usize,
+    },
 }
 
 /// A file: its header, and the blocks behind it.

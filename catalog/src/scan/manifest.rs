@@ -4,12 +4,14 @@
 //! values keep the file's order and types. What a manifest inherits from its list is added by
 //! whoever reads both.
 
+mod named;
 mod read;
 
 use super::project::FieldSummary;
 use super::value::Value;
 use crate::metadata::types::PrimitiveType;
 
+pub(crate) use self::named::{named_files, named_manifests};
 pub(crate) use self::read::{read_list, read_manifest};
 
 /// What the files of a manifest hold.
@@ -87,10 +89,14 @@ pub(crate) struct Entry {
     pub(crate) file: ContentFile,
 }
 
+/// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Content {
+pub enum Content {
+    /// Rows.
     Data,
+    /// Deletes of rows by position, or a deletion vector.
     PositionDeletes,
+    /// Deletes of rows by values.
     EqualityDeletes,
 }
 

@@ -32,12 +32,14 @@ mod transform;
 mod value;
 mod write;
 
+pub use self::avro::InvalidAvro;
 pub(crate) use self::bind::Case;
 pub(crate) use self::error::PlanError;
 pub(crate) use self::filter::{Expr, parse as parse_filter};
 pub(crate) use self::limits::Limits;
 pub(crate) use self::literal::{Literal, read as read_literal, write as write_literal};
-pub(crate) use self::manifest::{Content, ContentFile, ManifestFile, Status};
+pub use self::manifest::Content;
+pub(crate) use self::manifest::{ContentFile, ManifestFile, Status, named_files, named_manifests};
 pub(crate) use self::partition::Partition;
 pub(crate) use self::planner::{Group, Page, Planned, Planner};
 pub(crate) use self::reader::ManifestReader;

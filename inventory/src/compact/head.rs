@@ -6,10 +6,11 @@ use iceberg::spec::{
     FormatVersion, ManifestFile, ManifestList, NestedFieldRef, PartitionSpec, TableMetadata, Type,
 };
 use serde_json::Value;
-use tarn_catalog::LoadedTable;
 use tarn_catalog::state::TableIdent;
+use tarn_catalog::{LoadedTable, manifests};
 
 use super::{Compact, CompactError};
+use crate::files::FileError;
 use crate::place::Places;
 
 /// The current snapshot of main.
@@ -65,6 +66,10 @@ impl Compact<'_> {
         let list = snapshot.manifest_list();
         let list = list.ok_or_else(|| CompactError::Unfit("the snapshot has no manifest list".into()))?;
         let bytes = self.files.read(list).await?;
+        // This reader stops at the limit; the other one has none.
+        let whole = manifests::manifests(&bytes, self.files.unpacked_bytes_max);
+        whole
+            .map_err(|error| FileError::Invalid { location: list.to_owned(), message: error.to_string() })?;
         let manifests = parse_list(&bytes, parsed.format_version())?;
         if manifests.iter().any(|manifest| manifest.key_metadata.is_some()) {
             return Err(CompactError::Unfit("the table's manifests are encrypted".into()));

@@ -7,7 +7,10 @@ use iceberg::spec::{
     ManifestStatus, PartitionSpec, SchemaRef, Struct,
 };
 
+use tarn_catalog::manifests;
+
 use super::{Compact, CompactError};
+use crate::files::FileError;
 
 /// The field of position delete files that holds paths (table spec, "Reserved Field IDs").
 const PATH_FIELD: i32 = 2_147_483_546;
@@ -118,9 +121,16 @@ impl Compact<'_> {
     /// The live entries of a manifest.
     pub(super) async fn live(&self, manifest: &ManifestFile) -> Result<(Vec<Live>, Shape), CompactError> {
         let bytes = self.files.read(&manifest.manifest_path).await?;
-        let parsed = tokio::task::spawn_blocking(move || Manifest::parse_avro(&bytes)).await;
-        let panicked = |_| CompactError::Unfit(format!("{} cannot be read", manifest.manifest_path));
-        let (entries, metadata) = parsed.map_err(panicked)??.into_parts();
+        let unpacked_bytes_max = self.files.unpacked_bytes_max;
+        let parse = move || {
+            // This reader stops at the limit; the other one has none.
+            manifests::live_files(&bytes, unpacked_bytes_max).map_err(|error| error.to_string())?;
+            Manifest::parse_avro(&bytes).map_err(|error| error.to_string())
+        };
+        let parsed = tokio::task::spawn_blocking(parse).await.map_err(|panic| panic.to_string()).flatten();
+        let invalid =
+            |message: String| FileError::Invalid { location: manifest.manifest_path.clone(), message };
+        let (entries, metadata) = parsed.map_err(invalid)?.into_parts();
         let shape = Shape { schema: metadata.schema().clone(), spec: metadata.partition_spec().clone() };
         Ok((inherit(manifest, entries), shape))
     }

@@ -12,13 +12,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tarn_catalog::manifests::Content;
 use tarn_catalog::metadata::{Snapshot, TableMetadata, TableRequirement, TableUpdate};
 use tarn_catalog::state::{Conflict, Request, TableChange, TableIdent};
 use tarn_catalog::{Catalog, CommitError, LoadError, LoadedTable};
 
 pub use self::plan::{Expiry, InvalidProperty, Retention, plan};
 use crate::Settings;
-use crate::avro::Content;
 use crate::digest::{Digest, Part};
 use crate::files::{FileError, Files};
 use crate::place::Places;
@@ -297,6 +297,6 @@ fn found<T>(outcome: Result<T, FileError>) -> Result<Option<T>, FileError> {
 fn kind(content: Content) -> Kind {
     match content {
         Content::Data => Kind::Data,
-        Content::Deletes => Kind::Deletes,
+        Content::PositionDeletes | Content::EqualityDeletes => Kind::Deletes,
     }
 }

@@ -50,7 +50,7 @@ const NAMES: [(&str, i32); 39] = [
     ("content_size_in_bytes", 145),
 ];
 
-fn id(field: &Field) -> Option<i32> {
+pub(super) fn id(field: &Field) -> Option<i32> {
     let by_name = || NAMES.iter().find(|(name, _)| *name == &*field.name).map(|(_, id)| *id);
     field.id.or_else(by_name)
 }
@@ -213,12 +213,7 @@ fn entry_field(entry: &mut Entry, field: &Field, cursor: &mut Cursor<'_>) -> Res
     let schema = &field.schema;
     match id(field) {
         Some(0) => {
-            entry.status = match required(cursor.optional_long(schema)?)? {
-                0 => Status::Existing,
-                1 => Status::Added,
-                2 => Status::Deleted,
-                _other => return Err(InvalidAvro::Malformed("an entry has no known status")),
-            };
+            entry.status = Status::read(required(cursor.optional_long(schema)?)?)?;
         }
         Some(1) => entry.snapshot_id = cursor.optional_long(schema)?,
         // 515 is what the name alone says, in files without ids.
@@ -233,12 +228,7 @@ fn file_field(file: &mut ContentFile, field: &Field, cursor: &mut Cursor<'_>) ->
     let schema = &field.schema;
     match id(field) {
         Some(134) => {
-            file.content = match cursor.optional_long(schema)? {
-                None | Some(0) => Content::Data,
-                Some(1) => Content::PositionDeletes,
-                Some(2) => Content::EqualityDeletes,
-                Some(_) => return Err(InvalidAvro::Malformed("a file has no known content")),
-            };
+            file.content = Content::read(cursor.optional_long(schema)?)?;
         }
         Some(100) => file.path = required(cursor.optional_text(schema)?)?.into(),
         Some(101) => file.format = required(cursor.optional_text(schema)?)?.to_ascii_lowercase().into(),
@@ -272,6 +262,28 @@ fn file_field(file: &mut ContentFile, field: &Field, cursor: &mut Cursor<'_>) ->
         Some(_) | None => cursor.skip(schema)?,
     }
     Ok(())
+}
+
+impl Status {
+    pub(super) fn read(number: i64) -> Result<Self, InvalidAvro> {
+        match number {
+            0 => Ok(Status::Existing),
+            1 => Ok(Status::Added),
+            2 => Ok(Status::Deleted),
+            _other => Err(InvalidAvro::Malformed("an entry has no known status")),
+        }
+    }
+}
+
+impl Content {
+    pub(super) fn read(number: Option<i64>) -> Result<Self, InvalidAvro> {
+        match number {
+            None | Some(0) => Ok(Content::Data),
+            Some(1) => Ok(Content::PositionDeletes),
+            Some(2) => Ok(Content::EqualityDeletes),
+            Some(_) => Err(InvalidAvro::Malformed("a file has no known content")),
+        }
+    }
 }
 
 /// A count; one below zero says nothing.
@@ -319,7 +331,7 @@ fn numbers(cursor: &mut Cursor<'_>, schema: &Schema) -> Result<Vec<i64>, Invalid
     Ok(numbers)
 }
 
-fn required<T>(value: Option<T>) -> Result<T, InvalidAvro> {
+pub(super) fn required<T>(value: Option<T>) -> Result<T, InvalidAvro> {
     value.ok_or(InvalidAvro::Malformed("a required field is null"))
 }
 

@@ -72,6 +72,7 @@ pub(super) struct Bench {
     pub(super) is_partitioned: bool,
     /// Data files with a deletion vector: they have one at most.
     vectors: BTreeSet<String>,
+    files_have_ids: bool,
     made: u32,
 }
 
@@ -95,7 +96,18 @@ impl Bench {
         let files = Arc::new(Files::new(world.stores.clone(), &world.settings));
         let progress = Progress::default();
         let (rows, vectors) = (Vec::new(), BTreeSet::new());
-        Self { world, files, progress, version, columns, rows, is_partitioned: false, vectors, made: 0 }
+        Self {
+            world,
+            files,
+            progress,
+            version,
+            columns,
+            rows,
+            is_partitioned: false,
+            vectors,
+            files_have_ids: true,
+            made: 0,
+        }
     }
 
     pub(super) fn compact(&self, mode: Mode) -> Compact<'_> {
@@ -127,6 +139,20 @@ impl Bench {
             {"action": "set-default-spec", "spec-id": -1}]);
         self.world.update("t", updates).await;
         self.is_partitioned = by_p;
+    }
+
+    /// Appends rows to the current partitions as an import does that leaves the files as they are: without field ids,
+    /// and without the column they are partitioned by.
+    pub(super) async fn import(&mut self, ids: &[i64]) {
+        let (columns, rows) = (self.columns.clone(), self.rows.len());
+        self.files_have_ids = false;
+        self.columns.retain(|column| column.id != PART);
+        self.append(ids).await;
+        self.files_have_ids = true;
+        self.columns = columns;
+        for row in &mut self.rows[rows..] {
+            row.cells.insert(PART, row.partition.1.map_or(Cell::Null, Cell::Int));
+        }
     }
 
     /// Appends rows of `id` and `v`; `p` is a third of the id. One file for each partition.
@@ -329,7 +355,7 @@ impl Bench {
             };
             let id = (PARQUET_FIELD_ID_META_KEY.to_owned(), column.id.to_string());
             let field = Field::new(&column.name, array.data_type().clone(), true);
-            fields.push(field.with_metadata([id].into()));
+            fields.push(if self.files_have_ids { field.with_metadata([id].into()) } else { field });
             arrays.push(array);
         }
         write(fields, arrays)
@@ -418,7 +444,7 @@ impl Bench {
     }
 }
 
-fn schema_json(columns: &[Column]) -> Value {
+pub(super) fn schema_json(columns: &[Column]) -> Value {
     let field = |column: &Column| {
         let mut field = json!({"id": column.id, "name": column.name, "required": false, "type": column.of});
         if let Some(default) = column.default {

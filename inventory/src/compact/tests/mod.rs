@@ -179,3 +179,40 @@ async fn a_delete_file_stays_while_a_file_is_that_it_applies_to() {
     assert!(tidied.is_none());
     assert_eq!(bench.deletes().await.len(), 1);
 }
+
+#[tokio::test]
+async fn imported_files_are_read_by_the_name_mapping_and_their_partition() {
+    for version in EVERY_VERSION {
+        let mut bench = Bench::new(version).await;
+        bench.partition(true).await;
+        for step in 0..5 {
+            bench.import(&(step * 3..step * 3 + 3).collect::<Vec<_>>()).await;
+        }
+        let done = bench.run(Order::AsIs).await;
+        let reason = "without field ids, in a table without a name mapping";
+        assert_eq!((done.groups, done.skipped.get(reason)), (0, Some(&15)), "{version}: {done:?}");
+        let mapping = r#"[{"field-id": 1, "names": ["id"]}, {"field-id": 2, "names": ["text", "v"]}]"#;
+        let named =
+            json!([{"action": "set-properties", "updates": {"schema.name-mapping.default": mapping}}]);
+        bench.world.update("t", named).await;
+        let done = bench.run(Order::AsIs).await;
+        assert_eq!((done.files_before, done.files_after), (15, 3), "{version}: {done:?}");
+        assert_eq!(bench.found().await, bench.expected(), "{version}");
+    }
+}
+
+#[tokio::test]
+async fn one_column_too_few_that_is_required_leaves_files_as_they_are() {
+    let bench = six_files(FormatVersion::V2).await;
+    let before = bench.found().await;
+    let mut schema = bench::schema_json(&bench.columns);
+    schema["fields"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"id": 9, "name": "new", "required": true, "type": "int"}));
+    let updates = json!([{"action": "add-schema", "schema": schema}, {"action": "set-current-schema", "schema-id": -1}]);
+    bench.world.update("t", updates).await;
+    let done = bench.run(Order::AsIs).await;
+    assert_eq!((done.groups, done.skipped.get("without a required column")), (0, Some(&6)), "{done:?}");
+    assert_eq!(bench.found().await, before);
+}
