@@ -24,46 +24,49 @@ WRITERS = {
 class Warehouse:
     """Writes each table once, by the engine it belongs to, when a test first asks for it."""
 
-    def __init__(self, files, engine_named):
+    def __init__(self, files, engine_named, namespace: str = "tpch"):
         self.files = files
         self.engine_named = engine_named
+        self.namespace = namespace
+        self.stage = f"{namespace}_stage"
         self.written: set[str] = set()
 
     def table(self, name: str) -> str:
         if name not in self.written:
             getattr(self, f"_by_{WRITERS[name]}")(name)
             self.written.add(name)
-        return f"tarn.tpch.{name}"
+        return f"tarn.{self.namespace}.{name}"
 
     def _by_spark(self, name: str) -> None:
         spark = self.engine_named("spark")
         spark.session.read.parquet(str(self.files.path(name))).createOrReplaceTempView("source")
         spark.sql(
-            f"create table tarn.tpch.{name} using iceberg partitioned by (years(l_shipdate)) as select * from source"
+            f"create table tarn.{self.namespace}.{name} using iceberg partitioned by (years(l_shipdate))"
+            " as select * from source"
         )
 
     def _by_trino(self, name: str) -> None:
         trino, pyiceberg = self.engine_named("trino"), self.engine_named("pyiceberg")
-        self._by_pyiceberg(name, namespace="stage")
+        self._by_pyiceberg(name, self.stage)
         trino.sql(
-            f"create table tarn.tpch.{name} with (partitioning = array['year(o_orderdate)'])"
-            f" as select * from tarn.stage.{name}"
+            f"create table tarn.{self.namespace}.{name} with (partitioning = array['year(o_orderdate)'])"
+            f" as select * from tarn.{self.stage}.{name}"
         )
-        trino.sql(f"drop table tarn.stage.{name}")
-        assert not pyiceberg.catalog.table_exists(f"stage.{name}")
+        trino.sql(f"drop table tarn.{self.stage}.{name}")
+        assert not pyiceberg.catalog.table_exists(f"{self.stage}.{name}")
 
     def _by_duckdb(self, name: str) -> None:
-        self.engine_named("duckdb").sql(f"create table tarn.tpch.{name} as from '{self.files.path(name)}'")
+        self.engine_named("duckdb").sql(f"create table tarn.{self.namespace}.{name} as from '{self.files.path(name)}'")
 
-    def _by_pyiceberg(self, name: str, namespace: str = "tpch") -> None:
+    def _by_pyiceberg(self, name: str, namespace: str | None = None) -> None:
         catalog = self.engine_named("pyiceberg").catalog
         rows = pyarrow.parquet.read_table(self.files.path(name))
-        catalog.create_table(f"{namespace}.{name}", rows.schema).append(rows)
+        catalog.create_table(f"{namespace or self.namespace}.{name}", rows.schema).append(rows)
 
 
 @pytest.fixture(scope="module")
 def warehouse(files, pyiceberg, request):
-    for namespace in ("tpch", "stage"):
+    for namespace in ("tpch", "tpch_stage"):
         pyiceberg.catalog.create_namespace(namespace)
     return Warehouse(files, request.getfixturevalue)
 

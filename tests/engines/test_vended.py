@@ -6,14 +6,16 @@ import boto3
 import pyarrow
 import pytest
 import requests
+import trino
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from pyiceberg.catalog import load_catalog
 
 import engines
+import keyless
 import readme
 import rest
 import server
+from keyless import pyiceberg_catalog
 
 SHORT_LIFETIME_S = 6
 VENDED = {"X-Iceberg-Access-Delegation": "vended-credentials"}
@@ -41,31 +43,6 @@ def change_and_read(engine: engines.SqlEngine, table: str) -> None:
     engine.sql(f"delete from {table} where id = 2")
     assert engine.sql(f"select id, name from {table} order by id") == [(1, "one"), (3, "three")]
     engine.sql(f"drop table {table}")
-
-
-class VendedTrino(engines.Trino):
-    """Trino by the README's lines with vended credentials in place of the S3 keys."""
-
-    def _configure(self, tarn, work):
-        super()._configure(tarn, work)
-        catalog = work / "etc" / "catalog" / "tarn.properties"
-        lines = [line for line in catalog.read_text().splitlines() if not line.startswith("s3.aws-")]
-        lines.append("iceberg.rest-catalog.vended-credentials-enabled=true")
-        catalog.write_text("\n".join(lines) + "\n")
-
-
-class VendedDuckDb(engines.DuckDb):
-    """DuckDB by the README's statements without the S3 secret."""
-
-    def attach(self, tarn):
-        statements = [text for text in super().attach(tarn) if "tarn_s3" not in text]
-        return [text.replace("ACCESS_DELEGATION_MODE 'none'", "ACCESS_DELEGATION_MODE 'vended_credentials'") for text in statements]
-
-
-def pyiceberg_catalog(tarn: server.Tarn):
-    """PyIceberg asks for vended credentials by itself."""
-    credential = f"{server.ACCESS_KEY}:{server.SECRET_KEY}"
-    return load_catalog("vended", type="rest", uri=tarn.catalog_uri, warehouse=server.WAREHOUSE, credential=credential)
 
 
 def s3_with(tarn: server.Tarn, config: dict[str, str]):
@@ -119,16 +96,16 @@ def test_spark_works_with_remote_signing_only(spark, tarn, namespace):
 
 
 def test_trino_works_with_vended_credentials_only(tarn, namespace, tmp_path):
-    trino = VendedTrino(tarn, tmp_path)
+    engine = keyless.Trino(tarn, tmp_path)
     try:
-        write_and_read(trino, f"tarn.{namespace}.trino_t")
+        write_and_read(engine, f"tarn.{namespace}.trino_t")
     finally:
-        trino.close()
+        engine.close()
 
 
 def test_duckdb_works_with_vended_credentials_only(tarn, namespace, tmp_path):
-    duckdb = VendedDuckDb(tarn, tmp_path)
-    write_and_read(duckdb, f"tarn.{namespace}.duckdb_t")
+    engine = keyless.DuckDb(tarn, tmp_path)
+    write_and_read(engine, f"tarn.{namespace}.duckdb_t")
 
 
 def test_pyiceberg_works_with_vended_credentials_only(tarn, namespace):
@@ -215,3 +192,29 @@ def test_a_spark_job_outlives_its_credential(spark, short):
         time.sleep(0.2)
     # Planned with the first credential, read with a renewed one.
     assert rows.selectExpr("sum(id)").collect()[0][0] == 4950
+
+
+def test_a_job_of_many_statements_outlives_its_credential_but_a_transaction_of_trino_does_not(short, tmp_path):
+    engine = keyless.Trino(short, tmp_path)
+    try:
+        engine.sql("create table tarn.vended.by_trino as select * from unnest(sequence(0, 99)) as t(id)")
+        outlive_a_credential()
+        engine.sql("insert into tarn.vended.by_trino values 50")
+        outlive_a_credential()
+        assert engine.sql("select sum(id) from tarn.vended.by_trino") == [(5000,)]
+        # Trino 476 keeps what it was given with the table until the end of the transaction.
+        kept = trino.transaction.IsolationLevel.REPEATABLE_READ
+        engine.connection = trino.dbapi.connect(host="127.0.0.1", port=engine.port, user="tests", isolation_level=kept)
+        assert engine.sql("select count(*) from tarn.vended.by_trino") == [(101,)]
+        outlive_a_credential()
+        with pytest.raises(trino.exceptions.Error, match="CANNOT_OPEN_SPLIT"):
+            engine.sql("select sum(id) from tarn.vended.by_trino")
+        engine.connection.rollback()
+        assert engine.sql("select sum(id) from tarn.vended.by_trino") == [(5000,)]
+    finally:
+        engine.close()
+
+
+def outlive_a_credential() -> None:
+    """That it ends is what is tested."""
+    time.sleep(SHORT_LIFETIME_S + 1)

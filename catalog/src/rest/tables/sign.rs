@@ -25,7 +25,7 @@ pub(crate) struct RemoteSignRequest {
     uri: String,
     method: String,
     headers: BTreeMap<String, Vec<String>>,
-    /// Of a DeleteObjects: the keys are checked.
+    /// Of a DeleteObjects: the keys are checked here too, not only by the object store.
     #[serde(default)]
     body: Option<String>,
     #[serde(default)]
