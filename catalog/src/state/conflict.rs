@@ -50,7 +50,7 @@ pub enum Conflict {
     #[error("Namespace already exists: {0}")]
     NamespaceExists(Namespace),
     /// 409 NamespaceNotEmptyException.
-    #[error("namespace '{0}' is not empty")]
+    #[error("Namespace {0} is not empty")]
     NamespaceNotEmpty(Namespace),
     /// 422 UnprocessableEntityException.
     #[error("property '{0}' is in both updates and removals")]

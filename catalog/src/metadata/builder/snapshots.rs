@@ -185,7 +185,8 @@ fn check_no_row_ids(table: &TableMetadata, snapshot: &Snapshot) -> Result<(), In
     Err(InvalidMetadata::new(format!("first-row-id needs format version 3, the table has {version}")))
 }
 
-/// The row id after those of `snapshot`, which must begin where the table is.
+/// The row id after those of `snapshot`, which must not begin before where the table is. It may begin after it, as
+/// DuckDB's does in a transaction of several snapshots: row ids that are left out are never given.
 fn next_row_id(next: i64, snapshot: &Snapshot) -> Result<i64, UpdateError> {
     if snapshot.first_row_id().is_none() && snapshot.added_rows().is_none() {
         // Its writer saw the table before it was upgraded.
@@ -195,11 +196,11 @@ fn next_row_id(next: i64, snapshot: &Snapshot) -> Result<i64, UpdateError> {
     let Some(first) = snapshot.first_row_id() else {
         return Err(InvalidMetadata::new("a snapshot of a V3 table has no first-row-id").into());
     };
-    if first != next {
-        let message = format!("the snapshot's first-row-id {first} is not the table's next-row-id {next}");
+    if first < next {
+        let message = format!("the snapshot's first-row-id {first} is behind the table's next-row-id {next}");
         return Err(UpdateError::Stale { message });
     }
     let added = snapshot.added_rows().filter(|&added| added >= 0);
-    let after = added.and_then(|added| next.checked_add(added));
+    let after = added.and_then(|added| first.checked_add(added));
     after.ok_or_else(|| InvalidMetadata::new("a snapshot of a V3 table has no valid added-rows").into())
 }

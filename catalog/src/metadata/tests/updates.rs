@@ -78,10 +78,10 @@ fn a_stale_sequence_number_is_a_conflict_and_not_an_error() {
 }
 
 #[test]
-fn row_ids_begin_where_the_table_is() {
+fn row_ids_begin_where_the_table_is_or_after_it() {
     assert_eq!(applied(&v3(10), vec![rows(Some(10), Some(5))]).next_row_id(), 15);
     assert!(is_stale(apply(&v3(10), vec![rows(Some(9), Some(5))])));
-    assert!(is_stale(apply(&v3(10), vec![rows(Some(11), Some(5))])));
+    assert_eq!(applied(&v3(10), vec![rows(Some(11), Some(5))]).next_row_id(), 16);
     assert!(is_invalid(apply(&v3(10), vec![rows(None, Some(5))])));
     assert!(is_invalid(apply(&v3(10), vec![rows(Some(10), None)])));
     assert!(is_invalid(apply(&v3(10), vec![rows(Some(10), Some(-1))])));

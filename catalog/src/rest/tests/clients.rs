@@ -109,7 +109,10 @@ async fn stale_sequence_numbers_and_row_ids_are_409_and_never_400() {
     assert_eq!(code(&commit(&server, append(2, Some(1), 1, 5)).await), failed);
     assert_eq!(code(&commit(&server, append(2, Some(1), 2, 0)).await), failed);
     assert_eq!(commit(&server, append(2, Some(1), 2, 5)).await.status, StatusCode::OK);
-    let mut none = snapshot(3, Some(2), 3);
+    // Row ids may be left out, as DuckDB does.
+    let ahead = commit(&server, append(3, Some(2), 3, 12)).await;
+    assert_eq!(ahead.body["metadata"]["next-row-id"], json!(17), "{ahead:?}");
+    let mut none = snapshot(4, Some(3), 4);
     none["added-rows"] = json!(5);
     let updates = json!([{"action": "add-snapshot", "snapshot": none}]);
     assert_eq!(code(&commit(&server, updates).await), (400, Some("BadRequestException")));
@@ -208,6 +211,6 @@ async fn a_namespace_brings_the_ones_around_it() {
     assert_eq!(server.get("/v1/main/namespaces?parent=a").await.body["namespaces"], json!([["a", "b"]]));
     assert_eq!(
         server.delete("/v1/main/namespaces/a%1Fb").await,
-        error(409, "NamespaceNotEmptyException", "namespace 'a.b' is not empty")
+        error(409, "NamespaceNotEmptyException", "Namespace a.b is not empty")
     );
 }

@@ -81,7 +81,7 @@ async fn nested_namespaces_are_listed_below_their_parent() {
     );
     assert_eq!(
         server.delete("/v1/main/namespaces/sales").await,
-        error(409, "NamespaceNotEmptyException", "namespace 'sales' is not empty")
+        error(409, "NamespaceNotEmptyException", "Namespace sales is not empty")
     );
 }
 

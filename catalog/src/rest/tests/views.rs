@@ -190,7 +190,7 @@ async fn tables_and_views_share_one_set_of_names() {
     assert_eq!(server.post(path, register("daily", &view)).await, view_again);
     assert_eq!(
         server.delete("/v1/main/namespaces/sales").await,
-        error(409, "NamespaceNotEmptyException", "namespace 'sales' is not empty")
+        error(409, "NamespaceNotEmptyException", "Namespace sales is not empty")
     );
 }
 
