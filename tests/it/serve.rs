@@ -52,6 +52,12 @@ async fn a_key_made_on_the_command_line_works_until_it_is_deleted() {
     assert_eq!(put.status(), StatusCode::FORBIDDEN);
     let status = tarn.send_as((id, secret), Method::GET, "/_admin/v1/status", b"").await;
     assert_eq!(status.status(), StatusCode::FORBIDDEN);
+    let retry = "/_admin/v1/drives/retry";
+    let refused = tarn.send_as((id, secret), Method::POST, retry, b"").await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    let retried = tarn.send_as((ACCESS_KEY, SECRET_KEY), Method::POST, retry, b"").await;
+    assert_eq!(retried.status(), StatusCode::ACCEPTED);
+    assert_eq!(retried.json::<serde_json::Value>().await.unwrap()["drives_not_online"], 0);
     assert!(tarn.run(&["admin", "key", "list"]).1.contains(id));
     assert_eq!(tarn.run(&["admin", "key", "delete", id]).0, 0);
     assert_eq!(tarn.run(&["admin", "key", "delete", id]).0, 4);
