@@ -8,7 +8,8 @@ use object_store::memory::InMemory;
 
 use super::testing::{Fault, FaultyStore, fault_at, impatient, put_id, store_over};
 use super::{
-    AppendError, Checkpoint, Log, OpenLogError, ReadError, Recovered, Seq, Trimmer, record, recovery,
+    AppendError, Checkpoint, Log, OpenLogError, Past, PastError, ReadError, Recovered, Retention, Seq,
+    Trimmer, record, recovery,
 };
 
 async fn open(inner: &Arc<InMemory>, fence: u128) -> (Log, Trimmer, Recovered) {
@@ -239,4 +240,63 @@ async fn check(inner: &Arc<InMemory>, told: &[(u8, Told)], context: &str) {
         }
     }
     assert!(found.iter().all(|number| told.iter().any(|(known, _)| known == number)), "{context}");
+}
+
+/// Checkpoints and trims with a history of so many bytes, failing at one operation; then goes on without faults.
+async fn trimmed_with_a_fault(at: u64, bytes_max: u64) -> Arc<InMemory> {
+    let inner = Arc::new(InMemory::new());
+    let retention = Retention { age: std::time::Duration::from_secs(3600), bytes_max };
+    for (run, schedule) in
+        [fault_at(at, Fault::Lost, Fault::None), fault_at(u64::MAX, Fault::None, Fault::None)]
+            .into_iter()
+            .enumerate()
+    {
+        let faulty = Arc::new(FaultyStore::new(inner.clone(), schedule));
+        let fence = put_id(1 + run as u128);
+        let Ok((mut log, trimmer, _)) = Log::open(store_over(faulty), fence, impatient()).await else {
+            continue;
+        };
+        let mut trimmer = trimmer.retaining(retention);
+        for number in 0..8 {
+            let put = put_id(100 * (run as u128 + 1) + number);
+            if log.append(put, Bytes::from_static(b"a record of some length")).await.is_err() {
+                break;
+            }
+            let tail = log.tail();
+            let body = Bytes::from_static(b"state");
+            let _ = trimmer.keep(Checkpoint { seq: tail.seq, hash: tail.hash, body }).await;
+        }
+    }
+    inner
+}
+
+#[tokio::test]
+async fn whatever_operation_of_a_trim_fails_the_history_is_whole_and_nothing_is_left_behind() {
+    for bytes_max in [0, 900, u64::MAX] {
+        for at in 0..140 {
+            let inner = trimmed_with_a_fault(at, bytes_max).await;
+            let store = store_over(inner);
+            let past = Past::new(store.clone());
+            let oldest = past.oldest().await.unwrap().seq;
+            let records: Vec<Seq> = store
+                .names_after("log", "")
+                .await
+                .unwrap()
+                .iter()
+                .filter_map(|name| Seq::parse(name))
+                .collect();
+            let last = *records.last().unwrap();
+            // Dense from right after the oldest state on: all of it can be made, and nothing before is kept.
+            assert_eq!(records, (oldest.0 + 1..=last.0).map(Seq).collect::<Vec<_>>(), "{bytes_max} {at}");
+            for position in oldest.0..=last.0 {
+                let basis = past.basis(Seq(position), None).await;
+                assert!(basis.is_ok(), "{bytes_max} {at}: {position}");
+            }
+            if oldest > Seq::ZERO {
+                let gone = past.basis(Seq(oldest.0 - 1), None).await.err();
+                assert!(matches!(gone, Some(PastError::Gone { oldest: told }) if told == oldest));
+            }
+            assert_eq!(bytes_max == u64::MAX, oldest == Seq::ZERO, "{bytes_max} {at}");
+        }
+    }
 }

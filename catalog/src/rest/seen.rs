@@ -52,6 +52,8 @@ pub(crate) struct Ground<'a> {
     /// Its name there, where the request may say another.
     pub(crate) named: Option<Place>,
     pub(crate) reads: Reads,
+    /// Names of today, of which the caller must have the rights on one too (S1).
+    pub(crate) names: Vec<Place>,
 }
 
 /// Whether more than reading may be given.
@@ -65,7 +67,8 @@ impl<'a> Ground<'a> {
     /// That of a table as it is.
     pub(crate) fn today(state: &'a CatalogState, place: &Place) -> Self {
         let entry = idents::table(place).ok().and_then(|ident| state.table(&ident));
-        Self { state, entry: entry.map(|entry| &**entry), named: None, reads: Reads::AndWrites }
+        let entry = entry.map(|entry| &**entry);
+        Self { state, entry, named: None, reads: Reads::AndWrites, names: Vec::new() }
     }
 }
 
@@ -217,11 +220,16 @@ impl Seen {
     /// What access to the files of `entry`, the table at `place`, is checked against.
     pub(crate) fn ground<'a>(&'a self, place: &Place, entry: &'a TableEntry) -> Ground<'a> {
         let Some(past) = &self.past else {
-            return Ground { state: &self.state, entry: Some(entry), named: None, reads: Reads::AndWrites };
+            let (entry, names) = (Some(entry), Vec::new());
+            return Ground { state: &self.state, entry, named: None, reads: Reads::AndWrites, names };
         };
-        let today = past.today.tables_with(&place.warehouse, entry.uuid).next();
-        let named = today.as_ref().map(|(ident, _)| Place::of(ident));
-        Ground { state: &past.today, entry: today.map(|(_, entry)| &**entry), named, reads: Reads::Only }
+        let today = || past.today.tables_with(&place.warehouse, entry.uuid);
+        let names: Vec<Place> = match past.gone {
+            Gone::Closed => today().map(|(ident, _)| Place::of(&ident)).collect(),
+            Gone::Open => Vec::new(),
+        };
+        let (named, entry) = today().next().map(|(ident, entry)| (Place::of(&ident), &**entry)).unzip();
+        Ground { state: &past.today, entry, named, reads: Reads::Only, names }
     }
 
     /// Whether clients may delete files, where the table does not say.

@@ -79,6 +79,12 @@ impl Front {
         metadata: &TableMetadata,
     ) -> Result<Reach, Failure> {
         self.allow_table(caller, Action::GetTableData, place)?;
+        let mut named = ground.names.iter().map(|name| self.allow_table(caller, Action::GetTableData, name));
+        if let Some(Err(refused)) = named.next()
+            && !named.any(|allowed| allowed.is_ok())
+        {
+            return Err(refused);
+        }
         let writes = match ground.reads {
             Reads::AndWrites => self.allow_table(caller, Action::PutTableData, place).is_ok(),
             Reads::Only => false,

@@ -67,6 +67,8 @@ impl Authorize for Rules {
         let allowed = match principal {
             Principal::Root => true,
             Principal::AccessKey(id) => match (&**id, ask.resource) {
+                // Not the data of one.
+                ("reader", Resource::Table(_, _, "hidden")) => reads && ask.action != Action::GetTableData,
                 ("reader", _) => reads,
                 ("lister", _) => reads && ask.action != Action::GetTableData,
                 ("writer", Resource::Table(_, _, name)) => name.starts_with('t'),
@@ -406,5 +408,21 @@ async fn credentials_of_the_past_only_read_and_never_what_lies_there_today() {
     assert_eq!((was.status, &was.body["config"]["s3.session-token"]), (StatusCode::OK, &Value::Null));
     let refused =
         ask(&server, Principal::Root, ("GET", &format!("{then}/credentials")), &[], Value::Null).await.0;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn credentials_of_the_past_need_the_right_to_the_data_under_the_name_of_today_too() {
+    let (server, _) = server().await;
+    let then = T1.replace("main", &format!("main@position:{}", server.catalog.watch().borrow().0));
+    let was = ask(&server, key("reader"), ("GET", &then), &[VENDED], Value::Null).await.0;
+    assert_eq!(was.body["config"]["s3.session-token"], "r main/sales/t1/");
+    let name = |name: &str| json!({"namespace": ["sales"], "name": name});
+    let rename = json!({"source": name("t1"), "destination": name("hidden")});
+    assert_eq!(server.post("/v1/main/tables/rename", rename).await.status, StatusCode::NO_CONTENT);
+    let was = ask(&server, key("reader"), ("GET", &then), &[VENDED], Value::Null).await.0;
+    assert_eq!((was.status, &was.body["config"]["s3.session-token"]), (StatusCode::OK, &Value::Null));
+    let path = format!("{then}/credentials");
+    let refused = ask(&server, key("reader"), ("GET", &path), &[], Value::Null).await.0;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }
