@@ -197,3 +197,26 @@ pub(crate) fn split(location: &str) -> Option<(&str, Path)> {
     let path = Path::parse(key).ok().filter(|path| path.as_ref() == key)?;
     (!warehouse.is_empty() && !key.is_empty()).then_some((warehouse, path))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_has_a_pace_of_its_own_below_that_of_all_runs() {
+        let world = World::new(World::quick()).await;
+        let slow = world.files.paced(Pace { operations_per_second: Some(10), bytes_per_second: Some(1000) });
+        let began = Instant::now();
+        for _ in 0..11 {
+            slow.size("s3://main/none").await.unwrap();
+            world.files.size("s3://main/none").await.unwrap();
+        }
+        assert_eq!(began.elapsed().as_millis(), 1000);
+        slow.create("s3://main/one", Bytes::from(vec![0; 5000])).await.unwrap();
+        slow.size("s3://main/one").await.unwrap();
+        assert_eq!(began.elapsed().as_millis(), 6100);
+    }
+}

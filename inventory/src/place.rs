@@ -81,7 +81,7 @@ fn is_below(location: &str, place: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tarn_catalog::state::{Change, Commit, Namespace, Properties, Purge, TablePut};
+    use tarn_catalog::state::{Change, Commit, Namespace, Properties, Purge, TablePut, ViewPut};
 
     use super::*;
 
@@ -94,9 +94,9 @@ mod tests {
         assert!(!places.hold("file:///main/sales/t1/a"));
     }
 
-    /// The catalog refuses such a table today; older logs may hold one.
+    /// The catalog refuses such tables and views today; older logs may hold them.
     #[test]
-    fn tables_at_in_and_around_a_place_overlap_it_and_siblings_do_not() {
+    fn tables_and_views_at_in_and_around_a_place_overlap_it_and_siblings_do_not() {
         let namespace = Namespace::new(vec!["sales".into()]).unwrap();
         let ident = |name: &str| TableIdent::new("main", namespace.clone(), name).unwrap();
         let put = |name: &str, location: &str| {
@@ -140,6 +140,16 @@ mod tests {
             };
             state.apply(&Commit { at: 0, changes: vec![kept] });
             assert_eq!(places.overlap(&state, &ident("t1")).is_some(), overlaps, "{location}");
+            let view = Change::PutView(ViewPut {
+                ident: ident("view"),
+                uuid: uuid::Uuid::from_u128(3),
+                location: location.into(),
+                metadata_location: format!("{location}/metadata/0.metadata.json").into(),
+            });
+            let mut state = CatalogState::default();
+            let changes = vec![warehouse.clone(), space.clone(), put("t1", "s3://main/sales/t1"), view];
+            state.apply(&Commit { at: 0, changes });
+            assert_eq!(places.overlap(&state, &ident("t1")).is_some(), overlaps, "a view at {location}");
         }
     }
 }

@@ -15,9 +15,8 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::{Value, json};
-use tarn_catalog::metadata::view::ViewVersion;
 use tarn_catalog::metadata::{Schema, TableMetadata};
-use tarn_catalog::state::{CreateTable, CreateView, Namespace, Properties, Request, TableChange, TableIdent};
+use tarn_catalog::state::{CreateTable, Namespace, Properties, Request, TableChange, TableIdent};
 use tarn_catalog::{Catalog, WarehouseError, WarehouseStores};
 
 use crate::Settings;
@@ -111,22 +110,6 @@ impl World {
             properties: Properties::new(),
         };
         self.catalog.commit(Request::CreateTable(create)).await.unwrap();
-    }
-
-    pub(crate) async fn create_view(&self, name: &str, location: &str) {
-        let fields = json!([{"id": 1, "name": "id", "required": true, "type": "long"}]);
-        let version = json!({
-            "version-id": 1, "schema-id": 0, "timestamp-ms": 1, "default-namespace": [],
-            "representations": [{"type": "sql", "sql": "select 1 as id", "dialect": "spark"}],
-        });
-        let create = CreateView {
-            ident: ident(name),
-            schema: Arc::new(Schema::from_json(json!({"type": "struct", "fields": fields})).unwrap()),
-            version: ViewVersion::from_json(version).unwrap(),
-            location: Some(location.to_owned()),
-            properties: Properties::new(),
-        };
-        self.catalog.commit(Request::CreateView(create)).await.unwrap();
     }
 
     pub(crate) async fn metadata(&self, name: &str) -> Arc<TableMetadata> {

@@ -101,16 +101,6 @@ async fn a_file_committed_during_the_run_stays() {
 }
 
 #[tokio::test]
-async fn a_view_inside_refuses_the_run_for_its_files_lie_there() {
-    let world = World::new(World::quick()).await;
-    let location = littered(&world).await;
-    world.create_view("v", &format!("{location}/data/view")).await;
-    let before = world.names("t").await;
-    assert!(matches!(run(&world, Mode::Apply, 4).await, Err(OrphanError::Overlap(_))));
-    assert_eq!(world.names("t").await, before);
-}
-
-#[tokio::test]
 async fn a_manifest_that_cannot_be_read_ends_the_run() {
     let world = World::new(World::quick()).await;
     let location = littered(&world).await;

@@ -216,3 +216,33 @@ async fn one_column_too_few_that_is_required_leaves_files_as_they_are() {
     assert_eq!((done.groups, done.skipped.get("without a required column")), (0, Some(&6)), "{done:?}");
     assert_eq!(bench.found().await, before);
 }
+
+#[tokio::test]
+async fn rows_of_an_upgraded_table_get_row_ids_once_and_keep_them() {
+    for appends_first in [false, true] {
+        let mut bench = six_files(FormatVersion::V2).await;
+        bench.delete_rows(|row| row.cells[&ID] == Cell::Int(7)).await;
+        bench.world.update("t", json!([{"action": "upgrade-format-version", "format-version": 3}])).await;
+        bench.version = FormatVersion::V3;
+        if appends_first {
+            // The first snapshot after an upgrade gives ids to all files.
+            bench.append(&[1000]).await;
+            let deleted = |row: &bench::Row| row.cells[&ID] == Cell::Int(7);
+            bench.relocate().await;
+            bench.rows.retain(|row| !deleted(row));
+            assert!(bench.rows.iter().all(|row| row.row_id.is_some()));
+        }
+        let done = bench.run(Order::Sorted).await;
+        assert_eq!((done.files_after, done.rows_dropped), (1, 1), "{done:?}");
+        let (found, expected) = (bench.found().await, bench.expected());
+        if appends_first {
+            assert_eq!(found, expected);
+        }
+        let cells = |seen: &[Seen]| seen.iter().map(|row| row.0.clone()).collect::<Vec<_>>();
+        assert_eq!(cells(&found), cells(&expected));
+        let ids: std::collections::BTreeSet<i64> = found.iter().filter_map(|row| row.1).collect();
+        assert_eq!(ids.len(), found.len(), "each row has an id of its own");
+        let next = bench.world.metadata("t").await.next_row_id();
+        assert!(ids.last().is_some_and(|&last| last < next));
+    }
+}
