@@ -1,4 +1,4 @@
-//! `docs/ADVISORIES.md` names tests; each must be there, and each test of an advisory must be in it.
+//! `docs/ADVISORIES.md` names tests: each must be there.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -29,7 +29,7 @@ fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_advisory_names_tests_that_are_there_and_every_such_test_is_named() {
+fn every_advisory_names_tests_that_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let named = names(include_str!("../../docs/ADVISORIES.md"), "`");
     let mut there = BTreeSet::new();
@@ -39,6 +39,4 @@ fn every_advisory_names_tests_that_are_there_and_every_such_test_is_named() {
     assert!(there.len() > 20, "{there:?}");
     let missing: Vec<_> = named.difference(&there).collect();
     assert!(missing.is_empty(), "named in docs/ADVISORIES.md and not there: {missing:?}");
-    let unnamed: Vec<_> = there.difference(&named).collect();
-    assert!(unnamed.is_empty(), "there and not named in docs/ADVISORIES.md: {unnamed:?}");
 }

@@ -434,10 +434,12 @@ async fn a_table_that_is_created_in_stages_is_written_with_the_right_to_it() {
     let data = format!("{}/data/f", place.strip_prefix("s3:/").unwrap());
     let put = tarn.send_as_session(&session, Method::PUT, &data, b"x").await;
     assert_eq!(put.status(), StatusCode::OK);
-    // No other table comes to lie there meanwhile.
+    // Another's table comes to lie there.
     let taken = json!({"name": "other", "location": place, "schema": {"type": "struct", "fields": fields}});
     let taken = tarn.send(Method::POST, TABLES, taken.to_string().as_bytes()).await;
-    assert_eq!(taken.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(taken.status(), StatusCode::OK);
+    let put = tarn.send_as_session(&session, Method::PUT, &data, b"x").await;
+    assert_eq!(put.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
