@@ -1,7 +1,7 @@
 //! Places that are claimed beside the locations of tables and views: the write paths of a table outside its
 //! location, and the location of a table that is staged, for as long as the credentials for it last.
 //!
-//! - CL1: nobody else comes to lie at, in or around a claimed place (`places.rs`, Q2).
+//! - CL1: nobody else comes to lie at, in or around a claimed place (`places.rs`, PL2).
 //! - CL2: the claim of a table goes with the commit that puts or drops it. Tables from before there were claims
 //!   get theirs with their next commit.
 //!

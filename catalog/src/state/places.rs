@@ -2,12 +2,12 @@
 //!
 //! Whoever may use a table is given access to its places, so:
 //!
-//! - Q1: a place lies in the warehouse (N2) and not below `.tarn`.
-//! - Q2: no place is, holds, or lies in the location of another table or of a view, or a place that another table
+//! - PL1: a place lies in the warehouse (N2) and not below `.tarn`.
+//! - PL2: no place is, holds, or lies in the location of another table or of a view, or a place that another table
 //!   claims (`claims.rs`). Checked when a table or view is created, registered or undropped and when a commit changes
 //!   its location or a write path.
 //!
-//! Q2 may not hold for what older versions wrote: ask again before access is given ([`CatalogState::places_of`]).
+//! PL2 may not hold for what older versions wrote: ask again before access is given ([`CatalogState::places_of`]).
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl CatalogState {
         Ok(places)
     }
 
-    /// Q1, Q2 of a view, which lies at `own` now.
+    /// PL1, PL2 of a view, which lies at `own` now.
     pub(super) fn check_view_place(
         &self,
         ident: &TableIdent,
@@ -188,7 +188,7 @@ fn places(ident: &TableIdent, metadata: &TableMetadata) -> Result<Vec<String>, C
     Ok(places)
 }
 
-/// Q1.
+/// PL1.
 fn check_inside(ident: &TableIdent, place: &str) -> Result<(), Conflict> {
     let warehouse = &ident.warehouse;
     let key = key_in_warehouse(warehouse, &place[..place.len() - 1]);

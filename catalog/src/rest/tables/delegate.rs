@@ -1,9 +1,9 @@
 //! What a client is given to reach a table's files itself: temporary credentials, or a signer of its requests.
 //!
-//! - G1: it reaches the table's places (`state/places.rs`), nothing else, and these are checked before anything
+//! - AF1: it reaches the table's places (`state/places.rs`), nothing else, and these are checked before anything
 //!   is made.
-//! - G2: it may read when the caller may read the table's data, and write when the caller may write it, at each request.
-//! - G3: what holds credentials is kept nowhere, and is not called unchanged when those that the client has are
+//! - AF2: it may read when the caller may read the table's data, and write when the caller may write it, at each request.
+//! - AF3: what holds credentials is kept nowhere, and is not called unchanged when those that the client has are
 //!   past half of their time.
 //!
 //! A table that cannot be delegated is answered as to a client that did not ask: it may have keys of its own.
@@ -53,7 +53,7 @@ pub(crate) fn asked(headers: &HeaderMap) -> Option<Means> {
     }
 }
 
-/// Which files of a table a caller reaches (G1, G2).
+/// Which files of a table a caller reaches (AF1, AF2).
 pub(crate) struct Reach {
     pub(crate) files: Arc<TableFiles>,
     /// The table's location.

@@ -18,6 +18,7 @@ const TABLES: &str = "/v1/main/namespaces/sales/tables";
 /// Tells in each credential whom it is for and what it opens.
 struct Teller {
     epoch: AtomicI64,
+    expires_ms: i64,
 }
 
 impl Vend for Teller {
@@ -37,7 +38,7 @@ impl Vend for Teller {
             id: format!("{principal:?}"),
             secret: "secret".into(),
             token: opens.join(", "),
-            expires_ms: 1_750_000_000_000,
+            expires_ms: self.expires_ms,
         })
     }
 
@@ -81,8 +82,13 @@ impl Authorize for Rules {
 }
 
 async fn server() -> (Server, Arc<Teller>) {
+    server_until(1_750_000_000_000).await
+}
+
+/// With credentials that end then.
+async fn server_until(expires_ms: i64) -> (Server, Arc<Teller>) {
     let (catalog, _, warehouses) = crate::testing::catalog().await;
-    let teller = Arc::new(Teller { epoch: AtomicI64::new(1) });
+    let teller = Arc::new(Teller { epoch: AtomicI64::new(1), expires_ms });
     let router = router(RestFront {
         catalog: catalog.clone(),
         authorize: Arc::new(Rules),
@@ -237,6 +243,40 @@ async fn cve_2026_42809_a_staged_table_is_given_credentials_only_for_a_place_of_
     assert_eq!(staged.body["metadata-location"], Value::Null);
     // Nobody can renew them before the table is there.
     assert_eq!(staged.body["config"]["client.refresh-credentials-endpoint"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_chosen_place_of_a_staged_table_is_opened_to_nobody_else_while_its_credentials_last() {
+    const YEAR_2100_MS: i64 = 4_102_444_800_000;
+    let (server, _) = server_until(YEAR_2100_MS).await;
+    let stage = async |who: Principal, name: &str, location: &str| {
+        let mut request = with_location(name, location);
+        request["stage-create"] = json!(true);
+        ask(&server, who, ("POST", TABLES), &[VENDED], request).await.0
+    };
+    let place = "s3://main/sales/chosen";
+    assert_eq!(stage(key("writer"), "t2", place).await.status, StatusCode::OK);
+    // The same again is the same caller's second try.
+    assert_eq!(stage(key("writer"), "t2", place).await.status, StatusCode::OK);
+    for (who, name, location) in [
+        (key("writer"), "t3", place),
+        (key("writer"), "t3", "s3://main/sales/chosen/inner"),
+        (Principal::Root, "t2", place),
+    ] {
+        let refused = stage(who, name, location).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
+        assert!(!refused.body.to_string().contains("session-token"), "{refused:?}");
+    }
+    let create = with_location("t3", place);
+    assert_eq!(server.post(TABLES, create).await.status, StatusCode::BAD_REQUEST);
+    // Who staged it creates it.
+    let commit = json!({"requirements": [{"type": "assert-create"}], "updates": [
+        {"action": "add-schema", "schema": create_request("t2")["schema"]},
+        {"action": "set-current-schema", "schema-id": -1},
+        {"action": "set-location", "location": place},
+    ]});
+    let created = server.post(&format!("{TABLES}/t2"), commit).await;
+    assert_eq!(created.status, StatusCode::OK, "{created:?}");
 }
 
 #[tokio::test]
