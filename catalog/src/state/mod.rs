@@ -7,6 +7,7 @@
 //!
 //! Time and fresh ids are arguments. There is no I/O here.
 
+mod about;
 mod apply;
 mod by_uuid;
 mod change;
@@ -32,6 +33,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use about::Subject;
 pub use change::{Change, Commit, Mark, Note, TablePut, ViewPut};
 pub use checkpoint::InvalidCheckpoint;
 use claims::Claims;
@@ -50,7 +52,7 @@ use reply::Replies;
 pub use reply::{KeptReply, Refusal, Reply, RequestKey};
 pub use request::{
     CreateTable, CreateView, DropTable, Existing, Expect, Guard, Properties, Purge, Request, RollbackTable,
-    RollbackTarget, StagedTable, Subject, TableChange, UndropTable, ViewChange,
+    RollbackTarget, StagedTable, TableChange, UndropTable, ViewChange,
 };
 pub use revisions::Revisions;
 pub use views::ViewEntry;
