@@ -2,6 +2,7 @@
 
 mod conditions;
 mod cves;
+mod grants;
 mod input;
 mod oracle;
 mod statements;
