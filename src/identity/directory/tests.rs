@@ -495,3 +495,26 @@ async fn cve_2021_41137_what_a_session_or_service_account_is_held_to_holds_what_
         }
     }
 }
+
+#[tokio::test]
+async fn a_policy_or_group_that_cannot_be_read_might_deny_so_nothing_is_allowed() {
+    let world = world().await;
+    world.directory.put_policy("read-b", READ_B, at()).await.unwrap();
+    world.directory.create_group("staff", &["readonly".into()], at()).await.unwrap();
+    world.user("alice", &["readwrite", "read-b"], &["staff"]).await;
+    let alice = key("alice");
+    assert!(world.reads(&alice, "b"));
+    let newer = r#"{"text":"{\"Statement\":[{\"Effect\":\"Deny\",\"Action\":\"s3:Newer\",\"Resource\":\"*\"}]}","updated":"x"}"#;
+    for (kind, id, json) in
+        [("policy", "read-b", newer), ("policy", "read-b", "{}"), ("group", "staff", "{}")]
+    {
+        let kept = world.catalog().get_document(kind, id).unwrap();
+        world.catalog().put_document(kind, id, json, Expect::Any).await.unwrap();
+        assert!(!world.reads(&alice, "b"), "{kind} {json}");
+        assert!(!world.may(&alice, Action::AssumeRole, Resource::Server));
+        let why = world.grants.explain(&alice, Ask::new(Action::GetObject, Resource::Object("b", "k")));
+        assert!(why.rules[0].policies.iter().any(|one| one.outcome == Outcome::Unreadable), "{why:?}");
+        world.catalog().put_document(kind, id, &kept.json, Expect::Any).await.unwrap();
+        assert!(world.reads(&alice, "b"));
+    }
+}

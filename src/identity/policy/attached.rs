@@ -16,8 +16,27 @@ pub(crate) struct Attached {
     pub(crate) name: Arc<str>,
     /// The group it is attached to; none is the user.
     pub(crate) group: Option<Arc<str>>,
-    /// None when there is no such policy, or it cannot be read: it allows nothing.
-    pub(crate) policy: Option<Arc<Policy>>,
+    pub(crate) policy: Found,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone)]
+pub(crate) enum Found {
+    Policy(Arc<Policy>),
+    /// No policy: it allows nothing.
+    Missing,
+    /// It is there and cannot be read. What it denies is not known, so whom it is attached to may do nothing.
+    Unreadable,
+}
+
+impl Attached {
+    /// The policy, where it can be read.
+    pub(super) fn policy(&self) -> Option<&Policy> {
+        match &self.policy {
+            Found::Policy(policy) => Some(policy),
+            Found::Missing | Found::Unreadable => None,
+        }
+    }
 }
 
 /// Finds policies by name.
@@ -36,15 +55,18 @@ impl Policies {
     }
 
     /// The policy of a name, as `state` holds it.
-    pub(super) fn find(&self, state: Option<&CatalogState>, name: &Arc<str>) -> Option<Arc<Policy>> {
+    pub(super) fn find(&self, state: Option<&CatalogState>, name: &Arc<str>) -> Found {
         if let Some(policy) = self.built_in.get(&**name) {
-            return Some(policy.clone());
+            return Found::Policy(policy.clone());
         }
-        let document = state?.document(POLICY_KIND, name)?;
-        self.kept.get(&(name.clone(), document.revision), || {
+        let Some(document) = state.and_then(|state| state.document(POLICY_KIND, name)) else {
+            return Found::Missing;
+        };
+        let read = self.kept.get(&(name.clone(), document.revision), || {
             let kept = serde_json::from_str::<PolicyDocument>(&document.json);
             kept.map(|kept| kept.text).map_err(|error| unreadable(POLICY_KIND, name, &error)).ok()
-        })
+        });
+        read.map_or(Found::Unreadable, Found::Policy)
     }
 
     /// The policies of these names.
@@ -56,6 +78,7 @@ impl Policies {
     /// The policies of a user: its own, then those of its groups.
     pub(super) fn of(&self, state: Option<&CatalogState>, user: &User) -> Vec<Attached> {
         let mut found = Vec::with_capacity(user.policies.len());
+        let mut broken: Vec<Arc<str>> = Vec::new();
         let mut add = |names: &[Arc<str>], group: Option<&Arc<str>>| {
             found.extend(names.iter().map(|name| Attached {
                 name: name.clone(),
@@ -65,26 +88,39 @@ impl Policies {
         };
         add(&user.policies, None);
         for (name, group) in state.into_iter().flat_map(|state| groups(state, user)) {
-            add(&group.policies, Some(name));
+            match group {
+                Some(group) => add(&group.policies, Some(name)),
+                None => broken.push(name.clone()),
+            }
         }
+        found.extend(broken.into_iter().map(|name| Attached {
+            group: Some(name.clone()),
+            name,
+            policy: Found::Unreadable,
+        }));
         found
     }
 }
 
-/// The groups a user is in that count.
+/// The groups a user is in that count; `None` is one that cannot be read.
 pub(super) fn groups<'u>(
     state: &CatalogState,
     user: &'u User,
-) -> impl Iterator<Item = (&'u Arc<str>, Group)> {
+) -> impl Iterator<Item = (&'u Arc<str>, Option<Group>)> {
     user.groups.iter().filter_map(move |reference| {
         let document = state.document(GROUP_KIND, &reference.name)?;
-        let group = serde_json::from_str::<Group>(&document.json);
-        let group = group.map_err(|error| unreadable(GROUP_KIND, &reference.name, &error)).ok()?;
+        let group = match serde_json::from_str::<Group>(&document.json) {
+            Ok(group) => group,
+            Err(error) => {
+                unreadable(GROUP_KIND, &reference.name, &error);
+                return Some((&reference.name, None));
+            }
+        };
         let counts = match group.status {
             Status::Enabled => group.birth == reference.birth,
             Status::Disabled => false,
         };
-        counts.then_some((&reference.name, group))
+        counts.then_some((&reference.name, Some(group)))
     })
 }
 

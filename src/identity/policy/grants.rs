@@ -16,7 +16,7 @@ use tarn_openapi::access::{
 use super::super::directory::User;
 use super::super::key::{AccessKey, Grant, HeldAccount, Owner, Parent, Policy};
 use super::super::keyring::Keyring;
-use super::attached::{Attached, Policies, groups};
+use super::attached::{Attached, Found, Policies, groups};
 use super::decide::{Decision, decide};
 use super::facts::{Facts, Who};
 use super::parsed::Parsed;
@@ -161,8 +161,10 @@ impl Grants {
         trail: Trail<'_>,
     ) -> bool {
         let facts = Facts::new(matter.ask, who, None);
-        let named = attached.iter().filter_map(|one| Some((&*one.name, one.policy.as_deref()?)));
+        let named = attached.iter().filter_map(|one| Some((&*one.name, one.policy()?)));
+        let unread = attached.iter().any(|one| matches!(one.policy, Found::Unreadable));
         let decision = match decide(named, &facts) {
+            Decision::Allowed(_) | Decision::NotAllowed if unread => Decision::NotAllowed,
             Decision::NotAllowed if is_own(matter.ask.action) => Decision::everything("own credentials"),
             decided => decided,
         };
@@ -180,11 +182,11 @@ impl Grants {
         trail: Trail<'_>,
     ) -> bool {
         // It was read when it was given; one that cannot be read allows nothing.
-        let policy = self.inline.get(text, || Some(text.clone()));
+        let policy = self.inline.get(text, || Some(text.clone())).map_or(Found::Unreadable, Found::Policy);
         let attached = [Attached { name: of.into(), group: None, policy }];
         let facts = Facts::new(matter.ask, who, None);
-        let decision = match &attached[0].policy {
-            Some(policy) => decide([(of, &**policy)], &facts),
+        let decision = match attached[0].policy() {
+            Some(policy) => decide([(of, policy)], &facts),
             None => Decision::NotAllowed,
         };
         let allowed = matches!(decision, Decision::Allowed(_));

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use tarn_openapi::access::{Ask, Principal};
 
-use super::attached::Attached;
+use super::attached::{Attached, Found};
 use super::decide::{Citation, Decision, decide};
 use super::facts::Facts;
 use super::grants::{Grants, Step};
@@ -18,8 +18,10 @@ pub(crate) enum Outcome {
     Denied,
     /// No statement is about it.
     NotAllowed,
-    /// There is no such policy, or it cannot be read: it allows nothing.
+    /// There is no such policy: it allows nothing.
     Missing,
+    /// The policy or group cannot be read: as long as it is attached nothing is allowed.
+    Unreadable,
 }
 
 /// A decision with its reasons.
@@ -106,11 +108,12 @@ impl Rule {
 impl LookedAt {
     fn new(attached: &Attached, facts: &Facts<'_>) -> Self {
         let (outcome, cited) = match &attached.policy {
-            Some(policy) => {
+            Found::Policy(policy) => {
                 let (outcome, cited) = outcome(&decide([("", &**policy)], facts));
                 (outcome, cited.map(|cited| (cited.statement, cited.sid.map(str::to_owned))))
             }
-            None => (Outcome::Missing, None),
+            Found::Missing => (Outcome::Missing, None),
+            Found::Unreadable => (Outcome::Unreadable, None),
         };
         let (statement, sid) = cited.map_or((None, None), |(statement, sid)| (Some(statement), sid));
         let group = attached.group.as_ref().map(ToString::to_string);
