@@ -11,9 +11,10 @@ from pyiceberg.exceptions import ForbiddenError, UnauthorizedError
 
 import certificate
 import issuer
+import keyless
 import server
 from test_sts import ROLE, code, web_identity
-from test_vended import VendedDuckDb, VendedTrino, write_and_read
+from test_vended import write_and_read
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
@@ -204,7 +205,7 @@ def test_spark_works_with_a_token(federated, provider, namespace, spark):
     spark.sql(f"drop table {table}")
 
 
-class TokenTrino(VendedTrino):
+class TokenTrino(keyless.Trino):
     """Trino by the README's lines with a token in place of every key."""
 
     token = ""
@@ -217,7 +218,7 @@ class TokenTrino(VendedTrino):
         catalog.write_text("\n".join(lines) + "\n")
 
 
-class TokenDuckDb(VendedDuckDb):
+class TokenDuckDb(keyless.DuckDb):
     """DuckDB by the README's statements with a token in place of every key."""
 
     token = ""
