@@ -200,9 +200,8 @@ def test_a_job_of_many_statements_outlives_its_credential_but_a_transaction_of_t
         engine.sql("create table tarn.vended.by_trino as select * from unnest(sequence(0, 99)) as t(id)")
         outlive_a_credential()
         engine.sql("insert into tarn.vended.by_trino values 50")
-        outlive_a_credential()
-        assert engine.sql("select sum(id) from tarn.vended.by_trino") == [(5000,)]
-        # Trino 476 keeps what it was given with the table until the end of the transaction.
+        # Trino 476 keeps what it was given with the table until the end of the transaction. No query has read a data
+        # file yet, or the file would come out of Trino's cache.
         kept = trino.transaction.IsolationLevel.REPEATABLE_READ
         engine.connection = trino.dbapi.connect(host="127.0.0.1", port=engine.port, user="tests", isolation_level=kept)
         assert engine.sql("select count(*) from tarn.vended.by_trino") == [(101,)]
