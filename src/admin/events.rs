@@ -62,7 +62,8 @@ pub(super) async fn stream(
     let filter = filter.map_err(|error| Failure::Invalid(error.to_string()))?;
     let at_end = if follow { AtEnd::Wait } else { AtEnd::End };
     let Caller { principal, sender, .. } = caller;
-    let reader = Reader { principal, sender, authorize: program.authorize.clone() };
+    let standing = program.identity.standing(&principal);
+    let reader = Reader { principal, standing, sender, authorize: program.authorize.clone() };
     let mut response = Response::new(program.events.stream(begin, filter, reader, at_end).await?);
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));

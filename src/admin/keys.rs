@@ -70,7 +70,7 @@ pub(super) async fn create(
     // A key carries rights of its own: making one is making a user and giving it a policy.
     caller.may(Action::CreateAccessKey)?;
     caller.may(Action::CreateUser)?;
-    caller.may(Action::AttachUserOrGroupPolicy)?;
+    caller.may_associate()?;
     let Json(ask) = body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
     let buckets = ask.buckets.map(checked_buckets).transpose()?;
     let grant = Grant { policy: ask.policy, buckets: buckets.map(|names| names.into_iter().collect()) };

@@ -2,7 +2,8 @@
 //!
 //! - V1: every event of the log that passes a reader's filter and rights is sent, in order, at least once; a reader
 //!   goes on from the id of the last one it has.
-//! - V2: a reader sees only what it may read at that moment; one whose rights end is sent no more.
+//! - V2: a reader sees only what it may read at that moment; one whose rights end, or whose key is gone or was made anew,
+//!   is sent no more.
 //! - V3: nobody who reads, or does not read, makes a commit wait.
 //!
 //! What an event is, is decided in the catalog.

@@ -6,22 +6,40 @@ use tarn_catalog::events::{About, Event};
 use tarn_catalog::state::TableIdent;
 use tarn_openapi::access::{Action, Ask, Authorize, Principal, Resource, Sender};
 
+use crate::identity::Standing;
+
 /// Somebody who reads a stream.
 pub(crate) struct Reader {
     pub(crate) principal: Principal,
+    /// The key it began with.
+    pub(crate) standing: Standing,
     pub(crate) sender: Option<Sender>,
     pub(crate) authorize: Arc<dyn Authorize>,
 }
 
-impl Reader {
-    /// Whether it may read the stream at `now_seconds` still.
-    pub(crate) fn may_go_on(&self, now_seconds: i64) -> bool {
-        !has_ended(&self.principal, now_seconds) && self.may(Action::AdminStreamEvents, Resource::Server)
-    }
+/// What a reader may see at a moment.
+pub(crate) struct Sight<'r> {
+    reader: &'r Reader,
+    sender: Option<Sender>,
+}
 
+impl Reader {
+    /// What it may see at `now_seconds`; `None` when it may read the stream no more.
+    pub(crate) fn at(&self, now_seconds: i64) -> Option<Sight<'_>> {
+        if has_ended(&self.principal, now_seconds) || !self.standing.holds() {
+            return None;
+        }
+        // Rules that end at a time end for a stream that began before, too.
+        let sender = self.sender.clone().map(|sender| Sender { at_seconds: now_seconds, ..sender });
+        let sight = Sight { reader: self, sender };
+        sight.may(Action::AdminStreamEvents, Resource::Server).then_some(sight)
+    }
+}
+
+impl Sight<'_> {
     /// Whether it may see an event: what the event tells of, it could read itself. Of a rename it must be allowed both
     /// names.
-    pub(crate) fn may_see(&self, event: &Event) -> bool {
+    pub(crate) fn shows(&self, event: &Event) -> bool {
         let both = |action, resource: for<'a> fn(&'a TableIdent) -> Resource<'a>, ident: &TableIdent| {
             self.may(action, resource(ident))
                 && event.from.as_ref().is_none_or(|from| self.may(action, resource(from)))
@@ -43,7 +61,7 @@ impl Reader {
 
     fn may(&self, action: Action, resource: Resource<'_>) -> bool {
         let ask = Ask::new(action, resource).sent_by(self.sender.as_ref());
-        self.authorize.authorize(&self.principal, ask).is_ok()
+        self.reader.authorize.authorize(&self.reader.principal, ask).is_ok()
     }
 }
 

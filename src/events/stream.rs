@@ -70,6 +70,7 @@ impl Streaming {
             if self.at_end == AtEnd::End && self.follower.is_at_end() {
                 return Some(self.end("end-of-log", None));
             }
+            let before = self.follower.at();
             let next = tokio::select! {
                 biased;
                 () = stopped(&mut self.stop) => Next::Stop,
@@ -78,17 +79,16 @@ impl Streaming {
             };
             match next {
                 Next::Stop => return Some(self.end("server-stops", None)),
-                Next::Beat if self.reader.may_go_on(Timestamp::now().as_second()) => {
-                    return Some(beat(self.follower.at()));
-                }
-                Next::Beat => return Some(self.end("access-denied", None)),
+                Next::Beat => match self.reader.at(Timestamp::now().as_second()) {
+                    Some(_) => return Some(beat(self.follower.at())),
+                    None => return Some(self.end("access-denied", None)),
+                },
                 Next::Step(Ok(step)) => {
-                    let text: String = step
-                        .events
-                        .iter()
-                        .filter(|event| self.filter.passes(event) && self.reader.may_see(event))
-                        .map(|event| part_of(event, &self.source))
-                        .collect();
+                    let Some(text) = self.tell(&step.events) else {
+                        // Who comes back with a key that counts has not missed it.
+                        self.follower.seek(before);
+                        return Some(self.end("access-denied", None));
+                    };
                     if !text.is_empty() {
                         return Some(text.into());
                     }
@@ -104,6 +104,17 @@ impl Streaming {
             }
             tokio::task::consume_budget().await;
         }
+    }
+
+    /// What the reader is told of these; `None` when it may read no more.
+    fn tell(&self, events: &[Event]) -> Option<String> {
+        let passed: Vec<&Event> = events.iter().filter(|event| self.filter.passes(event)).collect();
+        if passed.is_empty() {
+            return Some(String::new());
+        }
+        let sight = self.reader.at(Timestamp::now().as_second())?;
+        let seen = passed.into_iter().filter(|event| sight.shows(event));
+        Some(seen.map(|event| part_of(event, &self.source)).collect())
     }
 
     /// The last words: why the stream ends, and where to go on.

@@ -10,10 +10,14 @@ use object_store::path::Path;
 use tarn_catalog::events::{Event, Position, events_of};
 use tarn_catalog::state::{Change, Commit, Expect, Namespace, TableIdent};
 use tarn_catalog::{Catalog, Seq, Settings, WarehouseError, WarehouseStores};
-use tarn_openapi::access::{Ask, Authorize, Denied, Principal, Resource};
+use tarn_openapi::access::{
+    Action, Ask, Authorize, Denied, Principal, Resource, Restriction, Sender, Session,
+};
 use tokio::sync::watch;
 
 use super::{AtEnd, Begin, Events, Filter, Reader, STREAMS_MAX, StreamError};
+use crate::identity::key::AccessKey;
+use crate::identity::{Change as Membership, Directory, Keyring, NewUser, Secret, Standing};
 
 fn table(warehouse: &str, namespace: &[&str], name: &str) -> TableIdent {
     let levels = namespace.iter().map(|&level| level.to_owned()).collect();
@@ -65,27 +69,51 @@ fn a_filter_that_could_never_pass_anything_is_refused() {
     assert!(Filter::new(Some("main".into()), Some(vec![String::new()]), std::iter::empty()).is_err());
 }
 
-/// Lets everything pass in the warehouses named, and nothing else.
+/// Lets everything pass in the warehouses named, and nothing else but the stream itself.
 struct Only(&'static [&'static str]);
 
 impl Authorize for Only {
     fn authorize(&self, _: &Principal, ask: Ask<'_>) -> Result<(), Denied> {
-        let inside = match ask.resource {
-            Resource::Table("main", _, "hidden") => false,
-            resource => resource.bucket().is_some_and(|bucket| self.0.contains(&bucket)),
+        let inside = match (ask.action, ask.resource) {
+            (Action::AdminStreamEvents, _) => true,
+            (_, Resource::Table("main", _, "hidden")) => false,
+            (_, resource) => resource.bucket().is_some_and(|bucket| self.0.contains(&bucket)),
         };
         if inside { Ok(()) } else { Err(Denied) }
     }
 }
 
+/// Lets everything pass until that second.
+struct Until(i64);
+
+impl Authorize for Until {
+    fn authorize(&self, _: &Principal, ask: Ask<'_>) -> Result<(), Denied> {
+        if ask.sender.is_some_and(|sender| sender.at_seconds < self.0) { Ok(()) } else { Err(Denied) }
+    }
+}
+
+fn keyring() -> Arc<Keyring> {
+    Arc::new(Keyring::new(AccessKey::root("root", Secret::new("secret-of-root".into()))))
+}
+
+fn reader(
+    keyring: Arc<Keyring>,
+    principal: Principal,
+    sender: Option<Sender>,
+    authorize: impl Authorize,
+) -> Reader {
+    let standing = Standing::new(keyring, &principal);
+    Reader { principal, standing, sender, authorize: Arc::new(authorize) }
+}
+
 #[test]
 fn a_reader_sees_nothing_of_what_it_may_not_read() {
-    let principal = Principal::AccessKey("key".into());
-    let reader = Reader { principal, sender: None, authorize: Arc::new(Only(&["main"])) };
-    assert!(reader.may_see(&dropped("main", &["a"], "t")));
-    assert!(!reader.may_see(&dropped("other", &["a"], "t")));
-    assert!(!reader.may_see(&event(Change::DropWarehouse { name: "other".into() })));
-    assert!(!reader.may_see(&event(Change::PutDocument {
+    let reader = reader(keyring(), Principal::Root, None, Only(&["main"]));
+    let sight = reader.at(0).unwrap();
+    assert!(sight.shows(&dropped("main", &["a"], "t")));
+    assert!(!sight.shows(&dropped("other", &["a"], "t")));
+    assert!(!sight.shows(&event(Change::DropWarehouse { name: "other".into() })));
+    assert!(!sight.shows(&event(Change::PutDocument {
         kind: "maintenance-policy".into(),
         id: "server".into(),
         json: "{}".into()
@@ -93,9 +121,52 @@ fn a_reader_sees_nothing_of_what_it_may_not_read() {
     let rename = |from: &str, to: &str| {
         event(Change::RenameTable { from: table("main", &["a"], from), to: table("main", &["a"], to) })
     };
-    assert!(reader.may_see(&rename("t", "u")));
-    assert!(!reader.may_see(&rename("hidden", "u")) && !reader.may_see(&rename("t", "hidden")));
-    assert!(!reader.may_go_on(0), "the right to the stream itself is gone");
+    assert!(sight.shows(&rename("t", "u")));
+    assert!(!sight.shows(&rename("hidden", "u")) && !sight.shows(&rename("t", "hidden")));
+}
+
+#[test]
+fn a_right_that_ends_at_a_time_ends_for_a_stream_that_began_before() {
+    let sender = Sender { at_seconds: 1, ..Sender::default() };
+    let reader = reader(keyring(), Principal::Root, Some(sender), Until(100));
+    assert!(reader.at(99).is_some() && reader.at(100).is_none());
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_key_it_began_with_also_where_another_has_its_name() {
+    let catalog = forgetful().await;
+    let keyring = Arc::new(Keyring::with_catalog(
+        AccessKey::root("root", Secret::new("secret-of-root".into())),
+        catalog.clone(),
+    ));
+    let directory = Directory::new(catalog, "root");
+    let make = async || {
+        let secret = Some(Secret::new("the-same-secret".into()));
+        let new = NewUser { name: "alice".into(), secret, policies: Vec::new(), groups: Vec::new() };
+        directory.create_user(new, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+    };
+    let alice = Principal::AccessKey("alice".into());
+    let restriction = Restriction::Policy("{}".into());
+    let session = Session { id: "s".into(), parent: alice.clone(), restriction, expires: 100 };
+    let begin = || {
+        let of = |principal: Principal| reader(keyring.clone(), principal, None, Everything);
+        [of(alice.clone()), of(Principal::Session(Arc::new(session.clone())))]
+    };
+    let go_on = |readers: &[Reader; 2]| readers.each_ref().map(|reader| reader.at(0).is_some());
+
+    make().await;
+    let began = begin();
+    directory.change_user_policy("alice", "readonly", Membership::Add).await.unwrap();
+    assert_eq!(go_on(&began), [true, true], "it is the same key still");
+    directory.delete_user("alice").await.unwrap();
+    assert_eq!(go_on(&began), [false, false]);
+    make().await;
+    assert_eq!(go_on(&began), [false, false], "another has the name, and the same secret");
+
+    let began = begin();
+    directory.renew_secret("alice").await.unwrap();
+    assert_eq!(go_on(&began), [false, false]);
+    assert_eq!(go_on(&begin()), [true, true]);
 }
 
 /// Lets everybody do everything.
@@ -158,7 +229,7 @@ fn events(catalog: &Catalog) -> (Events, watch::Sender<bool>) {
 }
 
 fn root() -> Reader {
-    Reader { principal: Principal::Root, sender: None, authorize: Arc::new(Everything) }
+    reader(keyring(), Principal::Root, None, Everything)
 }
 
 async fn text(events: &Events, begin: Begin) -> Result<String, StreamError> {

@@ -99,6 +99,11 @@ impl AccessKey {
         }
     }
 
+    /// Whether it is the same key, not one made anew under its id or of another secret.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id && self.secret.matches(other.secret.expose()) && self.birth() == other.birth()
+    }
+
     /// What tells this key from one made anew under its id, of the same secret too, without telling the secret.
     pub(crate) fn fingerprint(&self, keyed: &hmac::Key) -> [u8; 16] {
         let mut context = hmac::Context::with_key(keyed);

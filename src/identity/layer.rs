@@ -29,6 +29,7 @@ use super::sigv4::payload::Payload;
 use super::sigv4::presented::{self, Place, Presented};
 use super::sigv4::signing_key::SigningKeys;
 use super::sigv4::verify;
+use super::standing::Standing;
 use super::{body, oauth, sts};
 
 /// The longest body that is read to check a signature over it (not S3: there its hash is a header).
@@ -82,6 +83,11 @@ impl Identity {
     /// The keys.
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
+    }
+
+    /// What shows later whether the key behind a principal is still the one it is now.
+    pub(crate) fn standing(&self, principal: &Principal) -> Standing {
+        Standing::new(self.keyring.clone(), principal)
     }
 
     /// The bearer tokens, when the server issues them.

@@ -18,6 +18,7 @@ mod secret;
 mod server_secret;
 pub mod session;
 mod sigv4;
+mod standing;
 pub mod sts;
 #[cfg(test)]
 mod tests;
@@ -35,3 +36,4 @@ pub use secret::Secret;
 pub use server_secret::{SecretError, obtain as obtain_server_secret};
 pub use session::Sessions;
 pub use sigv4::sign::Signer;
+pub(crate) use standing::Standing;
