@@ -10,7 +10,7 @@ use tarn_catalog::state::TableIdent;
 use tarn_catalog::{LoadedTable, manifests};
 
 use super::{Compact, CompactError};
-use crate::files::FileError;
+use crate::files::{FileError, split};
 use crate::place::Places;
 
 /// The current snapshot of main.
@@ -65,6 +65,7 @@ impl Compact<'_> {
         check_defaults(&serde_json::from_slice(&json).map_err(unfit)?, &parsed)?;
         let list = snapshot.manifest_list();
         let list = list.ok_or_else(|| CompactError::Unfit("the snapshot has no manifest list".into()))?;
+        expect_in(&ident.warehouse, list)?;
         let bytes = self.files.read(list).await?;
         // This reader stops at the limit; the other one has none.
         let whole = manifests::manifests(&bytes, self.files.unpacked_bytes_max);
@@ -74,7 +75,20 @@ impl Compact<'_> {
         if manifests.iter().any(|manifest| manifest.key_metadata.is_some()) {
             return Err(CompactError::Unfit("the table's manifests are encrypted".into()));
         }
+        for manifest in &manifests {
+            expect_in(&ident.warehouse, &manifest.manifest_path)?;
+        }
         Ok(Some(Head { table, parsed: Arc::new(parsed), snapshot_id, sequence_number, manifests }))
+    }
+}
+
+/// K7: as planning does, a run reads manifests of the table's warehouse only.
+fn expect_in(warehouse: &str, location: &str) -> Result<(), CompactError> {
+    match split(location) {
+        Some((named, _)) if named == warehouse => Ok(()),
+        Some(_) | None => {
+            Err(CompactError::Unfit(format!("{location} does not lie in the table's warehouse")))
+        }
     }
 }
 

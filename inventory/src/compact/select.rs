@@ -9,6 +9,9 @@ use super::head::Head;
 use super::live::{DeleteKey, Live, Partition};
 use super::positions::Positions;
 use super::{Compact, CompactError, FILES_MAX, GROUP_FILES_MIN};
+use crate::place::Places;
+
+const ELSEWHERE: &str = "outside the table's own places";
 
 /// Which files a run looks for.
 #[derive(Debug, Clone, Copy)]
@@ -67,16 +70,20 @@ impl Compact<'_> {
         wanted: Wanted,
         skipped: &mut BTreeMap<String, u64>,
     ) -> Result<Selection, CompactError> {
+        let own = Places::of(&head.table.metadata);
         let mut deletes = Deletes::default();
         for manifest in head.manifests.iter().filter(|manifest| holds_deletes(manifest)) {
             for live in self.live(manifest).await?.0 {
+                if !own.hold(live.path()) {
+                    return Err(CompactError::Unfit(format!("{} is a delete file {ELSEWHERE}", live.path())));
+                }
                 deletes.add(head, live);
             }
         }
         let mut candidates = Vec::new();
         for manifest in head.manifests.iter().filter(|manifest| !holds_deletes(manifest)) {
             for live in self.live(manifest).await?.0 {
-                let reason = match unfit(&live) {
+                let reason = match unfit(&live, &own) {
                     None if !is_candidate(&live, &deletes, wanted) => continue,
                     None if candidates.len() >= FILES_MAX => Some("left to the next run"),
                     reason => reason,
@@ -111,10 +118,12 @@ impl Compact<'_> {
     }
 }
 
-/// Why a file is not rewritten (K4).
-fn unfit(live: &Live) -> Option<&'static str> {
+/// Why a file is not rewritten (K4, K7).
+fn unfit(live: &Live, own: &Places) -> Option<&'static str> {
     let file = live.file();
-    if file.file_format() != DataFileFormat::Parquet {
+    if !own.hold(live.path()) {
+        Some(ELSEWHERE)
+    } else if file.file_format() != DataFileFormat::Parquet {
         Some("not Parquet")
     } else if file.key_metadata().is_some() {
         Some("encrypted")

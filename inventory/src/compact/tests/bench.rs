@@ -18,7 +18,7 @@ use tarn_catalog::state::{CreateTable, Properties, Request};
 
 use super::super::head::Head;
 use super::super::select::holds_deletes;
-use super::super::{Compact, Compacted, Order, Target};
+use super::super::{Compact, CompactError, Compacted, Order, Target};
 use super::read::read_rows;
 use crate::files::Files;
 use crate::removal::Mode;
@@ -73,6 +73,8 @@ pub(super) struct Bench {
     /// Data files with a deletion vector: they have one at most.
     vectors: BTreeSet<String>,
     files_have_ids: bool,
+    /// Where files are put that are none of the table's own.
+    pub(super) elsewhere: Option<&'static str>,
     made: u32,
 }
 
@@ -106,6 +108,7 @@ impl Bench {
             is_partitioned: false,
             vectors,
             files_have_ids: true,
+            elsewhere: None,
             made: 0,
         }
     }
@@ -115,8 +118,12 @@ impl Bench {
     }
 
     pub(super) async fn run(&self, order: Order) -> Compacted {
+        self.try_run(order).await.unwrap()
+    }
+
+    pub(super) async fn try_run(&self, order: Order) -> Result<Compacted, CompactError> {
         let target = Target { bytes: Some(64 << 20), order, groups: 2 };
-        self.compact(Mode::Apply).run(&ident("t"), target).await.unwrap()
+        self.compact(Mode::Apply).run(&ident("t"), target).await
     }
 
     pub(super) async fn head(&self) -> Option<Head> {
@@ -310,7 +317,8 @@ impl Bench {
 
     async fn path(&mut self, folder: &str, suffix: &str) -> String {
         self.made += 1;
-        format!("{}/{folder}/{}.{suffix}", self.world.metadata("t").await.location(), self.made)
+        let location = self.world.metadata("t").await.location().to_owned();
+        format!("{}/{folder}/{}.{suffix}", self.elsewhere.unwrap_or(&location), self.made)
     }
 
     fn describe(

@@ -246,3 +246,27 @@ async fn rows_of_an_upgraded_table_get_row_ids_once_and_keep_them() {
         assert!(ids.last().is_some_and(|&last| last < next));
     }
 }
+
+/// Whoever may write a table names files in its manifests as it likes, and a run reads with the rights of the server.
+#[tokio::test]
+async fn rows_of_files_that_are_not_the_tables_own_are_never_copied_into_it() {
+    for elsewhere in ["s3://other/private", "s3://main/sales/another-table"] {
+        let mut bench = six_files(FormatVersion::V2).await;
+        bench.elsewhere = Some(elsewhere);
+        bench.append(&[1000, 1001]).await;
+        let done = bench.run(Order::AsIs).await;
+        assert_eq!((done.files_before, done.files_after), (6, 1), "{elsewhere}: {done:?}");
+        assert_eq!(done.skipped.get("outside the table's own places"), Some(&1), "{elsewhere}: {done:?}");
+        assert_eq!(bench.found().await, bench.expected(), "{elsewhere}");
+    }
+}
+
+/// What its rows match would tell of a file that the table's writer may not read.
+#[tokio::test]
+async fn a_delete_file_that_is_not_the_tables_own_is_not_read() {
+    let mut bench = six_files(FormatVersion::V2).await;
+    bench.elsewhere = Some("s3://other/private");
+    bench.delete_equal(&[ID], &[vec![Cell::Int(1)]], None).await;
+    let refused = bench.try_run(Order::AsIs).await.unwrap_err().to_string();
+    assert!(refused.contains("outside the table's own places"), "{refused}");
+}
