@@ -49,6 +49,7 @@ pub(crate) async fn commit(
             updates: change.updates,
         });
     }
+    front.allow_moves(&caller, &changes)?;
     let outcome = front.catalog_for(&caller).commit_once(Request::CommitTables(changes), key).await;
     drop((bytes, admitted));
     front.in_turn(outcome).await?;

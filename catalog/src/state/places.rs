@@ -155,7 +155,7 @@ impl CatalogState {
 }
 
 /// Whether a property moves files out of the location.
-pub(super) fn is_write_path(key: &str) -> bool {
+pub(crate) fn is_write_path(key: &str) -> bool {
     WRITE_PATHS.contains(&key)
 }
 

@@ -45,7 +45,9 @@ pub(crate) async fn commit(
         requirements: request.requirements,
         updates: request.updates,
     };
-    let outcome = front.catalog_for(&caller).commit_once(Request::CommitTables(vec![change]), key).await;
+    let changes = vec![change];
+    front.allow_moves(&caller, &changes)?;
+    let outcome = front.catalog_for(&caller).commit_once(Request::CommitTables(changes), key).await;
     drop((bytes, admitted));
     let committed = front.in_turn(outcome).await?;
     idents::answer_committed(&front, committed, answer::encoding(&headers)).await

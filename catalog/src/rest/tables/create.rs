@@ -6,6 +6,7 @@ use axum::response::Response;
 use tarn_openapi::access::Action;
 
 use super::delegate::asked;
+use super::placement::write_paths;
 use crate::rest::body::Json;
 use crate::rest::dto::{CreateTableRequest, LoadTableResult};
 use crate::rest::error::{ErrorEnvelope, Failure};
@@ -44,6 +45,8 @@ pub(crate) async fn create(
         location: request.location,
         properties: request.properties.unwrap_or_default(),
     };
+    let chosen = create.location.as_deref().into_iter().chain(write_paths(&create.properties));
+    front.allow_places(&caller, &place.warehouse, chosen)?;
     if request.stage_create == Some(true) {
         let metadata = front.catalog.stage(&create)?;
         let state = front.catalog.snapshot();

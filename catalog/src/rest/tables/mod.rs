@@ -11,6 +11,7 @@ pub(crate) mod exists;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod metrics;
+mod placement;
 pub(crate) mod register;
 pub(crate) mod rename;
 pub(crate) mod sign;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use tarn_openapi::access::Action;
 
+use super::placement::all_of;
 use crate::metadata::TableMetadata;
 use crate::rest::body::Json;
 use crate::rest::dto::{LoadTableResult, RegisterTableRequest};
@@ -43,6 +44,7 @@ pub(crate) async fn register(
             request.metadata_location, place.warehouse
         )));
     }
+    front.allow_object(&caller, Action::GetObject, &place.warehouse, &request.metadata_location)?;
     if let Some(key) = &key
         && let Some(before) = front.catalog.answered(key, Subject::Table(ident.clone())).await
     {
@@ -52,6 +54,7 @@ pub(crate) async fn register(
         Ok(metadata) => metadata,
         Err(failure) => return Err(front.refuse(key, failure).await),
     };
+    front.allow_places(&caller, &place.warehouse, all_of(&metadata))?;
     let request = Request::RegisterTable {
         ident,
         metadata_location: request.metadata_location.into(),

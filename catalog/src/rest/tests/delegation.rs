@@ -466,3 +466,66 @@ async fn credentials_of_the_past_need_the_right_to_the_data_under_the_name_of_to
     let refused = ask(&server, key("reader"), ("GET", &path), &[], Value::Null).await.0;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }
+
+/// A right to a table's data opens its places, so a place that somebody names must be theirs already.
+#[tokio::test]
+async fn who_has_no_rights_to_objects_chooses_no_place_for_a_table() {
+    let (server, _) = server().await;
+    let sent = async |path: &str, body: Value| ask(&server, key("writer"), ("POST", path), &[], body).await.0;
+    let status = async |path: &str, body: Value| sent(path, body).await.status;
+    let forbidden = StatusCode::FORBIDDEN;
+    let uploads = "s3://main/uploads";
+
+    let mut elsewhere = create_request("t2");
+    elsewhere["properties"] = json!({"write.data.path": uploads});
+    assert_eq!(status(TABLES, elsewhere).await, forbidden);
+    let mut staged = with_location("t2", uploads);
+    assert_eq!(status(TABLES, staged.clone()).await, forbidden);
+    staged["stage-create"] = json!(true);
+    assert_eq!(status(TABLES, staged).await, forbidden);
+
+    let moved = |updates: Value| json!({"requirements": [], "updates": updates});
+    let to = |place: &str| moved(json!([{"action": "set-location", "location": place}]));
+    let writing =
+        |place: &str| moved(json!([{"action": "set-properties", "updates": {"write.metadata.path": place}}]));
+    for change in [to(uploads), writing(uploads), writing("s3://main/sales/t10")] {
+        assert_eq!(status(T1, change.clone()).await, forbidden, "{change}");
+        let mut named = change.clone();
+        named["identifier"] = json!({"namespace": ["sales"], "name": "t1"});
+        let transaction = json!({"table-changes": [named]});
+        assert_eq!(status("/v1/main/transactions/commit", transaction).await, forbidden, "{change}");
+    }
+    for change in [to("s3://main/sales/t1"), writing("s3://main/sales/t1/metadata")] {
+        assert_eq!(status(T1, change.clone()).await, StatusCode::OK, "{change}");
+    }
+    let created = json!([{"action": "assign-uuid", "uuid": "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"},
+        {"action": "set-location", "location": uploads}]);
+    let created = json!({"requirements": [{"type": "assert-create"}], "updates": created});
+    assert_eq!(status(&format!("{TABLES}/t2"), created).await, forbidden);
+
+    // A file that it may not read shows it nothing, and a place in a file is one that it names.
+    let loaded = server.get(T1).await;
+    let file = loaded.body["metadata-location"].as_str().unwrap();
+    let register = json!({"name": "t3", "metadata-location": file});
+    let refused = sent("/v1/main/namespaces/sales/register", register).await;
+    assert_eq!(refused, error(403, "ForbiddenException", "access denied"));
+
+    // Where the catalog chooses, the right to the table is enough, staged or at once.
+    let mut staged = create_request("t4");
+    staged["stage-create"] = json!(true);
+    let metadata = sent(TABLES, staged).await.body["metadata"].clone();
+    let commit = json!({"requirements": [{"type": "assert-create"}], "updates": [
+        {"action": "assign-uuid", "uuid": metadata["table-uuid"]},
+        {"action": "upgrade-format-version", "format-version": 2},
+        {"action": "add-schema", "schema": metadata["schemas"][0]},
+        {"action": "set-current-schema", "schema-id": -1},
+        {"action": "add-spec", "spec": {"spec-id": 0, "fields": []}},
+        {"action": "set-default-spec", "spec-id": -1},
+        {"action": "add-sort-order", "sort-order": {"order-id": 0, "fields": []}},
+        {"action": "set-default-sort-order", "sort-order-id": -1},
+        {"action": "set-location", "location": metadata["location"]},
+    ]});
+    let made = sent(&format!("{TABLES}/t4"), commit).await;
+    assert_eq!(made.status, StatusCode::OK, "{made:?}");
+    assert_eq!(status(TABLES, create_request("t5")).await, StatusCode::OK);
+}

@@ -42,6 +42,7 @@ pub(crate) async fn register(
             request.metadata_location, place.warehouse
         )));
     }
+    front.allow_object(&caller, Action::GetObject, &place.warehouse, &request.metadata_location)?;
     if let Some(key) = &key
         && let Some(before) = front.catalog.answered(key, Subject::View(ident.clone())).await
     {
