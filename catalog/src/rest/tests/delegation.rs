@@ -59,7 +59,7 @@ impl Vend for Teller {
 }
 
 /// Root may do all; `reader` may read tables and their data, `lister` tables only; `writer` may do all to tables
-/// whose names begin with `t`.
+/// whose names begin with `t`, and to objects; `tables-only` the same without objects.
 struct Rules;
 
 impl Authorize for Rules {
@@ -72,7 +72,8 @@ impl Authorize for Rules {
                 ("reader", Resource::Table(_, _, "hidden")) => reads && ask.action != Action::GetTableData,
                 ("reader", _) => reads,
                 ("lister", _) => reads && ask.action != Action::GetTableData,
-                ("writer", Resource::Table(_, _, name)) => name.starts_with('t'),
+                ("writer" | "tables-only", Resource::Table(_, _, name)) => name.starts_with('t'),
+                ("writer", Resource::Object("main", _)) => true,
                 _ => false,
             },
             Principal::Session(_) | Principal::Web(_) | Principal::Anonymous => false,
@@ -471,7 +472,8 @@ async fn credentials_of_the_past_need_the_right_to_the_data_under_the_name_of_to
 #[tokio::test]
 async fn who_has_no_rights_to_objects_chooses_no_place_for_a_table() {
     let (server, _) = server().await;
-    let sent = async |path: &str, body: Value| ask(&server, key("writer"), ("POST", path), &[], body).await.0;
+    let sent =
+        async |path: &str, body: Value| ask(&server, key("tables-only"), ("POST", path), &[], body).await.0;
     let status = async |path: &str, body: Value| sent(path, body).await.status;
     let forbidden = StatusCode::FORBIDDEN;
     let uploads = "s3://main/uploads";
