@@ -43,7 +43,7 @@ pub(crate) struct Diff {
 #[derive(clap::Args)]
 pub(crate) struct Rollback {
     /// The tables: namespace and name separated by dots. All are moved, or none.
-    #[arg(required = true)]
+    #[arg(required = true, value_name = "TABLE")]
     tables: Vec<String>,
     /// To what: position:<number>, a time such as 2026-11-21T04:00:00Z, or of one table snapshot:<id>.
     #[arg(long)]

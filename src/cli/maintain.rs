@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use super::{ClientFlags, Failure, block_on, print_json};
 use crate::client::maintenance::{self, Place};
-use crate::client::output;
+use crate::client::{ClientError, output};
 
 /// A type of maintenance.
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -126,7 +126,7 @@ fn table_place(warehouse: Option<String>, table: &str) -> Result<Place, Failure>
     let name = namespace.pop().filter(|_| !namespace.is_empty());
     match name {
         Some(name) => Ok(Place { warehouse, namespace, table: Some(name) }),
-        None => Err(Failure::Usage(anyhow::anyhow!("{table:?} names no table: namespace.table is expected"))),
+        None => Err(ClientError::TableName { name: table.to_owned() }.into()),
     }
 }
 

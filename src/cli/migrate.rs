@@ -4,7 +4,7 @@ use anyhow::{Context as _, anyhow};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{ClientFlags, Failure, block_on, print_json};
-use crate::client::migrate::{self, Access, Globs, MigrateError, SignIn, Source};
+use crate::client::migrate::{self, Access, Globs, MigrateError, SignIn, Source, SourceError};
 use crate::identity::Secret;
 
 /// Requests at a time at most.
@@ -50,6 +50,9 @@ pub(crate) struct Migrate {
     /// Do it.
     #[arg(long)]
     apply: bool,
+    /// Only tell what would be done, as without --apply.
+    #[arg(long, conflicts_with = "apply")]
+    dry_run: bool,
     #[command(flatten)]
     client: ClientFlags,
 }
@@ -57,6 +60,7 @@ pub(crate) struct Migrate {
 impl From<MigrateError> for Failure {
     fn from(error: MigrateError) -> Self {
         match error {
+            MigrateError::Source(error @ SourceError::Address(_)) => Self::Usage(error.into()),
             MigrateError::Source(error) => Self::Failed(anyhow!(error).context("the other catalog")),
             MigrateError::Target(error) => error.into(),
         }

@@ -75,9 +75,11 @@ impl From<ClientError> for Failure {
         match &error {
             ClientError::NotFound { .. } => Self::NotFound(error.into()),
             ClientError::Denied { .. } => Self::Denied(error.into()),
-            ClientError::NoCredentials | ClientError::Endpoint { .. } | ClientError::Credentials(_) => {
-                Self::Usage(error.into())
-            }
+            ClientError::NoCredentials { .. }
+            | ClientError::NoSecret { .. }
+            | ClientError::Endpoint { .. }
+            | ClientError::TableName { .. }
+            | ClientError::Credentials(_) => Self::Usage(error.into()),
             ClientError::Unreachable { .. }
             | ClientError::Refused { .. }
             | ClientError::Ended { .. }
@@ -136,7 +138,16 @@ pub(crate) struct ClientFlags {
 impl ClientFlags {
     fn connect(&self) -> Result<Connection, ClientError> {
         let secret = std::env::var("TARN_ROOT_SECRET_KEY").ok();
-        Connection::open(&self.endpoint, self.access_key.as_deref().zip(secret), &self.credentials)
+        Connection::open(&self.endpoint, key(self.access_key.as_deref(), secret)?, &self.credentials)
+    }
+}
+
+/// The key that is given. One without its secret must not become the key of the file, which may do more.
+fn key(id: Option<&str>, secret: Option<String>) -> Result<Option<(&str, String)>, ClientError> {
+    match (id, secret) {
+        (Some(id), Some(secret)) => Ok(Some((id, secret))),
+        (Some(id), None) => Err(ClientError::NoSecret { id: id.to_owned() }),
+        (None, _) => Ok(None),
     }
 }
 
@@ -149,4 +160,21 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 /// Prints a JSON answer.
 fn print_json(value: &serde_json::Value) {
     crate::client::output::line(&format!("{value:#}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn a_key_without_its_secret_is_refused_and_not_replaced_by_that_of_the_file() {
+        assert!(matches!(key(Some("alice"), None), Err(ClientError::NoSecret { .. })));
+        assert!(matches!(key(None, Some("secret".into())), Ok(None)));
+        assert!(matches!(key(Some("alice"), Some("secret".into())), Ok(Some(("alice", _)))));
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, env = "TARN_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// A domain whose first label is a bucket; may be given several times.
-    #[arg(long = "domain")]
+    #[arg(long = "domain", value_name = "DOMAIN")]
     domains: Vec<String>,
     /// The form of log lines: text or json.
     #[arg(long)]

@@ -63,7 +63,7 @@ pub(crate) enum Command {
     Undrop {
         /// The id of the drop, as `tarn table dropped` shows it [default: the last one of this name].
         #[arg(long)]
-        id: Option<String>,
+        id: Option<uuid::Uuid>,
         /// Another name for it: namespace and name separated by dots.
         #[arg(long, value_name = "TABLE")]
         to: Option<String>,
@@ -173,7 +173,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Register { metadata, overwrite, table } => block_on(register(&table, &metadata, overwrite)),
         Command::Config { engine, place } => block_on(config(engine, &place)),
         Command::Drop { purge, force, table } => block_on(drop(&table, purge, force)),
-        Command::Undrop { id, to, table } => block_on(undrop(&table, id.as_deref(), to.as_deref())),
+        Command::Undrop { id, to, table } => block_on(undrop(&table, id, to.as_deref())),
         Command::Dropped { place } => block_on(dropped(&place)),
         Command::Protect(named) => block_on(protect(&named, Protection::On)),
         Command::Unprotect(named) => block_on(protect(&named, Protection::Off)),
@@ -243,7 +243,15 @@ fn schema(columns: &[(String, String)], required: &[String]) -> Result<Value, Fa
 
 async fn rename(Named { table, place }: &Named, to: &str) -> Result<(), Failure> {
     place.open().await?.rename(table, to).await?;
-    place.done("renamed", to);
+    if place.client.json {
+        print_json(&json!({ "renamed": table, "to": to }));
+    } else {
+        output::line(&format!(
+            "renamed {} to {}",
+            output::text(&table.as_str().into()),
+            output::text(&to.into())
+        ));
+    }
     Ok(())
 }
 
@@ -279,7 +287,11 @@ async fn drop(Named { table, place }: &Named, purge: bool, force: bool) -> Resul
     Ok(())
 }
 
-async fn undrop(Named { table, place }: &Named, id: Option<&str>, to: Option<&str>) -> Result<(), Failure> {
+async fn undrop(
+    Named { table, place }: &Named,
+    id: Option<uuid::Uuid>,
+    to: Option<&str>,
+) -> Result<(), Failure> {
     place.open().await?.undrop(table, id, to).await?;
     place.done("undropped", to.unwrap_or(table));
     Ok(())

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::output::{Table, bytes, line, text};
+use super::output::{Table, bytes, count, line, text};
 use super::tables::{Catalog, encode, millis, split};
 use super::{ClientError, path_segment};
 
@@ -28,6 +28,9 @@ impl Catalog {
             match next {
                 Some(next) => token = format!("&page_token={}", path_segment(next)),
                 None => {
+                    if let (Some(table), true, true) = (table, entries.is_empty(), limit > 0) {
+                        self.known(table).await?;
+                    }
                     entries.truncate(limit);
                     let number = |name: &str| answer[name].clone();
                     return Ok(json!({
@@ -36,6 +39,15 @@ impl Catalog {
                     }));
                 }
             }
+        }
+    }
+
+    /// Refuses a name of neither a table nor a view: it is mistyped more often than its history is over.
+    async fn known(&self, name: &str) -> Result<(), ClientError> {
+        let Err(ClientError::NotFound { message }) = self.load(name).await else { return Ok(()) };
+        match self.connection.get(&self.path(name)?.replacen("/tables/", "/views/", 1)).await {
+            Err(ClientError::NotFound { .. }) => Err(ClientError::NotFound { message }),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 
@@ -101,7 +113,7 @@ pub(crate) fn print_history(history: &Value) {
     }
     rows.print();
     let (oldest, since) = (text(&history["oldest_position"]), millis(&history["oldest_ms"]));
-    line(&format!("history is kept from position {oldest}, {since}"));
+    line(&format!("history is kept from position {oldest}, {since} UTC"));
 }
 
 /// Changes of a commit that a line shows.
@@ -140,6 +152,9 @@ pub(crate) fn print_rollback(answer: &Value) {
             from_to(&changes["snapshot"], "snapshot none", |id| format!("snapshot {}", text(id)))
         ));
         print_shape(changes);
+    }
+    if answer["dry_run"] == true && !refuses(answer) {
+        line("dry run: nothing was changed");
     }
 }
 
@@ -187,8 +202,8 @@ pub(crate) fn print_table_diff(name: &str, diff: &Value) {
         for side in ["added", "removed"] {
             let amount = &diff["files"][kind][side];
             if amount["files"].as_u64() != Some(0) {
-                let (files, rows) = (text(&amount["files"]), text(&amount["rows"]));
-                line(&format!("  {label:<7} {side}: {files} files, {rows} rows, {}", size(&amount["bytes"])));
+                let (files, rows) = (count(&amount["files"], "file"), count(&amount["rows"], "row"));
+                line(&format!("  {label:<7} {side}: {files}, {rows}, {}", size(&amount["bytes"])));
             }
         }
     }

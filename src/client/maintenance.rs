@@ -99,33 +99,45 @@ pub(crate) fn print_run(run: &Value) {
         text(&run["stage"]),
         if run["dry_run"] == true { " (dry run)" } else { "" }
     ));
+    let mut told = Vec::new();
     for (kind, outcome) in run["outcome"].as_object().into_iter().flatten() {
-        line(&format!("{kind}:"));
-        print_counts(outcome, 1);
+        group(kind, outcome, 0, &mut told);
+    }
+    told.iter().for_each(|text| line(text));
+    if told.is_empty() && run["stage"] == "completed" {
+        line("found    nothing to do");
     }
 }
 
-/// Numbers and names of an outcome; what is zero or empty is left out.
-fn print_counts(outcome: &Value, depth: usize) {
-    let indent = "  ".repeat(depth);
-    for (name, value) in outcome.as_object().into_iter().flatten() {
+/// Numbers and names of an outcome under its label; what is zero or empty is left out, a group of nothing too.
+fn group(label: &str, outcome: &Value, depth: usize, told: &mut Vec<String>) {
+    let (outer, inner) = ("  ".repeat(depth), "  ".repeat(depth + 1));
+    let at = told.len();
+    let fields = outcome.as_object();
+    let width = fields.into_iter().flatten().filter(|(_, value)| !value.is_object() && !value.is_array());
+    let width = width.map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in fields.into_iter().flatten() {
         let label = name.replace('_', " ");
         match value {
-            Value::Object(_) => {
-                line(&format!("{indent}{label}:"));
-                print_counts(value, depth + 1);
+            Value::Object(_) => group(&label, value, depth + 1, told),
+            Value::Array(names) if names.is_empty() => {}
+            Value::Array(names) => {
+                told.push(format!("{inner}{label}:"));
+                told.extend(names.iter().map(|name| format!("{inner}  {}", text(name))));
             }
-            Value::Array(names) => names.iter().for_each(|name| line(&format!("{indent}  {}", text(name)))),
             Value::Number(number) if number.as_u64() == Some(0) => {}
             Value::Number(number) if name.ends_with("bytes") => {
                 let size = number.as_u64().map_or_else(|| text(value), bytes);
-                line(&format!("{indent}{label}  {size}"));
+                told.push(format!("{inner}{label:<width$}  {size}"));
             }
             Value::Null => {}
             Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                line(&format!("{indent}{label}  {}", text(value)));
+                told.push(format!("{inner}{label:<width$}  {}", text(value)));
             }
         }
+    }
+    if told.len() > at {
+        told.insert(at, format!("{outer}{}:", label.replace('_', " ")));
     }
 }
 
@@ -139,7 +151,7 @@ pub(crate) fn print_runs(answer: &Value) {
             run["started_ms"].as_i64().map_or_else(|| "-".into(), time),
             name.join("."),
             text(&run["job"]),
-            format!("{}{}", text(&run["stage"]), if run["dry_run"] == true { " (dry)" } else { "" }),
+            format!("{}{}", text(&run["stage"]), if run["dry_run"] == true { " (dry run)" } else { "" }),
             text(&run["files"]),
             run["bytes"].as_u64().map_or_else(|| "-".into(), bytes),
             text(&run["error"]),
@@ -158,4 +170,32 @@ pub(crate) fn print_policy(answer: &Value) {
         }
     }
     rows.print();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_tells_what_there_is_aligned_and_nothing_of_empty_groups() {
+        let outcome = json!({
+            "looked_at": 7, "removed": {"data_files": 2, "data_bytes": 2048}, "old_metadata": {"files": 0},
+            "skipped": ["a: not Parquet"], "left": [],
+        });
+        let mut told = Vec::new();
+        group("unreferenced", &outcome, 0, &mut told);
+        let lines = [
+            "unreferenced:",
+            "  looked at  7",
+            "  removed:",
+            "    data bytes  2.0 KiB",
+            "    data files  2",
+            "  skipped:",
+            "    a: not Parquet",
+        ];
+        assert_eq!(told, lines);
+        told.clear();
+        group("snapshots", &json!({"removed": {"files": 0}}), 0, &mut told);
+        assert!(told.is_empty(), "{told:?}");
+    }
 }

@@ -40,14 +40,30 @@ pub enum ClientError {
     },
     /// There is nothing to sign with.
     #[error(
-        "no credentials: set TARN_ROOT_ACCESS_KEY and TARN_ROOT_SECRET_KEY, or name a file with --credentials"
+        "no credentials: {file} is not there; set TARN_ROOT_ACCESS_KEY and TARN_ROOT_SECRET_KEY, or name a file \
+         with --credentials"
     )]
-    NoCredentials,
+    NoCredentials {
+        /// The file that would hold them.
+        file: String,
+    },
+    /// An access key is given, its secret is not.
+    #[error("no secret for the access key {id:?}: set TARN_ROOT_SECRET_KEY")]
+    NoSecret {
+        /// The access key.
+        id: String,
+    },
+    /// What should name a table does not.
+    #[error("{name:?} names no table: namespace.table is expected")]
+    TableName {
+        /// What was given.
+        name: String,
+    },
     /// The credentials file cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     /// Nobody answered.
-    #[error("the server at {endpoint} cannot be reached")]
+    #[error("the server at {endpoint} cannot be reached (is it running? --endpoint names another)")]
     Unreachable {
         /// Its address.
         endpoint: String,
@@ -109,7 +125,9 @@ impl Connection {
         let (id, secret) = match key {
             Some((id, secret)) => (id.to_owned(), Secret::new(secret)),
             None => {
-                let kept = credentials::load(file)?.ok_or(ClientError::NoCredentials)?;
+                let kept = credentials::load(file)?;
+                let none = || ClientError::NoCredentials { file: file.display().to_string() };
+                let kept = kept.ok_or_else(none)?;
                 (kept.access_key, kept.secret_key)
             }
         };
@@ -154,7 +172,7 @@ impl Connection {
         if let Some(last) = last.and_then(|last| last.parse().ok()) {
             request.headers_mut().insert("last-event-id", last);
         }
-        let unreachable = |source| ClientError::Unreachable { endpoint: self.endpoint.clone(), source };
+        let unreachable = |source| self.unreachable(source);
         let http =
             reqwest::Client::builder().read_timeout(SILENCE).no_proxy().build().map_err(unreachable)?;
         let response = http.execute(request).await.map_err(unreachable)?;
@@ -171,7 +189,7 @@ impl Connection {
     pub(crate) async fn has_object(&self, bucket: &str, key: &str) -> Result<bool, ClientError> {
         let path = format!("/{}/{}", path_segment(bucket), object_path(key));
         let request = self.signed(Method::HEAD, &path, String::new())?;
-        let unreachable = |source| ClientError::Unreachable { endpoint: self.endpoint.clone(), source };
+        let unreachable = |source| self.unreachable(source);
         let status = self.http.execute(request).await.map_err(unreachable)?.status();
         match status {
             StatusCode::NOT_FOUND => Ok(false),
@@ -183,11 +201,15 @@ impl Connection {
 
     async fn send(&self, method: Method, path: &str, body: String) -> Result<Value, ClientError> {
         let request = self.signed(method, path, body)?;
-        let unreachable = |source| ClientError::Unreachable { endpoint: self.endpoint.clone(), source };
+        let unreachable = |source| self.unreachable(source);
         let response = self.http.execute(request).await.map_err(unreachable)?;
         let status = response.status();
         let bytes = response.bytes().await.map_err(unreachable)?;
         answer(path, status, &bytes)
+    }
+
+    fn unreachable(&self, source: reqwest::Error) -> ClientError {
+        ClientError::Unreachable { endpoint: self.endpoint.clone(), source: source.without_url() }
     }
 
     fn signed(&self, method: Method, path: &str, body: String) -> Result<reqwest::Request, ClientError> {
@@ -214,6 +236,11 @@ fn answer(path: &str, status: StatusCode, bytes: &[u8]) -> Result<Value, ClientE
     let message = message.unwrap_or_else(|| status.to_string());
     match status {
         StatusCode::NOT_FOUND => Err(ClientError::NotFound { message }),
+        // The server tells nobody which right is missing: that would tell what exists.
+        StatusCode::FORBIDDEN if message == "access denied" => {
+            let message = "access denied; `tarn admin why` tells an administrator what is missing".into();
+            Err(ClientError::Denied { message })
+        }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(ClientError::Denied { message }),
         _ => Err(ClientError::Refused { status, message }),
     }

@@ -67,8 +67,7 @@ impl Table {
             |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let numeric = |column: usize| {
             let mut cells = self.rows.iter().skip(1).map(|row| row[column].as_str()).peekable();
-            cells.peek().is_some()
-                && cells.all(|cell| cell == "-" || cell.bytes().next().is_some_and(|b| b.is_ascii_digit()))
+            cells.peek().is_some() && cells.all(is_amount)
         };
         let shape: Vec<_> = (0..columns).map(|column| (width(column), numeric(column))).collect();
         let format = |row: &Vec<String>| {
@@ -81,6 +80,19 @@ impl Table {
     }
 }
 
+/// A number, with or without a unit, or none. Times and ids that begin with a digit are text.
+fn is_amount(cell: &str) -> bool {
+    let (number, unit) = cell.split_once(' ').unwrap_or((cell, ""));
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    cell == "-" || (!number.is_empty() && is_number && unit.bytes().all(|byte| byte.is_ascii_alphabetic()))
+}
+
+/// How many there are of what, such as `1 file` and `2 files`.
+pub(crate) fn count(number: &Value, noun: &str) -> String {
+    let plural = if number.as_u64() == Some(1) { "" } else { "s" };
+    format!("{} {noun}{plural}", text(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +103,21 @@ mod tests {
         table.row(["a".into(), "5".into()]);
         table.row(["long".into(), "1200".into()]);
         assert_eq!(table.lines(), ["NAME  ROWS", "a        5", "long  1200"]);
+    }
+
+    #[test]
+    fn times_and_ids_that_begin_with_a_digit_stand_left() {
+        let mut table = Table::new(&["KEY", "TIME (UTC)", "SIZE"]);
+        table.row(["4IZS".into(), "2026-11-21 08:15:04".into(), "9 B".into()]);
+        table.row(["3F".into(), "-".into(), "1.2 KiB".into()]);
+        let lines = ["KEY   TIME (UTC)              SIZE", "4IZS  2026-11-21 08:15:04      9 B"];
+        assert_eq!(table.lines()[..2], lines);
+        assert_eq!(table.lines()[2], "3F    -                    1.2 KiB");
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!((count(&1.into(), "file"), count(&0.into(), "file")), ("1 file".into(), "0 files".into()));
     }
 
     #[test]

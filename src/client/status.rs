@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::output::{Table, bytes, line, text};
+use super::output::{Table, bytes, count, line, text};
 
 /// Prints what `/_admin/v1/status` answered.
 pub(crate) fn print(status: &Value) {
@@ -10,11 +10,11 @@ pub(crate) fn print(status: &Value) {
     let catalog = &status["catalog"];
     if catalog.is_object() {
         line(&format!(
-            "catalog: log at {}, {} warehouses, {} namespaces, {} tables",
+            "catalog: log at {}, {}, {}, {}",
             text(&catalog["log_position"]),
-            text(&catalog["warehouses"]),
-            text(&catalog["namespaces"]),
-            text(&catalog["tables"]),
+            count(&catalog["warehouses"], "warehouse"),
+            count(&catalog["namespaces"], "namespace"),
+            count(&catalog["tables"], "table"),
         ));
     }
     let pending = &status["storage"]["heal"]["repairs_pending"];

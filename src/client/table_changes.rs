@@ -75,7 +75,7 @@ impl Catalog {
     pub(crate) async fn undrop(
         &self,
         table: &str,
-        id: Option<&str>,
+        id: Option<uuid::Uuid>,
         to: Option<&str>,
     ) -> Result<(), ClientError> {
         let destination = to.map(split).transpose()?;

@@ -83,9 +83,7 @@ impl Catalog {
 pub(super) fn split(table: &str) -> Result<(Vec<String>, String), ClientError> {
     let mut levels = levels(table);
     let name = levels.pop().filter(|_| !levels.is_empty());
-    let name = name.ok_or_else(|| ClientError::NotFound {
-        message: format!("{table:?} names no table: namespace.table is expected"),
-    })?;
+    let name = name.ok_or_else(|| ClientError::TableName { name: table.to_owned() })?;
     Ok((levels, name))
 }
 
@@ -123,7 +121,7 @@ pub(crate) fn print_table(name: &str, answer: &Value) {
     line(&format!("format version    {}", text(&metadata["format-version"])));
     line(&format!("location          {}", text(&metadata["location"])));
     line(&format!("metadata          {}", text(&answer["metadata-location"])));
-    line(&format!("last updated      {}", millis(&metadata["last-updated-ms"])));
+    line(&format!("last updated      {} UTC", millis(&metadata["last-updated-ms"])));
     if let Some(snapshot) = current_snapshot(metadata) {
         let summary = &snapshot["summary"];
         line(&format!("current snapshot  {}", text(&snapshot["snapshot-id"])));

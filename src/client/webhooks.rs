@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::output::{Table, line, text, time};
+use super::output::{Table, count, line, text, time};
 use super::{ClientError, Connection, path_segment};
 
 fn path(id: &str) -> String {
@@ -67,11 +67,11 @@ pub(crate) fn print(webhook: &Value) {
     }
     line(&format!("state      {}", text(&status["state"])));
     line(&format!(
-        "position   {}, {} records behind",
+        "position   {}, {} behind",
         text(&status["position"]),
-        text(&status["lag_records"])
+        count(&status["lag_records"], "record")
     ));
-    line(&format!("sent       {} events since the server started", text(&status["events_sent"])));
+    line(&format!("sent       {} since the server started", count(&status["events_sent"], "event")));
     if let Some(failure) = status["last_failure"].as_str() {
         let when = status["last_failure_ms"].as_i64().map_or_else(|| "-".into(), time);
         let count = text(&status["failures_in_row"]);

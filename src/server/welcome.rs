@@ -57,7 +57,7 @@ Look at them:
 
 Ask them, after attaching an engine (in DuckDB's SQL; Spark's and Trino's is the same):
   SELECT l_returnflag, l_linestatus, sum(l_quantity) AS quantity, sum(l_extendedprice) AS price, count(*) AS lines
-  FROM tarn.{namespace}.lineitem WHERE l_shipdate <= DATE '1998-09-02' GROUP BY ALL ORDER BY ALL;
+  FROM tarn.{namespace}.lineitem WHERE l_shipdate <= DATE '1998-09-02' GROUP BY 1, 2 ORDER BY 1, 2;
 "#
     ));
 }

@@ -1,6 +1,7 @@
 //! The one end-to-end test binary: every test that needs more than one crate.
 
 mod advisories;
+mod command_line;
 mod events;
 mod functions;
 mod history;

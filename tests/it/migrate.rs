@@ -272,7 +272,7 @@ async fn a_catalog_that_refuses_is_told_and_nothing_is_done() {
     let (code, _, error) = tarn.run(&arguments);
     assert!(code == 1 && error.contains("401") && error.contains("who are you"), "{error}");
     let (code, _, error) = tarn.run(&["migrate", "--from", "nowhere", "--apply"]);
-    assert!(code == 1 && error.contains("nowhere"), "{error}");
+    assert!(code == 2 && error.contains("nowhere"), "{error}");
     let (code, _, _) = tarn.run(&["migrate", "--from", &other.uri, "--token-env", "NO_SUCH_VARIABLE"]);
     assert_eq!(code, 2);
 }

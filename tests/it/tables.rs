@@ -116,7 +116,7 @@ async fn a_table_is_created_renamed_dropped_and_registered_on_the_command_line()
     assert_eq!(ok(&tarn, &create), "created sales.a\n");
     assert_eq!(tarn.run(&create).0, 1);
     assert_eq!(tarn.run(&["table", "create", "sales.x", "--column", "id:long", "--required", "no"]).0, 2);
-    assert_eq!(ok(&tarn, &["table", "rename", "sales.a", "--to", "sales.b"]), "renamed sales.b\n");
+    assert_eq!(ok(&tarn, &["table", "rename", "sales.a", "--to", "sales.b"]), "renamed sales.a to sales.b\n");
     let shown: Value = serde_json::from_str(&ok(&tarn, &["table", "show", "sales.b", "--json"])).unwrap();
     let fields = json!([
         {"id": 1, "name": "id", "type": "long", "required": true},

@@ -476,7 +476,7 @@ async fn why_says_what_happens_and_is_told_only_to_whom_may_ask() {
     assert!(told.contains("writeonly"), "{told}");
     let told = ok(&tarn, &[&question[..], &resource[..2]].concat());
     assert!(
-        told.starts_with("not allowed by the rule: user\n"),
+        told.starts_with("not allowed: no statement allows it (rule: user)\n"),
         "an address that is not given is none: {told}"
     );
     let asks = json!({"user": "alice", "action": "s3:GetObject"});

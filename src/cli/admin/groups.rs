@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{ClientFlags, Failure, print_json};
-use super::{done, joined, print_fields, status};
+use super::{done, done_all, joined, print_fields, status};
 use crate::client::{output, path_segment};
 
 #[derive(clap::Args)]
@@ -20,7 +20,7 @@ enum Verb {
     Create {
         name: String,
         /// Attach this policy; may be given several times.
-        #[arg(long = "policy")]
+        #[arg(long = "policy", value_name = "POLICY")]
         policies: Vec<String>,
     },
     /// List the groups.
@@ -78,16 +78,16 @@ pub(super) async fn run(Command { verb, client }: Command) -> Result<(), Failure
             done(&client, "disabled", &name);
         }
         Verb::Add { name, users } => {
-            for user in users {
-                connection.put(&member(&name, &user), &Value::Null).await?;
-                done(&client, "added", &user);
+            for user in &users {
+                connection.put(&member(&name, user), &Value::Null).await?;
             }
+            done_all(&client, "added", &users);
         }
         Verb::Remove { name, users } => {
-            for user in users {
-                connection.delete(&member(&name, &user)).await?;
-                done(&client, "removed", &user);
+            for user in &users {
+                connection.delete(&member(&name, user)).await?;
             }
+            done_all(&client, "removed", &users);
         }
     }
     Ok(())

@@ -15,7 +15,7 @@ pub(crate) enum Key {
         #[arg(long, value_enum, default_value_t = Policy::ReadWrite)]
         policy: Policy,
         /// Only in this bucket; may be given several times.
-        #[arg(long = "bucket")]
+        #[arg(long = "bucket", value_name = "BUCKET")]
         buckets: Vec<String>,
         /// The key's id [default: generated].
         #[arg(long, visible_alias = "name")]

@@ -52,6 +52,15 @@ fn done(client: &ClientFlags, verb: &str, what: &str) {
     if client.json { print_json(&json!({ verb: what })) } else { output::line(&format!("{verb} {what}")) }
 }
 
+/// The same of several, as one document.
+fn done_all(client: &ClientFlags, verb: &str, all: &[String]) {
+    if client.json {
+        print_json(&json!({ verb: all }))
+    } else {
+        all.iter().for_each(|what| output::line(&format!("{verb} {what}")))
+    }
+}
+
 fn print_secret(id: &Value, secret: &Value) {
     output::line(&format!("access key  {}", output::text(id)));
     output::line(&format!("secret key  {}", output::text(secret)));

@@ -21,10 +21,10 @@ enum Verb {
         /// The name, which is the access key id.
         name: String,
         /// Attach this policy; may be given several times.
-        #[arg(long = "policy")]
+        #[arg(long = "policy", value_name = "POLICY")]
         policies: Vec<String>,
         /// Put the user into this group; may be given several times.
-        #[arg(long = "group")]
+        #[arg(long = "group", value_name = "GROUP")]
         groups: Vec<String>,
     },
     /// List the users.

@@ -47,13 +47,15 @@ fn print(told: &Value) {
     let outcome = output::text(&told["outcome"]).replace('-', " ");
     let by = &told["by"];
     let reason = if by.is_object() {
-        format!("by {} of policy {}{}", statement(by), output::text(&by["policy"]), through(by))
+        format!(" by {} of policy {}{}", statement(by), output::text(&by["policy"]), through(by))
     } else {
         let mut rules = told["rules"].as_array().into_iter().flatten();
         let rule = rules.find(|rule| rule["outcome"] == told["outcome"]);
-        format!("by the rule: {}", rule.map(|rule| output::text(&rule["rule"])).unwrap_or_default())
+        let rule = rule.map(|rule| output::text(&rule["rule"])).unwrap_or_default();
+        let lacks = if told["outcome"] == "not-allowed" { ": no statement allows it" } else { "" };
+        format!("{lacks} (rule: {rule})")
     };
-    output::line(&format!("{outcome} {reason}"));
+    output::line(&format!("{outcome}{reason}"));
     let mut table = output::Table::new(&["RULE", "POLICY", "GROUP", "SAYS", "STATEMENT"]);
     for rule in told["rules"].as_array().into_iter().flatten() {
         let policies = rule["policies"].as_array().filter(|policies| !policies.is_empty());

@@ -45,10 +45,10 @@ pub(crate) enum SignIn {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The address is none.
-    #[error("{0:?} is no address")]
+    #[error("{0:?} is not the address of a catalog, such as https://catalog.example/api")]
     Address(String),
     /// Nobody answered.
-    #[error("{path} could not be read: {source}")]
+    #[error("{path} could not be read")]
     Unreachable {
         /// What was asked.
         path: String,
@@ -56,7 +56,7 @@ pub enum SourceError {
         source: reqwest::Error,
     },
     /// It answered with an error.
-    #[error("{path} was answered {status}: {message}")]
+    #[error("{path} was answered {status}: {message}{}", hint(*.status))]
     Refused {
         /// What was asked.
         path: String,
@@ -71,6 +71,13 @@ pub enum SourceError {
         /// What was asked.
         path: String,
     },
+}
+
+fn hint(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "; --token-env or --credential-env sign in",
+        _ => "",
+    }
 }
 
 /// The other catalog.
