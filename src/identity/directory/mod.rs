@@ -42,6 +42,8 @@ const GROUPS_OF_USER_MAX: usize = 32;
 const GROUPS_MAX: usize = 1_000;
 /// The most kept policies.
 const POLICIES_MAX: usize = 1_000;
+/// The most service accounts of one user: none can use up the keys of all.
+const SERVICE_ACCOUNTS_OF_USER_MAX: usize = 256;
 /// The most access keys of all kinds that users and service accounts may add up to.
 const KEYS_MAX: usize = 100_000;
 

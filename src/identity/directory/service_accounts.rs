@@ -10,7 +10,10 @@ use super::super::key;
 use super::super::policy::Policy;
 use super::super::secret::Secret;
 use super::write::{Kind, read};
-use super::{Directory, DirectoryError, Holder, KEY_KIND, KEYS_MAX, KeyDocument, ServiceAccount, Status};
+use super::{
+    Directory, DirectoryError, Holder, KEY_KIND, KEYS_MAX, KeyDocument, Reference,
+    SERVICE_ACCOUNTS_OF_USER_MAX, ServiceAccount, Status,
+};
 
 const SERVICE_ACCOUNT: Kind = Kind { kind: KEY_KIND, called: "service account" };
 /// The longest description, in bytes.
@@ -82,6 +85,12 @@ impl Directory {
         }
         self.expect_room(KEY_KIND, KEYS_MAX, "access keys")?;
         let parent = new.parent.map(|name| self.reference_to_user(&name)).transpose()?;
+        if parent.as_ref().is_some_and(|parent| self.count_of(parent) >= SERVICE_ACCOUNTS_OF_USER_MAX) {
+            return Err(DirectoryError::Full {
+                most: SERVICE_ACCOUNTS_OF_USER_MAX,
+                of: "service accounts of one user",
+            });
+        }
         let (birth, status) = (Uuid::new_v4(), Status::Enabled);
         let account = ServiceAccount { birth, parent, status, policy, description: new.description };
         let holder = Holder::ServiceAccount(account);
@@ -126,6 +135,16 @@ impl Directory {
             Ok(())
         })
         .await
+    }
+
+    fn count_of(&self, user: &Reference) -> usize {
+        let state = self.catalog.snapshot();
+        let keys = read::<KeyDocument>(&state, KEY_KIND, None);
+        let own = keys.filter(|(_, document)| match &document.holder {
+            Holder::ServiceAccount(account) => account.parent.as_ref() == Some(user),
+            Holder::Grant(_) | Holder::User(_) => false,
+        });
+        own.count()
     }
 
     pub(super) async fn delete_service_accounts_of(

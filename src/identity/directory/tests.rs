@@ -18,7 +18,9 @@ use super::super::policy::{Grants, Outcome};
 use super::super::secret::Secret;
 use super::super::session::tests::files;
 use super::super::session::{Order, Sessions, Temporary, Use};
-use super::{Change, Directory, DirectoryError, NewServiceAccount, NewUser, Status};
+use super::{
+    Change, Directory, DirectoryError, NewServiceAccount, NewUser, SERVICE_ACCOUNTS_OF_USER_MAX, Status,
+};
 use crate::stores::{Warehouses, system_store};
 
 const NOW: i64 = 1_800_000_000;
@@ -223,6 +225,21 @@ async fn cve_2024_24747_a_service_account_of_root_is_held_to_its_policy_in_admin
     // Without one it is root's right hand.
     let free = world.account(None, None).await;
     assert!(world.may(&free, Action::CreateUser, Resource::Server));
+}
+
+#[tokio::test]
+async fn one_user_cannot_use_up_the_keys_of_all() {
+    let world = world().await;
+    world.user("alice", &[], &[]).await;
+    world.user("bert", &[], &[]).await;
+    for _ in 0..SERVICE_ACCOUNTS_OF_USER_MAX {
+        world.account(Some("alice"), None).await;
+    }
+    let one_more =
+        NewServiceAccount { id: None, parent: Some("alice".into()), policy: None, description: None };
+    let refused = world.directory.create_service_account(one_more, at()).await;
+    assert!(matches!(refused, Err(DirectoryError::Full { .. })), "{refused:?}");
+    world.account(Some("bert"), None).await;
 }
 
 #[tokio::test]
