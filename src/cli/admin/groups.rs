@@ -18,6 +18,7 @@ pub(crate) struct Command {
 enum Verb {
     /// Create a group.
     Create {
+        #[arg(value_name = "GROUP")]
         name: String,
         /// Attach this policy; may be given several times.
         #[arg(long = "policy", value_name = "POLICY")]
@@ -26,23 +27,37 @@ enum Verb {
     /// List the groups.
     List,
     /// Show a group's policies and members.
-    Show { name: String },
+    Show {
+        #[arg(value_name = "GROUP")]
+        name: String,
+    },
     /// Delete a group that has no members.
-    Delete { name: String },
+    Delete {
+        #[arg(value_name = "GROUP")]
+        name: String,
+    },
     /// Enable a group.
-    Enable { name: String },
+    Enable {
+        #[arg(value_name = "GROUP")]
+        name: String,
+    },
     /// Disable a group: its policies count for nobody until it is enabled.
-    Disable { name: String },
+    Disable {
+        #[arg(value_name = "GROUP")]
+        name: String,
+    },
     /// Put users into a group.
     Add {
+        #[arg(value_name = "GROUP")]
         name: String,
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "USER")]
         users: Vec<String>,
     },
     /// Take users out of a group.
     Remove {
+        #[arg(value_name = "GROUP")]
         name: String,
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "USER")]
         users: Vec<String>,
     },
 }

@@ -20,6 +20,7 @@ pub(crate) struct Command {
 enum Verb {
     /// Create a policy or replace it.
     Create {
+        #[arg(value_name = "POLICY")]
         name: String,
         /// A file with the policy in AWS's JSON; - is standard input.
         file: PathBuf,
@@ -27,9 +28,15 @@ enum Verb {
     /// List the policies.
     List,
     /// Show a policy.
-    Show { name: String },
+    Show {
+        #[arg(value_name = "POLICY")]
+        name: String,
+    },
     /// Delete a policy that is attached to nobody.
-    Delete { name: String },
+    Delete {
+        #[arg(value_name = "POLICY")]
+        name: String,
+    },
     /// Attach a policy to a user or group.
     Attach {
         policy: String,

@@ -30,15 +30,30 @@ enum Verb {
     /// List the users.
     List,
     /// Show a user's policies and groups.
-    Show { name: String },
+    Show {
+        #[arg(value_name = "USER")]
+        name: String,
+    },
     /// Delete a user with its service accounts.
-    Delete { name: String },
+    Delete {
+        #[arg(value_name = "USER")]
+        name: String,
+    },
     /// Enable a user.
-    Enable { name: String },
+    Enable {
+        #[arg(value_name = "USER")]
+        name: String,
+    },
     /// Disable a user: it, its sessions and its service accounts are refused until it is enabled.
-    Disable { name: String },
+    Disable {
+        #[arg(value_name = "USER")]
+        name: String,
+    },
     /// Make a new secret and print it, once. The old one ends with all that was made with it.
-    Secret { name: String },
+    Secret {
+        #[arg(value_name = "USER")]
+        name: String,
+    },
 }
 
 pub(super) async fn run(Command { verb, client }: Command) -> Result<(), Failure> {

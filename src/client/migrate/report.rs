@@ -24,6 +24,9 @@ pub(crate) fn print(migration: &Migration, applied: bool) {
         ]);
     }
     rows.print();
+    if !applied {
+        line("Nothing was changed: --apply does it.");
+    }
     if migration.no_views {
         line("The other catalog lists no views.");
     }
