@@ -158,7 +158,8 @@ pub(crate) fn read_manifest(bytes: &[u8], unpacked_bytes_max: usize) -> Result<M
         if entry.file.path.is_empty() {
             return Err(InvalidAvro::Malformed("a file has no path"));
         }
-        if entry.file.first_row_id.is_none() {
+        // No ids are reserved for rows that are gone.
+        if entry.file.first_row_id.is_none() && entry.status != Status::Deleted {
             rows = rows.saturating_add(entry.file.record_count.max(0));
         }
         entries.push(entry);

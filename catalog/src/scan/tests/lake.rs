@@ -24,6 +24,8 @@ pub(crate) struct DataFile {
     pub(crate) upper: HashMap<i32, Datum>,
     pub(crate) equality_ids: Option<Vec<i32>>,
     pub(crate) referenced: Option<String>,
+    /// Its entry says that the snapshot removed it.
+    pub(crate) removed: bool,
 }
 
 impl DataFile {
@@ -38,6 +40,7 @@ impl DataFile {
             upper: HashMap::new(),
             equality_ids: None,
             referenced: None,
+            removed: false,
         }
     }
 
@@ -137,7 +140,11 @@ impl Lake {
             (_, ManifestContentType::Deletes) => builder.build_v3_deletes(),
         };
         for (file, sequence) in files {
-            writer.add_file(file.build(spec.spec_id()), sequence.unwrap_or(-1)).unwrap();
+            let (built, sequence) = (file.build(spec.spec_id()), sequence.unwrap_or(-1));
+            match file.removed {
+                true => writer.add_delete_file(built, sequence.max(0), Some(sequence.max(0))).unwrap(),
+                false => writer.add_file(built, sequence).unwrap(),
+            }
         }
         let manifest = writer.write_manifest_file().await.unwrap();
         (manifest, self.publish(&location).await)

@@ -231,6 +231,20 @@ async fn row_ids_are_inherited_in_the_order_of_the_manifest() {
 }
 
 #[tokio::test]
+async fn rows_of_removed_files_take_no_row_ids() {
+    let mut table = Table::new();
+    let mut gone = data("gone", 1);
+    gone.removed = true;
+    let files = [(data("a", 1), None), (gone, None), (data("b", 1), None)];
+    let (one, _) = table.lake.manifest(ManifestContentType::Data, 0, 1, &files).await;
+    let (two, _) = table.lake.manifest(ManifestContentType::Data, 0, 1, &[(data("c", 1), None)]).await;
+    table.snapshot(1, vec![one, two]).await;
+    let page = table.plan(SnapshotRange::Current, json!(true)).await.unwrap();
+    let ids: Vec<_> = page.tasks.iter().map(|task| task.first_row_id).collect();
+    assert_eq!(ids, [Some(100), Some(110), Some(120)]);
+}
+
+#[tokio::test]
 async fn the_tasks_of_a_large_scan_add_up_to_all_of_it_however_it_is_cut() {
     let mut table = Table::new();
     let mut manifests = Vec::new();
