@@ -63,8 +63,10 @@ async fn serve(mut stream: TcpStream, answers: Arc<Mutex<Answers>>) {
         let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
         bytes.drain(..end);
         let (status, body) = answer(&head, &answers.lock().unwrap());
+        let moved = body["moved"].as_str().map(str::to_owned);
         let body = body.to_string();
-        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n", body.len());
+        let moved = moved.map(|to| format!("location: {to}\r\n")).unwrap_or_default();
+        let head = format!("HTTP/1.1 {status}\r\n{moved}content-length: {}\r\n\r\n", body.len());
         if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
             return;
         }
@@ -88,6 +90,9 @@ fn answer(head: &str, answers: &Answers) -> (&'static str, Value) {
     let Some(found) = answers.get(&asked) else {
         return ("404 Not Found", json!({"error": {"message": format!("no {asked}"), "code": 404}}));
     };
+    if found["moved"].is_string() {
+        return ("307 Temporary Redirect", found.clone());
+    }
     let list = found.as_object().and_then(|fields| fields.iter().find(|(_, value)| value.is_array()));
     match (page, list) {
         (Some(page), Some((field, Value::Array(all)))) => {
@@ -275,4 +280,16 @@ async fn a_catalog_that_refuses_is_told_and_nothing_is_done() {
     assert!(code == 2 && error.contains("nowhere"), "{error}");
     let (code, _, _) = tarn.run(&["migrate", "--from", &other.uri, "--token-env", "NO_SUCH_VARIABLE"]);
     assert_eq!(code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_catalog_that_sends_elsewhere_is_not_followed_with_its_headers() {
+    let tarn = Tarn::start_with(1, &[("MIGRATE_TOKEN", "hush")]).await;
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = format!("http://{}/v1/config", elsewhere.local_addr().unwrap());
+    let other = Other::start(Answers::from([("/other/v1/config".into(), json!({"moved": to}))])).await;
+    let flags = ["--token-env", "MIGRATE_TOKEN", "--header", "x-realm: one"];
+    let (code, _, error) = tarn.run(&[&["migrate", "--from", &other.uri], &flags[..]].concat());
+    assert!(code == 1 && error.contains("redirected to") && error.contains(&to), "{error}");
+    assert!(elsewhere.into_std().unwrap().accept().is_err(), "nobody came");
 }

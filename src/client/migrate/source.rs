@@ -65,6 +65,14 @@ pub enum SourceError {
         /// What it said.
         message: String,
     },
+    /// It sent the request elsewhere, where headers and secrets would go along.
+    #[error("{path} was redirected to {to}: name that address with --from if it is to be trusted")]
+    Redirected {
+        /// What was asked.
+        path: String,
+        /// Where it would have gone.
+        to: String,
+    },
     /// It is no Iceberg REST catalog, or not one that is understood.
     #[error("{path} was answered with something else than the specification has")]
     Answer {
@@ -99,7 +107,8 @@ impl Source {
         if address.is_none_or(|address| !matches!(address.scheme(), "http" | "https")) {
             return Err(SourceError::Address(uri));
         }
-        let http = reqwest::Client::builder().timeout(TIMEOUT).default_headers(headers).build();
+        let http = reqwest::Client::builder().timeout(TIMEOUT).default_headers(headers);
+        let http = http.redirect(reqwest::redirect::Policy::none()).build();
         let http = http.map_err(|source| SourceError::Unreachable { path: uri.clone(), source })?;
         let mut source = Self { http, uri, prefix: String::new(), separator: "\u{1f}".into(), token: None };
         source.token = source.sign_in(sign_in).await?;
@@ -259,6 +268,10 @@ async fn answer(path: &str, request: reqwest::RequestBuilder) -> Result<Value, S
         |source: reqwest::Error| SourceError::Unreachable { path: path.into(), source: source.without_url() };
     let response = request.send().await.map_err(unreachable)?;
     let status = response.status();
+    if status.is_redirection() {
+        let to = response.headers().get(reqwest::header::LOCATION).and_then(|to| to.to_str().ok());
+        return Err(SourceError::Redirected { path: path.into(), to: to.unwrap_or("nowhere").into() });
+    }
     let bytes = response.bytes().await.map_err(unreachable)?;
     let value: Option<Value> = serde_json::from_slice(&bytes).ok();
     if status.is_success() {
