@@ -1,7 +1,7 @@
-//! Parameters of the admin API: what cannot be read is refused in the API's own envelope.
+//! Parameters and texts of the admin API: what cannot be read is refused in the API's own envelope.
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{self, FromRequestParts};
+use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
+use axum::extract::{self, FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use tarn_openapi::page;
@@ -30,6 +30,18 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
         let path: Result<extract::Path<T>, PathRejection> =
             extract::Path::from_request_parts(parts, state).await;
         path.map(|path| Self(path.0)).map_err(|rejection| Failure::Invalid(rejection.body_text()))
+    }
+}
+
+/// A body that is read by other means than serde.
+pub(super) struct Text(pub(super) String);
+
+impl<S: Send + Sync> FromRequest<S> for Text {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let text: Result<String, StringRejection> = String::from_request(request, state).await;
+        text.map(Self).map_err(|rejection| Failure::Invalid(rejection.body_text()))
     }
 }
 

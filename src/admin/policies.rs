@@ -8,7 +8,7 @@ use tarn_openapi::access::Action;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
-use super::params::Path;
+use super::params::{Path, Text};
 use crate::identity::ListedPolicy;
 
 /// All policies.
@@ -48,7 +48,7 @@ pub(super) async fn show(caller: Caller, Path(name): Path<String>) -> Result<Res
 pub(super) async fn put(
     caller: Caller,
     Path(name): Path<String>,
-    text: String,
+    Text(text): Text,
 ) -> Result<StatusCode, Failure> {
     caller.may(Action::CreatePolicy)?;
     caller.directory().put_policy(&name, &text, jiff::Timestamp::now()).await?;

@@ -14,7 +14,7 @@ use tarn_openapi::access::{Action, Principal};
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
-use super::params::{Page, Path, Query};
+use super::params::{Page, Path, Query, Text};
 use super::users::SetStatus;
 use crate::identity::{ListedServiceAccount, NewServiceAccount};
 use crate::server::Shared;
@@ -178,7 +178,7 @@ pub(super) async fn set_status(
 pub(super) async fn set_policy(
     caller: Caller,
     Path(id): Path<String>,
-    text: String,
+    Text(text): Text,
 ) -> Result<StatusCode, Failure> {
     allow_update(&caller, &id)?;
     caller.directory().set_service_account_policy(&id, Some(&text)).await?;

@@ -537,3 +537,17 @@ async fn cve_2026_54917_dots_in_a_path_reach_no_other_bucket() {
         assert!(found.is_client_error(), "{path}: {found}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_is_no_text_is_refused_in_the_envelope_of_errors() {
+    let tarn = Tarn::start(1).await;
+    for path in ["policies/mine", "service-accounts/someone/policy"] {
+        let answer = tarn.send(Method::PUT, &format!("/_admin/v1/{path}"), b"\xc3").await;
+        let (status, told) = (answer.status(), answer.json::<Value>().await.unwrap());
+        assert_eq!(
+            (status, &told["error"]["code"]),
+            (StatusCode::BAD_REQUEST, &json!("InvalidRequest")),
+            "{told}"
+        );
+    }
+}
