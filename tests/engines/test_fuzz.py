@@ -1,7 +1,7 @@
 """Requests made from the server's own description of its HTTP interface: valid, nearly valid and absurd.
 
 No answer is a 5xx but 503, every error has its front's envelope, no connection is dropped, nothing panics.
-A run is bounded in time and its seed is printed: TARN_FUZZ_SEED repeats it. TARN_FUZZ_SPEC names one more
+A run is bounded in time and its seed is printed: TARN_FUZZ_SEED is another one, or `random`. TARN_FUZZ_SPEC names one more
 document to make requests from, such as the published Iceberg REST description.
 """
 
@@ -62,7 +62,9 @@ def run(tarn: server.Tarn, token: str, document: str, url: str, seed: int, work:
 
 
 def test_no_request_made_from_a_description_gets_an_answer_that_is_the_servers_fault(fuzzed, tmp_path):
-    seed = int(os.environ.get("TARN_FUZZ_SEED") or random.SystemRandom().randrange(2**32))
+    # A change fails for what it did, not for the dice: others than the usual ones are thrown on demand.
+    asked = os.environ.get("TARN_FUZZ_SEED", "1")
+    seed = random.SystemRandom().randrange(2**32) if asked == "random" else int(asked)
     print(f"TARN_FUZZ_SEED={seed}")
     catalog = rest.Catalog(fuzzed.port).connect()
     catalog.create_namespace(NAMES["namespace"]).ok()
