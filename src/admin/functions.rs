@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use tarn_catalog::metadata::FunctionMetadata;
 use tarn_catalog::state::{Function, Namespace, Request, TableIdent};
@@ -15,23 +14,11 @@ use tarn_openapi::page;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
-use super::params::{Path, Query};
+use super::params::{Body, Page, Path, Query};
 use crate::server::Shared;
 
-/// Functions of a page when `page_size` is not given, and the most it may be.
-const PAGE_SIZE_MAX: usize = 1000;
 /// Between the levels of a namespace in a path, as in the catalog's routes.
 pub(super) const SEPARATOR: char = '\u{1f}';
-
-/// What part of the list to answer.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Page {
-    /// Where the page before ended.
-    page_token: Option<String>,
-    /// Functions per page, at most 1000.
-    page_size: Option<usize>,
-}
 
 /// The names of functions, in an order that stays.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -81,12 +68,7 @@ pub(super) async fn list(
     Query(page): Query<Page>,
 ) -> Result<Json<FunctionList>, Failure> {
     caller.may(Action::AdminListFunctions)?;
-    let size = page.page_size.unwrap_or(PAGE_SIZE_MAX);
-    if !(1..=PAGE_SIZE_MAX).contains(&size) {
-        return Err(Failure::Invalid(format!("page_size is 1 to {PAGE_SIZE_MAX}")));
-    }
-    let after = page.page_token.as_deref().map(page::decode).transpose();
-    let after = after.map_err(|error| Failure::Invalid(error.to_string()))?;
+    let (after, size) = page.bounds()?;
     let state = program.catalog.snapshot();
     let mut found = state.all_functions(after.as_deref()).peekable();
     let (mut functions, mut last) = (Vec::new(), None);
@@ -147,11 +129,11 @@ pub(super) async fn show(
 pub(super) async fn put(
     caller: Caller,
     Path(place): Path<(String, String, String)>,
-    body: Result<Json<Value>, JsonRejection>,
+    Body(body): Body<Value>,
 ) -> Result<Json<FunctionBody>, Failure> {
     caller.may(Action::AdminPutFunction)?;
     let ident = ident(place)?;
-    let Json(json) = body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
+    let json = body?;
     let metadata = FunctionMetadata::from_json(json).map_err(|error| Failure::Invalid(error.to_string()))?;
     let function = Function::new(&ident, &metadata);
     let request = Request::PutFunction { ident: ident.clone(), metadata: Arc::new(metadata) };

@@ -1,14 +1,13 @@
 //! Groups: list, create, show, delete, enable and disable, policies, members.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tarn_openapi::access::Action;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
-use super::params::Path;
+use super::params::{Body, Path};
 use super::users::{SetStatus, wanted_status};
 use crate::identity::{Change, ListedGroup};
 
@@ -47,11 +46,10 @@ pub(super) async fn list(caller: Caller) -> Result<Json<GroupList>, Failure> {
 ))]
 pub(super) async fn create(
     caller: Caller,
-    body: Result<Json<CreateGroup>, JsonRejection>,
+    Body(body): Body<CreateGroup>,
 ) -> Result<(StatusCode, Json<ListedGroup>), Failure> {
     caller.may(Action::AddUserToGroup)?;
-    let Json(CreateGroup { name, policies }) =
-        body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
+    let CreateGroup { name, policies } = body?;
     if !policies.is_empty() {
         caller.may_associate()?;
     }
@@ -92,7 +90,7 @@ pub(super) async fn delete(caller: Caller, Path(name): Path<String>) -> Result<S
 pub(super) async fn set_status(
     caller: Caller,
     Path(name): Path<String>,
-    body: Result<Json<SetStatus>, JsonRejection>,
+    Body(body): Body<SetStatus>,
 ) -> Result<StatusCode, Failure> {
     let status = wanted_status(&caller, body, Action::EnableGroup, Action::DisableGroup)?;
     caller.directory().set_group_status(&name, status).await?;

@@ -1,14 +1,14 @@
 //! What happened in a warehouse, what differs between two moments of it, and moving its tables back.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use serde::{Deserialize, Serialize};
 use tarn_catalog::Seq;
 use tarn_catalog::history::{
-    DiffError, Entry, EntryChange, FilesError, HistoryError, Moment, Point, Refused, RollbackError,
+    DiffError, Entry, EntryChange, FilesError, HistoryError, InvalidMoment, Point, Refused, RollbackError,
     RollbackMode, RollbackOrder, RollbackTo, RolledBack, TableDiff, TableShape, WarehouseDiff,
 };
 use tarn_catalog::state::TableIdent;
@@ -18,12 +18,11 @@ use tarn_openapi::page;
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
 use super::functions::{SEPARATOR, ident};
-use super::params::{Path, Query};
+use super::params::{Body, Path, Query, page_size, page_token};
 use crate::server::Shared;
 
-/// Entries of a page when `page_size` is not given, and the most it may be.
+/// Commits of a page when `page_size` is not given.
 const PAGE_SIZE_DEFAULT: usize = 100;
-const PAGE_SIZE_MAX: usize = 1000;
 
 /// What part of the history to answer.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -147,10 +146,7 @@ pub(super) async fn list(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Json<WarehouseHistory>, Failure> {
     caller.may(Action::AdminReadHistory)?;
-    let size = query.page_size.unwrap_or(PAGE_SIZE_DEFAULT);
-    if !(1..=PAGE_SIZE_MAX).contains(&size) {
-        return Err(Failure::Invalid(format!("page_size is 1 to {PAGE_SIZE_MAX}")));
-    }
+    let size = page_size(query.page_size, PAGE_SIZE_DEFAULT)?;
     let before = query.page_token.as_deref().map(position).transpose()?;
     let table = match (query.namespace, query.table) {
         (None, None) => None,
@@ -173,8 +169,10 @@ pub(super) async fn list(
 }
 
 fn position(token: &str) -> Result<Seq, Failure> {
-    let text = page::decode(token).map_err(|error| Failure::Invalid(error.to_string()))?;
-    text.parse().map(Seq).map_err(|_| Failure::Invalid("the page token is not one this server made".into()))
+    page_token(token)?
+        .parse()
+        .map(Seq)
+        .map_err(|_| Failure::Invalid("the page token is not one this server made".into()))
 }
 
 /// The two sides of a difference.
@@ -203,10 +201,10 @@ pub(super) async fn diff_warehouse(
 ) -> Result<Json<WarehouseDiff>, Failure> {
     caller.may(Action::AdminReadHistory)?;
     let catalog = &program.catalog;
-    let from = catalog.position(moment(&query.from)?).await?;
+    let from = catalog.position(parse(&query.from)?).await?;
     let to = match query.to.as_deref() {
         None | Some("now") => *catalog.watch().borrow(),
-        Some(to) => catalog.position(moment(to)?).await?,
+        Some(to) => catalog.position(parse(to)?).await?,
     };
     Ok(Json(catalog.diff_warehouse(&warehouse, from, to).await?))
 }
@@ -231,7 +229,7 @@ pub(super) async fn diff_table(
 ) -> Result<Json<TableDiff>, Failure> {
     caller.may(Action::AdminReadHistory)?;
     let ident = ident(place)?;
-    let (from, to) = (point(&query.from)?, point(query.to.as_deref().unwrap_or("now"))?);
+    let (from, to) = (parse(&query.from)?, parse(query.to.as_deref().unwrap_or("now"))?);
     Ok(Json(program.catalog.diff_table(&ident, &from, &to).await?))
 }
 
@@ -312,11 +310,11 @@ impl From<RolledBack> for RollbackTold {
 pub(super) async fn rollback(
     caller: Caller,
     Path(warehouse): Path<String>,
-    body: Result<Json<RollbackBody>, JsonRejection>,
+    Body(body): Body<RollbackBody>,
 ) -> Result<Json<RollbackAnswer>, Failure> {
     caller.may(Action::AdminRollbackTables)?;
-    let Json(body) = body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
-    let to = match point(&body.to)? {
+    let body = body?;
+    let to = match parse(&body.to)? {
         Point::Moment(moment) => RollbackTo::Moment(moment),
         Point::Snapshot(id) => RollbackTo::Snapshot(id),
         Point::Now | Point::Ref(_) => {
@@ -339,12 +337,9 @@ pub(super) async fn rollback(
     Ok(Json(RollbackAnswer { dry_run, tables: told.into_iter().map(Into::into).collect() }))
 }
 
-fn moment(text: &str) -> Result<Moment, Failure> {
-    text.parse().map_err(|error: tarn_catalog::history::InvalidMoment| Failure::Invalid(error.to_string()))
-}
-
-fn point(text: &str) -> Result<Point, Failure> {
-    text.parse().map_err(|error: tarn_catalog::history::InvalidMoment| Failure::Invalid(error.to_string()))
+/// A moment, or a point of a table.
+fn parse<T: FromStr<Err = InvalidMoment>>(text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|error: InvalidMoment| Failure::Invalid(error.to_string()))
 }
 
 impl From<HistoryError> for Failure {

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -10,7 +9,7 @@ use tarn_openapi::access::Action;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
-use super::params::Path;
+use super::params::{Body, Path};
 use crate::identity::ListedKey;
 use crate::identity::key::{Grant, Owner, Policy};
 use crate::server::Shared;
@@ -65,13 +64,13 @@ pub(super) async fn list(caller: Caller, State(program): Shared) -> Result<Json<
 pub(super) async fn create(
     caller: Caller,
     State(program): Shared,
-    body: Result<Json<CreateKey>, JsonRejection>,
+    Body(body): Body<CreateKey>,
 ) -> Result<Response, Failure> {
     // A key carries rights of its own: making one is making a user and giving it a policy.
     caller.may(Action::CreateAccessKey)?;
     caller.may(Action::CreateUser)?;
     caller.may_associate()?;
-    let Json(ask) = body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
+    let ask = body?;
     let buckets = ask.buckets.map(checked_buckets).transpose()?;
     let grant = Grant { policy: ask.policy, buckets: buckets.map(|names| names.into_iter().collect()) };
     let key = program.identity.keyring().create(ask.id, grant, jiff::Timestamp::now()).await?;

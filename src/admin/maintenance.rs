@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
@@ -17,7 +16,7 @@ use uuid::Uuid;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
-use super::params::{Path, Query};
+use super::params::{Body, Path, Query};
 use crate::server::{Program, Shared};
 
 /// What separates the levels of a namespace.
@@ -163,10 +162,10 @@ pub(super) async fn set_policy(
     caller: Caller,
     State(program): Shared,
     about: About,
-    body: Result<Json<Policy>, JsonRejection>,
+    Body(body): Body<Policy>,
 ) -> Result<Json<PolicyAnswer>, Failure> {
     let scope = about.for_caller(&caller, Action::PutTableMaintenanceConfiguration)?;
-    let Json(policy) = body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
+    let policy = body?;
     policy::put(&program.catalog, &scope, &policy).await?;
     tracing::info!(%scope, "set a maintenance policy");
     let effective = policy::effective(&program.catalog.snapshot(), &scope)?;
@@ -200,9 +199,9 @@ pub(super) async fn delete_policy(
 pub(super) async fn begin(
     caller: Caller,
     State(program): Shared,
-    body: Result<Json<BeginRun>, JsonRejection>,
+    Body(body): Body<BeginRun>,
 ) -> Result<Response, Failure> {
-    let Json(ask) = body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
+    let ask = body?;
     let warehouse = ask.warehouse.as_deref().unwrap_or(&program.warehouse);
     let scope = place(warehouse, ask.namespace, Some(&ask.table))?;
     allow(&caller, Action::PutTableMaintenanceConfiguration, &scope)?;

@@ -1,6 +1,9 @@
 //! Parameters and texts of the admin API: what cannot be read is refused in the API's own envelope.
 
-use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection, StringRejection};
 use axum::extract::{self, FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -33,6 +36,18 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     }
 }
 
+/// A JSON body, or why it is none: the handler asks for the right first, and tells nobody else of the body.
+pub(super) struct Body<T>(pub(super) Result<T, Failure>);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let body: Result<Json<T>, JsonRejection> = Json::from_request(request, state).await;
+        Ok(Self(body.map(|body| body.0).map_err(|rejection| Failure::Invalid(rejection.body_text()))))
+    }
+}
+
 /// A body that is read by other means than serde.
 pub(super) struct Text(pub(super) String);
 
@@ -45,8 +60,22 @@ impl<S: Send + Sync> FromRequest<S> for Text {
     }
 }
 
-/// Entries of a page when `page_size` is not given, and the most it may be.
+/// The most entries of a page; a list of names has as many unless it is told.
 const PAGE_SIZE_MAX: usize = 1000;
+
+/// How many entries a page has that was asked for with `page_size`.
+pub(super) fn page_size(asked: Option<usize>, default: usize) -> Result<usize, Failure> {
+    let size = asked.unwrap_or(default);
+    if !(1..=PAGE_SIZE_MAX).contains(&size) {
+        return Err(Failure::Invalid(format!("page_size is 1 to {PAGE_SIZE_MAX}")));
+    }
+    Ok(size)
+}
+
+/// What a page token holds.
+pub(super) fn page_token(token: &str) -> Result<String, Failure> {
+    page::decode(token).map_err(|error| Failure::Invalid(error.to_string()))
+}
 
 /// What part of a list to answer.
 #[derive(serde::Deserialize, utoipa::IntoParams)]
@@ -59,6 +88,12 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// Where the page before ended, and how many entries are asked for.
+    pub(super) fn bounds(&self) -> Result<(Option<String>, usize), Failure> {
+        let size = page_size(self.page_size, PAGE_SIZE_MAX)?;
+        Ok((self.page_token.as_deref().map(page_token).transpose()?, size))
+    }
+
     /// The entries behind where the page before ended, of which `list` finds as many as it is told, and the token of
     /// the next page.
     pub(super) fn of<T>(
@@ -66,12 +101,7 @@ impl Page {
         list: impl FnOnce(Option<&str>, usize) -> Vec<T>,
         name: impl FnOnce(&T) -> &str,
     ) -> Result<(Vec<T>, Option<String>), Failure> {
-        let size = self.page_size.unwrap_or(PAGE_SIZE_MAX);
-        if !(1..=PAGE_SIZE_MAX).contains(&size) {
-            return Err(Failure::Invalid(format!("page_size is 1 to {PAGE_SIZE_MAX}")));
-        }
-        let after = self.page_token.as_deref().map(page::decode).transpose();
-        let after = after.map_err(|error| Failure::Invalid(error.to_string()))?;
+        let (after, size) = self.bounds()?;
         let mut found = list(after.as_deref(), size + 1);
         let more = found.len() > size;
         found.truncate(size);

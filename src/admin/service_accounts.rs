@@ -6,7 +6,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -14,7 +13,7 @@ use tarn_openapi::access::{Action, Principal};
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
-use super::params::{Page, Path, Query, Text};
+use super::params::{Body, Page, Path, Query, Text};
 use super::users::SetStatus;
 use crate::identity::{ListedServiceAccount, NewServiceAccount};
 use crate::server::Shared;
@@ -93,11 +92,10 @@ pub(super) async fn list(
 pub(super) async fn create(
     caller: Caller,
     State(program): Shared,
-    body: Result<Json<CreateServiceAccount>, JsonRejection>,
+    Body(body): Body<CreateServiceAccount>,
 ) -> Result<(StatusCode, Json<CreatedServiceAccount>), Failure> {
     caller.acts_for_itself()?;
-    let Json(CreateServiceAccount { user, id, policy, description }) =
-        body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
+    let CreateServiceAccount { user, id, policy, description } = body?;
     let parent = match (user, caller.user()) {
         (Some(name), _) => Some(name).filter(|name| *name != program.identity.keyring().root_id()),
         (None, Some(own)) => Some(own.to_string()),
@@ -159,10 +157,10 @@ pub(super) async fn delete(caller: Caller, Path(id): Path<String>) -> Result<Sta
 pub(super) async fn set_status(
     caller: Caller,
     Path(id): Path<String>,
-    body: Result<Json<SetStatus>, JsonRejection>,
+    Body(body): Body<SetStatus>,
 ) -> Result<StatusCode, Failure> {
     allow_update(&caller, &id)?;
-    let Json(SetStatus { status }) = body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
+    let SetStatus { status } = body?;
     caller.directory().set_service_account_status(&id, status).await?;
     tracing::info!(key.id = %id, ?status, "changed the status of a service account");
     Ok(StatusCode::NO_CONTENT)

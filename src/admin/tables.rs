@@ -3,7 +3,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tarn_catalog::state::{
@@ -16,11 +15,8 @@ use uuid::Uuid;
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
 use super::functions::{SEPARATOR, ident};
-use super::params::{Path, Query};
+use super::params::{Body, Page, Path, Query};
 use crate::server::Shared;
-
-/// Dropped tables of a page when `page_size` is not given, and the most it may be.
-const PAGE_SIZE_MAX: usize = 1000;
 
 /// How to drop a table.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -41,16 +37,6 @@ pub(super) struct DropNamespaceQuery {
     /// Drop it even if it is protected. It must be empty all the same.
     #[serde(default)]
     force: bool,
-}
-
-/// What part of the list to answer.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct DroppedPage {
-    /// Where the page before ended.
-    page_token: Option<String>,
-    /// Tables per page, at most 1000.
-    page_size: Option<usize>,
 }
 
 /// The dropped tables that are kept, in an order that stays.
@@ -162,7 +148,7 @@ pub(super) async fn drop_namespace(
 }
 
 /// Lists the dropped tables of all warehouses that can be undropped.
-#[utoipa::path(get, path = "/_admin/v1/dropped-tables", tag = "Tables", params(DroppedPage), responses(
+#[utoipa::path(get, path = "/_admin/v1/dropped-tables", tag = "Tables", params(Page), responses(
     (status = 200, description = "The tables, in pages", body = DroppedTableList),
     (status = 400, description = "The page token or size is not valid", body = ErrorBody),
     (status = 403, description = "Not an administrator", body = ErrorBody),
@@ -170,15 +156,10 @@ pub(super) async fn drop_namespace(
 pub(super) async fn list_dropped(
     caller: Caller,
     State(program): Shared,
-    Query(page): Query<DroppedPage>,
+    Query(page): Query<Page>,
 ) -> Result<Json<DroppedTableList>, Failure> {
     caller.may(Action::AdminListDroppedTables)?;
-    let size = page.page_size.unwrap_or(PAGE_SIZE_MAX);
-    if !(1..=PAGE_SIZE_MAX).contains(&size) {
-        return Err(Failure::Invalid(format!("page_size is 1 to {PAGE_SIZE_MAX}")));
-    }
-    let after = page.page_token.as_deref().map(page::decode).transpose();
-    let after = after.map_err(|error| Failure::Invalid(error.to_string()))?;
+    let (after, size) = page.bounds()?;
     let after = after.as_deref().map(drop_id).transpose()?;
     let state = program.catalog.snapshot();
     let mut found = state.dropped_tables(after);
@@ -215,11 +196,10 @@ pub(super) async fn undrop(
     caller: Caller,
     State(program): Shared,
     Path(id): Path<String>,
-    body: Result<Json<UndropBody>, JsonRejection>,
+    Body(body): Body<UndropBody>,
 ) -> Result<StatusCode, Failure> {
     caller.may(Action::AdminUndropTable)?;
-    let Json(UndropBody { namespace, name }) =
-        body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
+    let UndropBody { namespace, name } = body?;
     let id = drop_id(&id)?;
     let state = program.catalog.snapshot();
     let found = state.dropped_table(&id);

@@ -1,7 +1,6 @@
 //! Users: list, create, show, delete, enable and disable, policies, a new secret.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,7 @@ use tarn_openapi::access::Action;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
-use super::params::{Page, Path, Query};
+use super::params::{Body, Page, Path, Query};
 use crate::identity::{Change, ListedUser, NewUser, Secret, Status};
 
 /// Users, without their secrets.
@@ -70,13 +69,9 @@ pub(super) async fn list(caller: Caller, Query(page): Query<Page>) -> Result<Jso
     (status = 404, description = "There is no such policy or group", body = ErrorBody),
     (status = 409, description = "The access key id is taken", body = ErrorBody),
 ))]
-pub(super) async fn create(
-    caller: Caller,
-    body: Result<Json<CreateUser>, JsonRejection>,
-) -> Result<Response, Failure> {
+pub(super) async fn create(caller: Caller, Body(body): Body<CreateUser>) -> Result<Response, Failure> {
     caller.may(Action::CreateUser)?;
-    let Json(CreateUser { name, secret, policies, groups }) =
-        body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
+    let CreateUser { name, secret, policies, groups } = body?;
     if !policies.is_empty() {
         caller.may_associate()?;
     }
@@ -125,7 +120,7 @@ pub(super) async fn delete(caller: Caller, Path(name): Path<String>) -> Result<S
 pub(super) async fn set_status(
     caller: Caller,
     Path(name): Path<String>,
-    body: Result<Json<SetStatus>, JsonRejection>,
+    Body(body): Body<SetStatus>,
 ) -> Result<StatusCode, Failure> {
     let status = wanted_status(&caller, body, Action::EnableUser, Action::DisableUser)?;
     caller.directory().set_user_status(&name, status).await?;
@@ -136,14 +131,13 @@ pub(super) async fn set_status(
 /// The status that is asked for, by whom it may be.
 pub(super) fn wanted_status(
     caller: &Caller,
-    body: Result<Json<SetStatus>, JsonRejection>,
+    body: Result<SetStatus, Failure>,
     enable: Action,
     disable: Action,
 ) -> Result<Status, Failure> {
-    let Json(SetStatus { status }) = body.map_err(|rejection| {
-        // Who may do neither is told nothing of the body.
-        caller.may_either(enable, disable).err().unwrap_or(Failure::Invalid(rejection.body_text()))
-    })?;
+    // Who may do neither is told nothing of the body.
+    let SetStatus { status } =
+        body.map_err(|invalid| caller.may_either(enable, disable).err().unwrap_or(invalid))?;
     match status {
         Status::Enabled => caller.may(enable)?,
         Status::Disabled => caller.may(disable)?,

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use serde::{Deserialize, Serialize};
 use tarn_catalog::state::Request;
 use tarn_openapi::access::Action;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
-use super::params::Path;
+use super::params::{Body, Path};
 use crate::server::Shared;
 
 /// What to change.
@@ -65,11 +64,10 @@ pub(super) async fn update(
     caller: Caller,
     shared: Shared,
     Path(warehouse): Path<String>,
-    body: Result<Json<PropertiesChange>, JsonRejection>,
+    Body(body): Body<PropertiesChange>,
 ) -> Result<Json<WarehouseProperties>, Failure> {
     caller.may(Action::AdminUpdateWarehouse)?;
-    let Json(PropertiesChange { updates, removals }) =
-        body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
+    let PropertiesChange { updates, removals } = body?;
     let request = Request::UpdateWarehouse { name: warehouse.as_str().into(), updates, removals };
     caller.catalog().commit(request).await?;
     tracing::info!(%warehouse, "changed the properties of a warehouse");

@@ -2,14 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use http::StatusCode;
 use serde::Serialize;
 use tarn_openapi::access::Action;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
-use super::params::Path;
+use super::params::{Body, Path};
 use crate::server::Shared;
 use crate::webhooks::{Asked, Definition, Mode, Shown};
 
@@ -104,10 +103,10 @@ pub(super) async fn put(
     caller: Caller,
     State(program): Shared,
     Path(id): Path<String>,
-    body: Result<Json<Asked>, JsonRejection>,
+    Body(body): Body<Asked>,
 ) -> Result<Json<PutWebhook>, Failure> {
     caller.may(Action::AdminPutWebhook)?;
-    let Json(asked) = body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
+    let asked = body?;
     let put = program.webhooks.put(&caller.catalog(), &id, asked).await?;
     tracing::info!(webhook.id = %id, "put a webhook");
     let (_, status) = program.webhooks.show(&id)?;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use serde::Deserialize;
 use tarn_openapi::access::Action;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
+use super::params::Body;
 use crate::identity::{Explanation, Question};
 use crate::server::Shared;
 
@@ -39,11 +39,10 @@ pub(super) struct Ask {
 pub(super) async fn ask(
     caller: Caller,
     State(program): Shared,
-    body: Result<Json<Ask>, JsonRejection>,
+    Body(body): Body<Ask>,
 ) -> Result<Json<Explanation>, Failure> {
     caller.may(Action::SimulatePrincipalPolicy)?;
-    let Json(Ask { user, action, resource, conditions }) =
-        body.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
+    let Ask { user, action, resource, conditions } = body?;
     let now = jiff::Timestamp::now().as_second();
     let question =
         Question::read(&action, resource.as_deref(), &conditions, now).map_err(Failure::Invalid)?;

@@ -60,7 +60,7 @@ pub(crate) struct Put {
     /// How long the receiver may take to answer, in seconds [default: 10].
     #[arg(long)]
     timeout_seconds: Option<u64>,
-    /// Send nothing for now.
+    /// Send nothing until it is put again without this.
     #[arg(long)]
     disabled: bool,
     /// Go on behind this position, an event's id [default: where it stands; a new one from now on].

@@ -198,11 +198,12 @@ fn reply(request: &Request, plan: &Plan) -> Reply {
 /// The metadata of every table and view the request names that exists.
 fn gather(state: &CatalogState, request: &Request, sources: &Sources) -> Result<Loaded, Stop> {
     let mut loaded = Loaded::default();
-    let tables = request.reads().into_iter().filter_map(|ident| {
+    let (tables, view) = request.reads();
+    let tables = tables.into_iter().filter_map(|ident| {
         let entry = state.table(ident)?;
         Some((ident, &entry.metadata_location))
     });
-    let view = request.reads_view().and_then(|ident| Some((ident, &state.view(ident)?.metadata_location)));
+    let view = view.and_then(|ident| Some((ident, &state.view(ident)?.metadata_location)));
     for (ident, location) in tables.chain(view) {
         match sources.get(&**location) {
             Some(Ok(Metadata::Table(metadata))) => {
@@ -232,10 +233,10 @@ pub(crate) async fn load(
     use futures::StreamExt as _;
     let requests = || waiting.iter().map(|waiting| &waiting.request);
     let tables = requests()
-        .flat_map(Request::reads)
+        .flat_map(|request| request.reads().0)
         .filter_map(|ident| Some((&base.table(ident)?.metadata_location, MetadataKind::Table)));
     let views = requests()
-        .filter_map(Request::reads_view)
+        .filter_map(|request| request.reads().1)
         .filter_map(|ident| Some((&base.view(ident)?.metadata_location, MetadataKind::View)));
     let mut locations: Vec<(String, MetadataKind)> =
         tables.chain(views).map(|(location, kind)| (location.to_string(), kind)).collect();

@@ -87,14 +87,15 @@ impl Request {
         matches!(self, Request::DropTable(_) | Request::RegisterTable { .. })
     }
 
-    /// The tables whose metadata planning reads, where they exist.
-    pub fn reads(&self) -> Vec<&TableIdent> {
+    /// The tables and the view whose metadata planning reads, where they exist.
+    pub(crate) fn reads(&self) -> (Vec<&TableIdent>, Option<&TableIdent>) {
         match self {
-            Request::CommitTables(changes) => changes.iter().map(|change| &change.ident).collect(),
-            Request::RollbackTables(tables) => tables.iter().map(|table| &table.ident).collect(),
+            Request::CommitTables(changes) => (changes.iter().map(|change| &change.ident).collect(), None),
+            Request::RollbackTables(tables) => (tables.iter().map(|table| &table.ident).collect(), None),
+            Request::CommitView(change) => (Vec::new(), Some(&change.ident)),
             Request::UnregisterTable { ident }
             | Request::DropTable(DropTable { ident, .. })
-            | Request::RegisterTable { ident, existing: Existing::Overwrite, .. } => vec![ident],
+            | Request::RegisterTable { ident, existing: Existing::Overwrite, .. } => (vec![ident], None),
             Request::CreateWarehouse { .. }
             | Request::DropWarehouse { .. }
             | Request::CreateNamespace { .. }
@@ -109,7 +110,6 @@ impl Request {
             | Request::RenameTable { .. }
             | Request::RegisterTable { existing: Existing::Refuse, .. }
             | Request::CreateView(_)
-            | Request::CommitView(_)
             | Request::DropView { .. }
             | Request::RenameView { .. }
             | Request::RegisterView { .. }
@@ -117,40 +117,7 @@ impl Request {
             | Request::PutFunction { .. }
             | Request::DeleteFunction { .. }
             | Request::PutDocument { .. }
-            | Request::DeleteDocument { .. } => Vec::new(),
-        }
-    }
-
-    /// The view whose metadata planning reads, where it exists.
-    pub fn reads_view(&self) -> Option<&TableIdent> {
-        match self {
-            Request::CommitView(change) => Some(&change.ident),
-            Request::CreateWarehouse { .. }
-            | Request::DropWarehouse { .. }
-            | Request::CreateNamespace { .. }
-            | Request::DropNamespace { .. }
-            | Request::UpdateNamespace { .. }
-            | Request::CreateTable(_)
-            | Request::CommitTables(_)
-            | Request::RollbackTables(_)
-            | Request::UpdateWarehouse { .. }
-            | Request::DropTable(_)
-            | Request::StageTable(_)
-            | Request::UndropTable(_)
-            | Request::RemoveDropped { .. }
-            | Request::ExpireDropped { .. }
-            | Request::RenameTable { .. }
-            | Request::RegisterTable { .. }
-            | Request::CreateView(_)
-            | Request::DropView { .. }
-            | Request::RenameView { .. }
-            | Request::RegisterView { .. }
-            | Request::UnregisterTable { .. }
-            | Request::Refuse { .. }
-            | Request::PutFunction { .. }
-            | Request::DeleteFunction { .. }
-            | Request::PutDocument { .. }
-            | Request::DeleteDocument { .. } => None,
+            | Request::DeleteDocument { .. } => (Vec::new(), None),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{ClientFlags, Failure, print_json};
-use super::{done, done_all, joined, print_fields, status};
+use super::{done, done_all, joined, print_fields, set_status};
 use crate::client::{output, path_segment};
 
 #[derive(clap::Args)]
@@ -85,12 +85,10 @@ pub(super) async fn run(Command { verb, client }: Command) -> Result<(), Failure
             done(&client, "deleted", &name);
         }
         Verb::Enable { name } => {
-            connection.put(&format!("{}/status", of(&name)), &status(true)).await?;
-            done(&client, "enabled", &name);
+            set_status((&client, &connection), &of(&name), &name, "enabled").await?;
         }
         Verb::Disable { name } => {
-            connection.put(&format!("{}/status", of(&name)), &status(false)).await?;
-            done(&client, "disabled", &name);
+            set_status((&client, &connection), &of(&name), &name, "disabled").await?;
         }
         Verb::Add { name, users } => {
             for user in &users {

@@ -42,9 +42,16 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     })
 }
 
-/// Enabled or disabled, as a route takes it.
-fn status(counts: bool) -> Value {
-    json!({ "status": if counts { "enabled" } else { "disabled" } })
+/// Enables or disables what is at `path`.
+async fn set_status(
+    (client, connection): (&ClientFlags, &Connection),
+    path: &str,
+    name: &str,
+    status: &str,
+) -> Result<(), Failure> {
+    connection.put(&format!("{path}/status"), &json!({ "status": status })).await?;
+    done(client, status, name);
+    Ok(())
 }
 
 /// Says what was done.

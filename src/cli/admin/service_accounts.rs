@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::{ClientFlags, Failure, print_json};
-use super::{all_pages, done, print_fields, print_secret, read_policy, status};
+use super::{all_pages, done, print_fields, print_secret, read_policy, set_status};
 use crate::client::{output, path_segment};
 
 #[derive(clap::Args)]
@@ -93,12 +93,10 @@ pub(super) async fn run(Command { verb, client }: Command) -> Result<(), Failure
             done(&client, "deleted", &id);
         }
         Verb::Enable { id } => {
-            connection.put(&format!("{}/status", of(&id)), &status(true)).await?;
-            done(&client, "enabled", &id);
+            set_status((&client, &connection), &of(&id), &id, "enabled").await?;
         }
         Verb::Disable { id } => {
-            connection.put(&format!("{}/status", of(&id)), &status(false)).await?;
-            done(&client, "disabled", &id);
+            set_status((&client, &connection), &of(&id), &id, "disabled").await?;
         }
         Verb::SetPolicy { id, file } => {
             let path = format!("{}/policy", of(&id));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{ClientFlags, Failure, print_json};
-use super::{all_pages, done, joined, print_fields, print_secret, status};
+use super::{all_pages, done, joined, print_fields, print_secret, set_status};
 use crate::client::{output, path_segment};
 
 #[derive(clap::Args)]
@@ -78,12 +78,10 @@ pub(super) async fn run(Command { verb, client }: Command) -> Result<(), Failure
             done(&client, "deleted", &name);
         }
         Verb::Enable { name } => {
-            connection.put(&format!("{}/status", of(&name)), &status(true)).await?;
-            done(&client, "enabled", &name);
+            set_status((&client, &connection), &of(&name), &name, "enabled").await?;
         }
         Verb::Disable { name } => {
-            connection.put(&format!("{}/status", of(&name)), &status(false)).await?;
-            done(&client, "disabled", &name);
+            set_status((&client, &connection), &of(&name), &name, "disabled").await?;
         }
         Verb::Secret { name } => {
             let made = connection.post(&format!("{}/secret", of(&name)), &Value::Null).await?;
