@@ -13,7 +13,10 @@
 
 pub mod access;
 pub mod directory;
+pub mod gateway;
 mod sharers;
+mod stores;
 pub mod table;
 
 pub use sharers::Sharers;
+pub use stores::Stores;
