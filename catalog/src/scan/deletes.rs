@@ -16,22 +16,24 @@ use super::partition::{Partition, PartitionKey};
 const PATH_FIELD: i32 = 2_147_483_546;
 
 /// A delete file of a snapshot.
-pub(crate) struct DeleteFile {
+pub struct DeleteFile {
     manifest: Arc<Manifest>,
     entry: usize,
-    pub(crate) partition: Arc<Partition>,
+    /// The partition it deletes in.
+    pub partition: Arc<Partition>,
     sequence_number: i64,
 }
 
 impl DeleteFile {
-    pub(crate) fn file(&self) -> &ContentFile {
+    /// What its manifest says of it.
+    pub fn file(&self) -> &ContentFile {
         &self.manifest.entries[self.entry].file
     }
 }
 
 /// The delete files of a snapshot, by what they apply to.
 #[derive(Default)]
-pub(crate) struct DeleteIndex {
+pub struct DeleteIndex {
     files: Vec<DeleteFile>,
     vectors: HashMap<Box<str>, Vec<u32>>,
     by_path: HashMap<Box<str>, Vec<u32>>,
@@ -41,19 +43,21 @@ pub(crate) struct DeleteIndex {
 }
 
 impl DeleteIndex {
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    pub(crate) fn file(&self, at: u32) -> &DeleteFile {
+    /// The delete file at a position of [`DeleteIndex::of`].
+    pub fn file(&self, at: u32) -> &DeleteFile {
         &self.files[at as usize]
     }
 
     /// What a delete file takes in memory beside its manifest, in bytes, roughly.
-    pub(crate) const ENTRY_BYTES: usize = 256;
+    pub const ENTRY_BYTES: usize = 256;
 
     /// Adds the file of an entry; `sequence_number` is the one it has or inherits.
-    pub(crate) fn add(
+    pub fn add(
         &mut self,
         manifest: &Arc<Manifest>,
         entry: usize,
@@ -78,7 +82,7 @@ impl DeleteIndex {
     }
 
     /// The delete files that apply to the data file at `path`, in a fixed order.
-    pub(crate) fn of(&self, path: &str, key: &PartitionKey, sequence_number: i64) -> Vec<u32> {
+    pub fn of(&self, path: &str, key: &PartitionKey, sequence_number: i64) -> Vec<u32> {
         let mut found = Vec::new();
         let from = |at: &&u32| self.file(**at).sequence_number >= sequence_number;
         let after = |at: &&u32| self.file(**at).sequence_number > sequence_number;

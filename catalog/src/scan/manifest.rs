@@ -16,35 +16,53 @@ pub(crate) use self::read::{read_list, read_manifest};
 
 /// What the files of a manifest hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ManifestContent {
+pub enum ManifestContent {
+    /// Rows.
     Data,
+    /// Deletes of rows.
     Deletes,
 }
 
 /// An entry of a manifest list.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ManifestFile {
-    pub(crate) path: Box<str>,
-    pub(crate) length: i64,
-    pub(crate) spec_id: i32,
-    pub(crate) content: ManifestContent,
-    pub(crate) sequence_number: i64,
-    pub(crate) added_snapshot_id: i64,
-    pub(crate) added_files: Option<i64>,
-    pub(crate) existing_files: Option<i64>,
-    pub(crate) deleted_files: Option<i64>,
-    pub(crate) summaries: Box<[RawSummary]>,
-    pub(crate) first_row_id: Option<i64>,
-    pub(crate) encrypted: bool,
+pub struct ManifestFile {
+    /// Where the manifest lies.
+    pub path: Box<str>,
+    /// Its length in bytes.
+    pub length: i64,
+    /// The partition spec of its files.
+    pub spec_id: i32,
+    /// What its files hold.
+    pub content: ManifestContent,
+    /// Its sequence number, which entries inherit; 0 in V1 tables.
+    pub sequence_number: i64,
+    /// The snapshot that added it, which entries inherit.
+    pub added_snapshot_id: i64,
+    /// Entries that were added, where it says so.
+    pub added_files: Option<i64>,
+    /// Entries that were taken over, where it says so.
+    pub existing_files: Option<i64>,
+    /// Entries that tell of deleted files, where it says so.
+    pub deleted_files: Option<i64>,
+    /// What it says of each partition field, in the spec's order; empty where it says nothing.
+    pub summaries: Box<[RawSummary]>,
+    /// The row id its rows begin with (V3).
+    pub first_row_id: Option<i64>,
+    /// Whether it is encrypted, and cannot be read.
+    pub encrypted: bool,
 }
 
 /// A field summary as the file says it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct RawSummary {
-    pub(crate) contains_null: bool,
-    pub(crate) contains_nan: Option<bool>,
-    pub(crate) lower: Option<Box<[u8]>>,
-    pub(crate) upper: Option<Box<[u8]>>,
+pub struct RawSummary {
+    /// Whether a value is null.
+    pub contains_null: bool,
+    /// Whether a value is NaN, where it says so.
+    pub contains_nan: Option<bool>,
+    /// A lower bound of the values; none where all are null or NaN.
+    pub lower: Option<Box<[u8]>>,
+    /// An upper bound of the values; none where all are null or NaN.
+    pub upper: Option<Box<[u8]>>,
 }
 
 impl RawSummary {
@@ -61,32 +79,39 @@ impl RawSummary {
 
 /// A manifest.
 #[derive(Debug, Default)]
-pub(crate) struct Manifest {
+pub struct Manifest {
     /// The ids of the partition fields, in the order of the entries' partition values.
-    pub(crate) partition_ids: Vec<Option<i32>>,
-    pub(crate) entries: Vec<Entry>,
+    pub partition_ids: Vec<Option<i32>>,
+    /// Its entries, deleted ones included.
+    pub entries: Vec<Entry>,
     /// What it takes in memory, in bytes.
-    pub(crate) size_bytes: usize,
+    pub size_bytes: usize,
 }
 
 /// Whether a file is in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
+pub enum Status {
+    /// It is, since a snapshot before.
     Existing,
+    /// The entry's snapshot added it.
     Added,
+    /// The entry's snapshot deleted it.
     Deleted,
 }
 
+/// An entry of a manifest.
 #[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) status: Status,
-    /// `None` is inherited.
-    pub(crate) snapshot_id: Option<i64>,
-    /// `None` is inherited.
-    pub(crate) sequence_number: Option<i64>,
+pub struct Entry {
+    /// Whether the file is in the table.
+    pub status: Status,
+    /// The snapshot that added the file, or deleted it; `None` is inherited.
+    pub snapshot_id: Option<i64>,
+    /// The sequence number of the file's rows or deletes; `None` is inherited.
+    pub sequence_number: Option<i64>,
     /// The rows of the files before it that have no first row id of their own.
-    pub(crate) rows_before: i64,
-    pub(crate) file: ContentFile,
+    pub rows_before: i64,
+    /// The file.
+    pub file: ContentFile,
 }
 
 /// What a file holds.
@@ -101,30 +126,51 @@ pub enum Content {
 }
 
 /// Numbers or bounds by field id, sorted by it.
-pub(crate) type ByField<T> = Box<[(i32, T)]>;
+pub type ByField<T> = Box<[(i32, T)]>;
 
+/// A data file or a delete file.
 #[derive(Debug)]
-pub(crate) struct ContentFile {
-    pub(crate) content: Content,
-    pub(crate) path: Box<str>,
-    pub(crate) format: Box<str>,
-    pub(crate) partition: Box<[Option<Value>]>,
-    pub(crate) record_count: i64,
-    pub(crate) size_bytes: i64,
-    pub(crate) column_sizes: ByField<i64>,
-    pub(crate) value_counts: ByField<i64>,
-    pub(crate) null_counts: ByField<i64>,
-    pub(crate) nan_counts: ByField<i64>,
-    pub(crate) lower_bounds: ByField<Box<[u8]>>,
-    pub(crate) upper_bounds: ByField<Box<[u8]>>,
-    pub(crate) key_metadata: Option<Box<[u8]>>,
-    pub(crate) split_offsets: Box<[i64]>,
-    pub(crate) equality_ids: Box<[i32]>,
-    pub(crate) sort_order_id: Option<i32>,
-    pub(crate) first_row_id: Option<i64>,
-    pub(crate) referenced_data_file: Option<Box<str>>,
-    pub(crate) content_offset: Option<i64>,
-    pub(crate) content_size_bytes: Option<i64>,
+pub struct ContentFile {
+    /// What it holds.
+    pub content: Content,
+    /// Where it lies.
+    pub path: Box<str>,
+    /// Its format in lower case.
+    pub format: Box<str>,
+    /// Its partition values in the order of [`Manifest::partition_ids`].
+    pub partition: Box<[Option<Value>]>,
+    /// Its rows.
+    pub record_count: i64,
+    /// Its length in bytes.
+    pub size_bytes: i64,
+    /// Bytes of each column.
+    pub column_sizes: ByField<i64>,
+    /// Values of each column, null and NaN included.
+    pub value_counts: ByField<i64>,
+    /// Nulls of each column.
+    pub null_counts: ByField<i64>,
+    /// NaNs of each column.
+    pub nan_counts: ByField<i64>,
+    /// A lower bound of each column's values.
+    pub lower_bounds: ByField<Box<[u8]>>,
+    /// An upper bound of each column's values.
+    pub upper_bounds: ByField<Box<[u8]>>,
+    /// What decrypts it.
+    pub key_metadata: Option<Box<[u8]>>,
+    /// Where it may be split, in bytes from its beginning.
+    pub split_offsets: Box<[i64]>,
+    /// The columns that an equality delete compares.
+    pub equality_ids: Box<[i32]>,
+    /// The sort order of its rows.
+    pub sort_order_id: Option<i32>,
+    /// The id of its first row (V3).
+    pub first_row_id: Option<i64>,
+    /// The one data file that its deletes are of.
+    pub referenced_data_file: Option<Box<str>>,
+    /// Where a deletion vector begins in it, in bytes.
+    pub content_offset: Option<i64>,
+    /// The length of a deletion vector in bytes.
+    pub content_size_bytes: Option<i64>,
 }
 
 fn find<T>(fields: &[(i32, T)], id: i32) -> Option<&T> {
@@ -133,23 +179,27 @@ fn find<T>(fields: &[(i32, T)], id: i32) -> Option<&T> {
 
 impl ContentFile {
     /// Values of the column, null and NaN included.
-    pub(crate) fn value_count(&self, id: i32) -> Option<i64> {
+    pub fn value_count(&self, id: i32) -> Option<i64> {
         find(&self.value_counts, id).copied()
     }
 
-    pub(crate) fn null_count(&self, id: i32) -> Option<i64> {
+    /// Nulls of the column.
+    pub fn null_count(&self, id: i32) -> Option<i64> {
         find(&self.null_counts, id).copied()
     }
 
-    pub(crate) fn nan_count(&self, id: i32) -> Option<i64> {
+    /// NaNs of the column.
+    pub fn nan_count(&self, id: i32) -> Option<i64> {
         find(&self.nan_counts, id).copied()
     }
 
-    pub(crate) fn lower_bound(&self, id: i32) -> Option<&[u8]> {
+    /// A lower bound of the column's values.
+    pub fn lower_bound(&self, id: i32) -> Option<&[u8]> {
         find(&self.lower_bounds, id).map(|bytes| &**bytes)
     }
 
-    pub(crate) fn upper_bound(&self, id: i32) -> Option<&[u8]> {
+    /// An upper bound of the column's values.
+    pub fn upper_bound(&self, id: i32) -> Option<&[u8]> {
         find(&self.upper_bounds, id).map(|bytes| &**bytes)
     }
 

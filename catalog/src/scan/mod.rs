@@ -34,15 +34,22 @@ mod write;
 
 pub use self::avro::InvalidAvro;
 pub(crate) use self::bind::Case;
+pub use self::deletes::{DeleteFile, DeleteIndex};
 pub(crate) use self::error::PlanError;
 pub(crate) use self::filter::{Expr, parse as parse_filter};
 pub(crate) use self::limits::Limits;
 pub(crate) use self::literal::{Literal, read as read_literal, write as write_literal};
-pub use self::manifest::Content;
-pub(crate) use self::manifest::{ContentFile, ManifestFile, Status, named_files, named_manifests};
-pub(crate) use self::partition::Partition;
+pub use self::manifest::{
+    ByField, Content, ContentFile, Entry, Manifest, ManifestContent, ManifestFile, RawSummary, Status,
+};
+pub(crate) use self::manifest::{named_files, named_manifests};
+pub(crate) use self::partition::SpecScan;
+pub use self::partition::{Partition, PartitionKey};
 pub(crate) use self::planner::{Group, Page, Planned, Planner};
+pub(crate) use self::project::SpecFilter;
 pub(crate) use self::reader::ManifestReader;
+pub(crate) use self::request::source_type;
 pub(crate) use self::request::{Scan, ScanRequest, SchemaChoice, SnapshotRange, TableName};
 pub(crate) use self::task::TaskId;
+pub use self::value::Value;
 pub(crate) use self::write::to_json as filter_to_json;

@@ -11,20 +11,22 @@ use crate::metadata::types::PrimitiveType;
 
 /// Equal for equal partitions of one spec, and only for them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PartitionKey {
+pub struct PartitionKey {
     spec_id: i32,
     values: Arc<[u8]>,
 }
 
 /// A partition.
 #[derive(Debug)]
-pub(crate) struct Partition {
-    pub(crate) key: PartitionKey,
-    pub(crate) spec_id: i32,
+pub struct Partition {
+    /// What tells it from others.
+    pub key: PartitionKey,
+    /// Its spec.
+    pub spec_id: i32,
     /// The values, each with its type; `None` is null.
-    pub(crate) values: Vec<(PrimitiveType, Option<Value>)>,
+    pub values: Vec<(PrimitiveType, Option<Value>)>,
     /// Whether its spec does not partition at all.
-    pub(crate) is_whole_table: bool,
+    pub is_whole_table: bool,
 }
 
 /// A spec, and what a scan's filter says of it.

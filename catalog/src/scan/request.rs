@@ -172,7 +172,7 @@ impl Source {
 }
 
 /// The type of a column that partitions are made of: as it is now or, if it is gone, as it was.
-fn source_type(metadata: &TableMetadata, id: i32) -> Option<PrimitiveType> {
+pub(crate) fn source_type(metadata: &TableMetadata, id: i32) -> Option<PrimitiveType> {
     let schemas = metadata.current_schema().into_iter().chain(metadata.schemas().iter().rev());
     schemas.filter_map(|schema| schema.source(id).ok()).next().cloned()
 }

@@ -7,7 +7,8 @@ use crate::metadata::types::PrimitiveType;
 
 /// A value; its type stands beside it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
+    /// boolean.
     Boolean(bool),
     /// int and long; date in days, time in microseconds, timestamps in their unit.
     Integer(i64),
@@ -15,7 +16,9 @@ pub(crate) enum Value {
     Real(f64),
     /// Unscaled.
     Decimal(i128),
+    /// string.
     Text(Box<str>),
+    /// uuid.
     Uuid([u8; 16]),
     /// fixed and binary.
     Bytes(Box<[u8]>),
@@ -85,7 +88,7 @@ impl Value {
 
     /// A bound in its binary form (table spec, Appendix D). Forms of types that were promoted since
     /// are read too; `None` for what is no value of `of`, which says nothing of the column.
-    pub(crate) fn from_bound(of: &PrimitiveType, bytes: &[u8]) -> Option<Value> {
+    pub fn from_bound(of: &PrimitiveType, bytes: &[u8]) -> Option<Value> {
         match of {
             PrimitiveType::Boolean => Some(Value::Boolean(*bytes.first()? != 0)),
             PrimitiveType::Int | PrimitiveType::Long | PrimitiveType::Date | PrimitiveType::Time => {
@@ -116,7 +119,7 @@ impl Value {
     }
 
     /// The value as one of type `of`, where a file spelled it differently; `None` if it is none.
-    pub(crate) fn as_type(&self, of: &PrimitiveType) -> Option<Value> {
+    pub fn as_type(&self, of: &PrimitiveType) -> Option<Value> {
         match (self, of) {
             (Value::Boolean(_), PrimitiveType::Boolean)
             | (Value::Real(_), PrimitiveType::Float | PrimitiveType::Double)
