@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use crate::events::{namespace, printed, table};
 use crate::support::Tarn;
 
-/// Answers by path and query, without the page token. Lists are given one name a page.
+/// Answers by path and query, without the page token. Lists are given one name a page; after one with a field `later`
+/// comes what that holds.
 type Answers = BTreeMap<String, Value>;
 
 /// Another catalog: it answers GET, to who knows its token and header.
@@ -62,7 +63,7 @@ async fn serve(mut stream: TcpStream, answers: Arc<Mutex<Answers>>) {
         };
         let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
         bytes.drain(..end);
-        let (status, body) = answer(&head, &answers.lock().unwrap());
+        let (status, body) = answer(&head, &mut answers.lock().unwrap());
         let moved = body["moved"].as_str().map(str::to_owned);
         let body = body.to_string();
         let moved = moved.map(|to| format!("location: {to}\r\n")).unwrap_or_default();
@@ -73,7 +74,7 @@ async fn serve(mut stream: TcpStream, answers: Arc<Mutex<Answers>>) {
     }
 }
 
-fn answer(head: &str, answers: &Answers) -> (&'static str, Value) {
+fn answer(head: &str, answers: &mut Answers) -> (&'static str, Value) {
     let target = head.split(' ').nth(1).unwrap();
     if !head.contains("authorization: bearer hush\r\n") || !head.contains("x-realm: one\r\n") {
         return ("401 Unauthorized", json!({"error": {"message": "who are you", "code": 401}}));
@@ -87,11 +88,14 @@ fn answer(head: &str, answers: &Answers) -> (&'static str, Value) {
             _other => asked = format!("{asked}?{pair}"),
         }
     }
-    let Some(found) = answers.get(&asked) else {
+    let Some(found) = answers.get(&asked).cloned() else {
         return ("404 Not Found", json!({"error": {"message": format!("no {asked}"), "code": 404}}));
     };
     if found["moved"].is_string() {
-        return ("307 Temporary Redirect", found.clone());
+        return ("307 Temporary Redirect", found);
+    }
+    if found["later"].is_object() {
+        answers.insert(asked, found["later"].clone());
     }
     let list = found.as_object().and_then(|fields| fields.iter().find(|(_, value)| value.is_array()));
     match (page, list) {
@@ -100,7 +104,7 @@ fn answer(head: &str, answers: &Answers) -> (&'static str, Value) {
             let one: Vec<&Value> = all.iter().skip(page).take(1).collect();
             ("200 OK", json!({field: one, "next-page-token": next}))
         }
-        _ => ("200 OK", found.clone()),
+        _ => ("200 OK", found),
     }
 }
 
@@ -267,6 +271,25 @@ async fn what_can_come_comes_once_and_what_cannot_is_named() {
     assert_eq!(told(&clash, "plan")["sales.a"], "clash");
     let registered = printed(&tarn, &["--type", "tarn.table.registered"]);
     assert_eq!(registered.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_view_that_is_copied_names_the_file_it_was_read_from_when_it_is_replaced_meanwhile() {
+    let tarn = Tarn::start_with(1, &[("MIGRATE_TOKEN", "hush")]).await;
+    let other = other(&tarn).await;
+    let mut replaced = view();
+    replaced["metadata-location"] = json!("gs://far/v/2.json");
+    let mut first = view();
+    first["later"] = replaced;
+    other.answers.lock().unwrap().insert("/other/v1/p/namespaces/sales/views/v".into(), first);
+    let only = ["--include", "sales.v"];
+    let (code, done) = migrate(&tarn, &other, &[&["--apply"], &only[..]].concat());
+    assert_eq!((code, told(&done, "outcome")["sales.v"].as_str()), (0, "made"), "{done:#}");
+    let copied = tarn.send(Method::GET, "/_iceberg/v1/main/namespaces/sales/views/v", b"").await;
+    let copied: Value = copied.json().await.unwrap();
+    assert_eq!(copied["metadata"]["properties"]["tarn.migrated-from"], "gs://far/v/1.json");
+    let (_, again) = migrate(&tarn, &other, &only);
+    assert_eq!(told(&again, "plan")["sales.v"], "clash", "the copy is not of the view as it is now");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,8 +19,9 @@ pub(crate) enum Fate {
     Create(BTreeMap<String, String>),
     /// A metadata file to register.
     Register { location: String },
-    /// A view whose file lies elsewhere, to make anew from its current version: a view has no other files.
-    Copy { view: Box<Value> },
+    /// A view whose file lies elsewhere, to make anew from its current version: a view has no other files. `from` is the
+    /// file that `view` was read from, where the other catalog names one.
+    Copy { view: Box<Value>, from: Option<String> },
     /// It is there already, the same.
     Done,
     /// Another one has the name here, with this metadata file.
@@ -150,11 +151,13 @@ pub(super) fn decide(warehouse: &str, seen: &Seen<'_>, exists: bool) -> Fate {
     if seen.made_from.is_some_and(|from| from == named.unwrap_or("-")) {
         return Fate::Done;
     }
+    let copy = |from: Option<&str>| Fate::Copy {
+        view: Box::new(seen.there["metadata"].clone()),
+        from: from.map(str::to_owned),
+    };
     let Some(location) = named else {
         return match seen.kind {
-            Kind::View if seen.here.is_none() => {
-                Fate::Copy { view: Box::new(seen.there["metadata"].clone()) }
-            }
+            Kind::View if seen.here.is_none() => copy(None),
             Kind::View | Kind::Table | Kind::Namespace => {
                 Fate::Unreadable("the other catalog names no metadata file".into())
             }
@@ -169,7 +172,7 @@ pub(super) fn decide(warehouse: &str, seen: &Seen<'_>, exists: bool) -> Fate {
         (Some(_), _) if exists => Fate::Register { location: location.to_owned() },
         (Some(_), Kind::Table | Kind::Namespace) => Fate::Missing { location: location.to_owned() },
         (None, Kind::Table | Kind::Namespace) => Fate::Elsewhere { location: location.to_owned() },
-        (Some(_) | None, Kind::View) => Fate::Copy { view: Box::new(seen.there["metadata"].clone()) },
+        (Some(_) | None, Kind::View) => copy(Some(location)),
     }
 }
 

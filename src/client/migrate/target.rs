@@ -110,7 +110,7 @@ impl Target<'_> {
                     Some(location.clone()),
                 )
             }
-            Fate::Copy { view } => match view_request(&name, view, item_location(source, &item).await) {
+            Fate::Copy { view, from } => match view_request(&name, view, from.as_deref()) {
                 Some(body) => {
                     (self.connection.post(&self.below(&item.namespace, "views"), &body).await, None)
                 }
@@ -182,15 +182,8 @@ fn existing(answer: Result<Value, ClientError>) -> Result<Option<Value>, ClientE
     }
 }
 
-/// The metadata file of a view in the other catalog, to note it in the copy.
-async fn item_location(source: &Source, item: &Item) -> Option<String> {
-    let name = item.name.as_deref().unwrap_or_default();
-    let there = source.load(item.kind, &item.namespace, name).await.ok()?;
-    there["metadata-location"].as_str().map(str::to_owned)
-}
-
 /// The request that makes a view from the current version of another one.
-fn view_request(name: &str, metadata: &Value, made_from: Option<String>) -> Option<Value> {
+fn view_request(name: &str, metadata: &Value, made_from: Option<&str>) -> Option<Value> {
     let by = |list: &str, field: &str, id: &Value| {
         let list = metadata[list].as_array()?;
         list.iter().find(|one| one[field] == *id).cloned()
@@ -198,7 +191,7 @@ fn view_request(name: &str, metadata: &Value, made_from: Option<String>) -> Opti
     let version = by("versions", "version-id", &metadata["current-version-id"])?;
     let schema = by("schemas", "schema-id", &version["schema-id"])?;
     let mut properties = metadata["properties"].as_object().cloned().unwrap_or_default();
-    properties.insert(MADE_FROM.into(), made_from.unwrap_or_else(|| "-".into()).into());
+    properties.insert(MADE_FROM.into(), made_from.unwrap_or("-").into());
     Some(json!({"name": name, "schema": schema, "view-version": version, "properties": properties}))
 }
 
@@ -213,7 +206,7 @@ mod tests {
             "versions": [{"version-id": 1, "schema-id": 0}, {"version-id": 2, "schema-id": 7}],
             "schemas": [{"schema-id": 0}, {"schema-id": 7, "fields": []}],
         });
-        let request = view_request("v", &metadata, Some("gs://x/1.json".into())).unwrap();
+        let request = view_request("v", &metadata, Some("gs://x/1.json")).unwrap();
         assert_eq!(
             (&request["schema"]["schema-id"], &request["view-version"]["version-id"]),
             (&json!(7), &json!(2))
