@@ -215,6 +215,19 @@ actions! {
     SharingListRecipients = "sharing:ListRecipients",
     SharingUpdateRecipient = "sharing:UpdateRecipient",
     SharingDeleteRecipient = "sharing:DeleteRecipient",
+    /// Let a recipient read a share.
+    SharingCreateGrant = "sharing:CreateGrant",
+    SharingDeleteGrant = "sharing:DeleteGrant",
+    /// Make what a recipient shows: tokens, activation links, secrets of clients, federation policies.
+    SharingCreateToken = "sharing:CreateToken",
+    SharingListTokens = "sharing:ListTokens",
+    SharingDeleteToken = "sharing:DeleteToken",
+    /// Sign tokens with a new key.
+    SharingRotateKey = "sharing:RotateKey",
+    /// Tokens of a share, as AIStor has them: one is a recipient and its grant too.
+    DeltaSharingCreateToken = "admin:DeltaSharingCreateToken",
+    DeltaSharingListTokens = "admin:DeltaSharingListTokens",
+    DeltaSharingDeleteToken = "admin:DeltaSharingDeleteToken",
     // Inventory and jobs.
     InventoryPutJob = "inventory:PutJob",
     InventoryGetJob = "inventory:GetJob",
@@ -226,7 +239,7 @@ actions! {
 }
 
 impl Action {
-    /// The second name of an action: AIStor says warehouse where AWS says table bucket.
+    /// The second name of an action: AIStor says warehouse where AWS says table bucket, and has its own of shares.
     ///
     /// Not matched variant by variant: a new action has one name unless it is listed here.
     pub const fn second_name(self) -> Option<&'static str> {
@@ -235,6 +248,11 @@ impl Action {
             Action::GetTableBucket => Some("s3tables:GetWarehouse"),
             Action::ListTableBuckets => Some("s3tables:ListWarehouses"),
             Action::DeleteTableBucket => Some("s3tables:DeleteWarehouse"),
+            Action::SharingCreateShare => Some("admin:DeltaSharingCreateShare"),
+            Action::SharingGetShare => Some("admin:DeltaSharingGetShare"),
+            Action::SharingListShares => Some("admin:DeltaSharingListShares"),
+            Action::SharingUpdateShare => Some("admin:DeltaSharingUpdateShare"),
+            Action::SharingDeleteShare => Some("admin:DeltaSharingDeleteShare"),
             _ => None,
         }
     }

@@ -106,17 +106,29 @@ impl AccessKey {
 
     /// What tells this key from one made anew under its id, of the same secret too, without telling the secret.
     pub(crate) fn fingerprint(&self, keyed: &hmac::Key) -> [u8; 16] {
-        let mut context = hmac::Context::with_key(keyed);
         let birth = self.birth();
         let parts = [self.id.as_bytes(), self.secret.expose().as_bytes()];
-        for part in parts.into_iter().chain(birth.as_ref().map(|birth| &birth.as_bytes()[..])) {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        let mut fingerprint = [0; 16];
-        fingerprint.copy_from_slice(&context.sign().as_ref()[..16]);
-        fingerprint
+        digest(keyed, parts.into_iter().chain(birth.as_ref().map(|birth| &birth.as_bytes()[..])))
     }
+
+    /// What tells whose key this is from one made anew under its id. It outlives a new secret where there is a birth.
+    pub(crate) fn mark(&self, keyed: &hmac::Key) -> [u8; 16] {
+        let birth = self.birth();
+        let secret = self.secret.expose().as_bytes();
+        let own = birth.as_ref().map_or(secret, |birth| &birth.as_bytes()[..]);
+        digest(keyed, [self.id.as_bytes(), own])
+    }
+}
+
+fn digest<'p>(keyed: &hmac::Key, parts: impl IntoIterator<Item = &'p [u8]>) -> [u8; 16] {
+    let mut context = hmac::Context::with_key(keyed);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&context.sign().as_ref()[..16]);
+    digest
 }
 
 /// Why a text cannot be an access key id or secret.

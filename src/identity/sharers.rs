@@ -1,0 +1,233 @@
+//! Those who share tables: who they are, and what they may read at that moment.
+//!
+//! A sharer is root or the holder of an access key, told again by what it was born with: a key made anew under an old id
+//! has shared nothing. A new secret of a user is no other user. Rights are those of the key now, without any session.
+//!
+//! Policies are asked without an address, as the server itself reads: what a statement allows to some addresses only it
+//! allows no sharer.
+
+use std::sync::Arc;
+
+use ring::{hkdf, hmac};
+use subtle::ConstantTimeEq as _;
+use tarn_objectcore::name::BucketName;
+use tarn_openapi::access::{Action, Ask, Authorize, Principal, Resource, Sender, Transport};
+use tarn_sharing::Sharers;
+use tarn_sharing::directory::{Sharer, Source};
+
+use super::keyring::Keyring;
+
+/// Sharers by the keys of this server.
+pub struct KeySharers {
+    keyring: Arc<Keyring>,
+    authorize: Arc<dyn Authorize>,
+    marks: hmac::Key,
+}
+
+impl KeySharers {
+    /// Tells sharers by marks made with a key derived from `secret`, which stays the same over restarts.
+    pub fn new(secret: &[u8; 32], keyring: Arc<Keyring>, authorize: Arc<dyn Authorize>) -> Self {
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"tarn sharers v1").extract(secret);
+        let key = prk.expand(&[b"mark"], hkdf::HKDF_SHA256).map(|okm| {
+            let mut bytes = [0; 32];
+            okm.fill(&mut bytes).expect("HKDF fills what it was asked for");
+            hmac::Key::new(hmac::HMAC_SHA256, &bytes)
+        });
+        Self { keyring, authorize, marks: key.expect("HKDF gives 32 bytes") }
+    }
+
+    /// Who shares what `principal` does: who holds the key, of a session too. `None` where there is no key of this server
+    /// behind it.
+    pub fn sharer(&self, principal: &Principal) -> Option<Sharer> {
+        let mut holder = principal;
+        while let Principal::Session(session) = holder {
+            holder = &session.parent;
+        }
+        match holder {
+            Principal::Root => Some(Sharer { key: None, fingerprint: None }),
+            Principal::AccessKey(id) => {
+                let mark = self.keyring.find(id)?.mark(&self.marks);
+                Some(Sharer { key: Some(id.to_string()), fingerprint: Some(hex::encode(mark)) })
+            }
+            Principal::Anonymous | Principal::Web(_) | Principal::Session(_) => None,
+        }
+    }
+
+    /// Who `by` is now, if it is still who it was.
+    fn principal(&self, by: &Sharer) -> Option<Principal> {
+        let Some(id) = &by.key else { return Some(Principal::Root) };
+        let key = self.keyring.find(id)?;
+        let mark = hex::encode(key.mark(&self.marks));
+        let same =
+            by.fingerprint.as_ref().is_some_and(|was| bool::from(was.as_bytes().ct_eq(mark.as_bytes())));
+        same.then(|| key.principal())
+    }
+
+    fn may(&self, principal: &Principal, asked: &[(Action, Resource<'_>)]) -> bool {
+        let at_seconds = jiff::Timestamp::now().as_second();
+        let sender = Sender { at_seconds, transport: Transport::Encrypted, ..Sender::default() };
+        asked.iter().all(|(action, resource)| {
+            let ask = Ask::new(*action, *resource).sent_by(Some(&sender));
+            self.authorize.authorize(principal, ask).is_ok()
+        })
+    }
+}
+
+/// Calls `ask` with all that who reads `source` must be allowed. `None` for what nobody reads: the system's own bucket.
+pub(crate) fn with_rights<T>(source: &Source, ask: impl FnOnce(&[(Action, Resource<'_>)]) -> T) -> Option<T> {
+    match source {
+        Source::Iceberg { warehouse, namespace, table } => {
+            Some(ask(&[(Action::GetTableData, Resource::Table(warehouse, namespace, table))]))
+        }
+        Source::Delta { bucket, prefix } => {
+            BucketName::new(bucket).ok()?;
+            let log = format!("{prefix}_delta_log/");
+            Some(ask(&[
+                (Action::ListBucket, Resource::Listing(bucket, prefix)),
+                (Action::GetObject, Resource::Object(bucket, prefix)),
+                (Action::GetObject, Resource::Object(bucket, &log)),
+            ]))
+        }
+    }
+}
+
+impl Sharers for KeySharers {
+    fn may_read(&self, by: &Sharer, source: &Source) -> bool {
+        let Some(principal) = self.principal(by) else { return false };
+        with_rights(source, |asked| self.may(&principal, asked)).unwrap_or(false)
+    }
+
+    fn may_read_object(&self, by: &Sharer, bucket: &str, key: &str) -> bool {
+        let Some(principal) = self.principal(by) else { return false };
+        BucketName::new(bucket).is_ok()
+            && self.may(&principal, &[(Action::GetObject, Resource::Object(bucket, key))])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::path::Path;
+    use tarn_catalog::{Catalog, Settings, WarehouseStores};
+    use tarn_objectcore::ObjectCore;
+    use tarn_openapi::access::{Restriction, Session, WebIdentity};
+
+    use super::super::directory::NewUser;
+    use super::super::key::{AccessKey, Grant, Policy};
+    use super::super::policy::Grants;
+    use super::super::secret::Secret;
+    use super::super::{Change, Directory};
+    use super::*;
+    use crate::stores::{Warehouses, system_store};
+
+    struct World {
+        directory: Directory,
+        keyring: Arc<Keyring>,
+        sharers: KeySharers,
+    }
+
+    async fn world() -> World {
+        let core = ObjectCore::in_memory(1).await;
+        let stores: Arc<dyn WarehouseStores> = Arc::new(Warehouses::new(core.clone()));
+        let log = system_store(&core).await.unwrap();
+        let catalog = Catalog::open(log, Path::from("catalog"), stores, Settings::default()).await.unwrap();
+        let root = AccessKey::root("root", Secret::new("secret-of-root".into()));
+        let keyring = Arc::new(Keyring::with_catalog(root, catalog.clone()));
+        let sharers = KeySharers::new(&[7; 32], keyring.clone(), Arc::new(Grants::new(keyring.clone())));
+        World { directory: Directory::new(catalog, "root"), keyring, sharers }
+    }
+
+    impl World {
+        async fn user(&self, policies: &[&str]) -> Sharer {
+            let policies = policies.iter().map(|name| (*name).to_owned()).collect();
+            let secret = Some(Secret::new("secret-of-a-user".into()));
+            let new = NewUser { name: "alice".into(), secret, policies, groups: Vec::new() };
+            self.directory.create_user(new, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+            self.sharers.sharer(&Principal::AccessKey("alice".into())).unwrap()
+        }
+    }
+
+    fn iceberg() -> Source {
+        let namespace = vec!["ns".into()];
+        Source::Iceberg { warehouse: "lake".into(), namespace, table: "orders".into() }
+    }
+
+    fn delta(bucket: &str) -> Source {
+        Source::Delta { bucket: bucket.into(), prefix: "tables/orders/".into() }
+    }
+
+    #[tokio::test]
+    async fn a_sharer_may_read_what_its_policies_allow_now() {
+        let world = world().await;
+        let alice = world.user(&["tablesReadOnly"]).await;
+        assert!(
+            world.sharers.may_read(&alice, &iceberg()) && !world.sharers.may_read(&alice, &delta("data"))
+        );
+        world.directory.change_user_policy("alice", "readonly", Change::Add).await.unwrap();
+        assert!(world.sharers.may_read(&alice, &delta("data")));
+        assert!(world.sharers.may_read_object(&alice, "data", "elsewhere/file"));
+        for policy in ["readonly", "tablesReadOnly"] {
+            world.directory.change_user_policy("alice", policy, Change::Remove).await.unwrap();
+        }
+        assert!(
+            !world.sharers.may_read(&alice, &iceberg()) && !world.sharers.may_read(&alice, &delta("data"))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_user_made_anew_under_an_old_name_shares_nothing_of_the_old_one() {
+        let world = world().await;
+        let alice = world.user(&["readonly"]).await;
+        world.directory.renew_secret("alice").await.unwrap();
+        assert!(world.sharers.may_read(&alice, &iceberg()), "a new secret is no other user");
+        world.directory.delete_user("alice").await.unwrap();
+        assert!(!world.sharers.may_read(&alice, &iceberg()));
+        let anew = world.user(&["readonly"]).await;
+        assert!(!world.sharers.may_read(&alice, &iceberg()) && world.sharers.may_read(&anew, &iceberg()));
+    }
+
+    #[tokio::test]
+    async fn a_key_with_a_grant_made_anew_under_an_old_id_shares_nothing_of_the_old_one() {
+        let world = world().await;
+        let grant = Grant { policy: Policy::ReadOnly, buckets: None };
+        let make = || world.keyring.create(Some("loader".into()), grant.clone(), jiff::Timestamp::UNIX_EPOCH);
+        let principal = make().await.unwrap().principal();
+        let sharer = world.sharers.sharer(&principal).unwrap();
+        assert!(world.sharers.may_read(&sharer, &iceberg()));
+        world.keyring.delete("loader").await.unwrap();
+        make().await.unwrap();
+        assert!(!world.sharers.may_read(&sharer, &iceberg()));
+    }
+
+    #[tokio::test]
+    async fn a_session_shares_as_the_key_behind_it_and_who_has_none_shares_nothing() {
+        let world = world().await;
+        let alice = world.user(&["readonly"]).await;
+        let of = |parent| {
+            let restriction = Restriction::Policy("{}".into());
+            Principal::Session(Arc::new(Session { id: "s".into(), parent, restriction, expires: i64::MAX }))
+        };
+        let inner = of(of(Principal::AccessKey("alice".into())));
+        assert_eq!(world.sharers.sharer(&inner), Some(alice));
+        let web = WebIdentity {
+            id: "idp:bob".into(),
+            policies: vec!["readonly".into()],
+            claims: Default::default(),
+            expires: i64::MAX,
+        };
+        for nobody in [Principal::Anonymous, of(Principal::Web(Arc::new(web)))] {
+            assert_eq!(world.sharers.sharer(&nobody), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_shares_the_systems_own_bucket() {
+        let world = world().await;
+        let root = world.sharers.sharer(&Principal::Root).unwrap();
+        assert!(
+            world.sharers.may_read(&root, &delta("data"))
+                && world.sharers.may_read_object(&root, "data", "k")
+        );
+        assert!(!world.sharers.may_read(&root, &delta(".tarn")));
+        assert!(!world.sharers.may_read_object(&root, ".tarn", "catalog/log"));
+    }
+}
