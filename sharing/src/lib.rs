@@ -14,6 +14,7 @@
 pub mod access;
 pub mod directory;
 pub mod gateway;
+pub mod predicate;
 mod sharers;
 mod stores;
 pub mod table;
