@@ -9,6 +9,9 @@ pub struct Ticket {
     pub recipient: Uuid,
     /// The token it came with.
     pub token: Uuid,
+    /// The number of this server's key that signed what was shown; 0 where another issuer signed it. A key that is
+    /// withdrawn takes the URLs with it that were had by its tokens, forged ones included.
+    pub key: u32,
     /// The grant that let it read the share.
     pub grant: Uuid,
     /// The table in the share.

@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// The kind of the documents that are shares.
+pub const SHARE_KIND: &str = "share";
+/// The kind of the documents that are recipients.
+pub const RECIPIENT_KIND: &str = "recipient";
+
 /// A share: tables under names, for recipients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

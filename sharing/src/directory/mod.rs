@@ -7,6 +7,6 @@
 mod document;
 
 pub use document::{
-    EqualityDeletes, Grant, History, Recipient, RowFilter, RowValues, Share, SharedSchema, SharedTable,
-    Sharer, Source, Status, Token, TokenKind, UnsupportedColumns,
+    EqualityDeletes, Grant, History, RECIPIENT_KIND, Recipient, RowFilter, RowValues, SHARE_KIND, Share,
+    SharedSchema, SharedTable, Sharer, Source, Status, Token, TokenKind, UnsupportedColumns,
 };

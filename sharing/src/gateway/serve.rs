@@ -230,7 +230,7 @@ mod tests {
         let stores = Stores::new(Arc::new(OneBucket(store)), Arc::new(InMemory::new()));
         let (signer, tickets) = (Arc::new(Signer::new(&[1; 32])), Arc::new(Revocable::default()));
         let id = Uuid::from_u128(1);
-        let ticket = Ticket { recipient: id, token: id, grant: id, table: id };
+        let ticket = Ticket { recipient: id, token: id, key: 1, grant: id, table: id };
         let mut url = String::new();
         let expires = Timestamp::now().as_second() + 1000;
         signer.urls("", &ticket, expires).write(Place { bucket: "main", key }, &mut url);

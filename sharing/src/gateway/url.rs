@@ -19,8 +19,8 @@ use crate::table::Place;
 
 /// What keys derived for URLs are derived for.
 const PURPOSE: &[u8] = b"tarn sharing file urls 1";
-/// Bytes of a ticket: four ids.
-const TICKET_BYTES: usize = 64;
+/// Bytes of a ticket: four ids and the number of a key.
+const TICKET_BYTES: usize = 68;
 /// What stands in a path as it is (RFC 3986, "unreserved").
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// The same, and `/` between the parts of a key.
@@ -126,17 +126,19 @@ fn message(ticket: &[u8; TICKET_BYTES], expires: i64, at: Place<'_>) -> Vec<u8> 
 }
 
 fn bytes_of(ticket: &Ticket) -> [u8; TICKET_BYTES] {
-    let Ticket { recipient, token, grant, table } = ticket;
+    let Ticket { recipient, token, key, grant, table } = ticket;
     let mut bytes = [0; TICKET_BYTES];
     for (slot, id) in bytes.chunks_exact_mut(16).zip([recipient, token, grant, table]) {
         slot.copy_from_slice(id.as_bytes());
     }
+    bytes[64..].copy_from_slice(&key.to_be_bytes());
     bytes
 }
 
 fn ticket_of(bytes: &[u8; TICKET_BYTES]) -> Ticket {
     let id = |at: usize| Uuid::from_slice(&bytes[at * 16..at * 16 + 16]).expect("an id is 16 bytes");
-    Ticket { recipient: id(0), token: id(1), grant: id(2), table: id(3) }
+    let key = u32::from_be_bytes(bytes[64..].try_into().expect("a number is 4 bytes"));
+    Ticket { recipient: id(0), token: id(1), key, grant: id(2), table: id(3) }
 }
 
 fn parts(path: &str) -> Option<([u8; TICKET_BYTES], String, String)> {
@@ -172,7 +174,7 @@ mod tests {
 
     fn ticket() -> Ticket {
         let id = Uuid::from_u128;
-        Ticket { recipient: id(1), token: id(2), grant: id(3), table: id(4) }
+        Ticket { recipient: id(1), token: id(2), key: 7, grant: id(3), table: id(4) }
     }
 
     fn url(signer: &Signer, bucket: &str, key: &str, expires: i64) -> (String, String) {
