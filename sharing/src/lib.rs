@@ -12,6 +12,7 @@
 //! a version of it never changes and is kept under its number. `protocol` is the wire, pure; `rest` is the front.
 
 pub mod access;
+pub mod cache;
 pub mod directory;
 pub mod gateway;
 pub mod predicate;

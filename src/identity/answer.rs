@@ -17,6 +17,8 @@ pub enum Protocol {
     S3,
     /// `/_iceberg` and `/iceberg`.
     Iceberg,
+    /// `/_delta-sharing`. Its recipients are no users: it authenticates them itself.
+    Sharing,
     /// Everything else that begins with `/_`.
     Plain,
 }
@@ -33,6 +35,8 @@ impl Protocol {
             Self::S3
         } else if under("/_iceberg") || under("/iceberg/v1") {
             Self::Iceberg
+        } else if under("/_delta-sharing") {
+            Self::Sharing
         } else if path.starts_with("/_") {
             Self::Plain
         } else {
@@ -85,6 +89,9 @@ pub fn error(
             let error = serde_json::json!({"message": message, "type": code, "code": status.as_u16()});
             (status, Json(serde_json::json!({ "error": error }))).into_response()
         }
+        Protocol::Sharing => {
+            (status, Json(serde_json::json!({"errorCode": code, "message": message}))).into_response()
+        }
         Protocol::Plain => {
             let error = serde_json::json!({"code": code, "message": message, "request-id": *id.0});
             (status, Json(serde_json::json!({ "error": error }))).into_response()
@@ -98,7 +105,7 @@ pub(crate) fn refused(protocol: Protocol, refusal: &AuthError, path: &str, id: &
     let (s3_status, s3_code) = refusal.s3();
     match protocol {
         Protocol::S3 => error(protocol, s3_status, s3_code, &message, path, id),
-        Protocol::Iceberg | Protocol::Plain => {
+        Protocol::Iceberg | Protocol::Sharing | Protocol::Plain => {
             let status = refusal.status();
             let kind = match (protocol, status) {
                 (Protocol::Iceberg, StatusCode::UNAUTHORIZED) => "NotAuthorizedException",
@@ -150,6 +157,8 @@ mod tests {
             ("/iceberg/v1/config", Protocol::Iceberg),
             ("/_iceberg/v1/config", Protocol::Iceberg),
             ("/_icebergs", Protocol::Plain),
+            ("/_delta-sharing/v1/shares", Protocol::Sharing),
+            ("/_delta-sharingx", Protocol::Plain),
             ("/_admin/v1/keys", Protocol::Plain),
         ] {
             assert_eq!(Protocol::of(Some("127.0.0.1:9000"), path, &[]), protocol, "{path}");

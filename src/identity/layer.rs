@@ -236,6 +236,7 @@ fn wants_credentials(protocol: Protocol, path: &str) -> bool {
     match protocol {
         Protocol::S3 => false,
         Protocol::Iceberg => true,
+        Protocol::Sharing => false,
         Protocol::Plain => path.starts_with("/_admin"),
     }
 }
@@ -313,10 +314,16 @@ pub async fn authenticate(State(identity): State<Arc<Identity>>, request: Reques
     if protocol == Protocol::Iceberg && oauth::is_token_path(path) {
         return next.run(request).await;
     }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    if protocol == Protocol::Sharing {
+        let (mut parts, content) = request.into_parts();
+        let sender = sender(&parts, &identity.proxies, now);
+        parts.extensions.insert(sender);
+        return next.run(Request::from_parts(parts, content)).await;
+    }
     let path = path.to_owned();
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId("-".into()));
     let asks_sts = protocol == Protocol::S3 && sts::is_sts(&request);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     match identity.admit(request, protocol, now).await {
         Ok((request, share)) => {
             let response = next.run(request).await;

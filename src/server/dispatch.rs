@@ -21,6 +21,8 @@ pub(crate) struct Fronts {
     pub(crate) tokens: Router,
     /// Temporary credentials, on the root path of S3.
     pub(crate) sts: Router,
+    /// Delta Sharing, and the files of its tables.
+    pub(crate) sharing: Router,
     /// Everything else below `/_`.
     pub(crate) own: Router,
 }
@@ -32,6 +34,7 @@ impl Fronts {
             Protocol::Iceberg if oauth::is_token_path(path) => self.tokens,
             Protocol::S3 if sts::is_sts(&request) => self.sts,
             Protocol::S3 => self.s3,
+            Protocol::Sharing => self.sharing,
             Protocol::Plain => self.own,
             Protocol::Iceberg => {
                 if let Some(inner) = below_mount(request.uri()) {

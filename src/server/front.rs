@@ -47,8 +47,8 @@ impl Front {
         let started = Instant::now();
         let id = RequestId(format!("{:016X}", rand::random::<u64>()).into());
         request.extensions_mut().insert(id.clone());
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let protocol = Protocol::of(host(&request), &path, &self.domains);
+        let (method, path) = (request.method().clone(), told(request.uri().path()).to_owned());
+        let protocol = Protocol::of(host(&request), request.uri().path(), &self.domains);
         request.extensions_mut().insert(protocol);
         let span = tracing::info_span!("request", id = %id);
         let (request, unread) = unread::watch(request);
@@ -101,6 +101,12 @@ impl Front {
     }
 }
 
+/// A path as logs and errors tell it: the code of an activation link is as good as the token behind it.
+fn told(path: &str) -> &str {
+    const ACTIVATION: &str = "/_delta-sharing/activation/";
+    if path.starts_with(ACTIVATION) { ACTIVATION } else { path }
+}
+
 /// The host the client named: in HTTP/2 the authority of the URI.
 fn host(request: &Request<Body>) -> Option<&str> {
     match request.headers().get(header::HOST) {
@@ -112,6 +118,7 @@ fn host(request: &Request<Body>) -> Option<&str> {
 fn internal_code(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::S3 | Protocol::Plain => "InternalError",
+        Protocol::Sharing => "INTERNAL_ERROR",
         // Whether a commit took place is not known after a panic: the client must not clean up.
         Protocol::Iceberg => "CommitStateUnknownException",
     }
@@ -120,6 +127,7 @@ fn internal_code(protocol: Protocol) -> &'static str {
 fn starting_code(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::S3 | Protocol::Plain => "ServiceUnavailable",
+        Protocol::Sharing => "SERVICE_UNAVAILABLE",
         Protocol::Iceberg => "ServiceUnavailableException",
     }
 }
@@ -136,6 +144,7 @@ fn count(protocol: Protocol, method: &http::Method, status: StatusCode, started:
     let protocol = match protocol {
         Protocol::S3 => "s3",
         Protocol::Iceberg => "iceberg",
+        Protocol::Sharing => "sharing",
         Protocol::Plain => "admin",
     };
     // A method is free text of the client: only known ones become labels.

@@ -18,6 +18,7 @@ mod memory;
 pub(crate) mod metrics;
 mod program;
 mod setup;
+mod sharing;
 #[cfg(test)]
 mod tests;
 mod unread;
@@ -210,7 +211,9 @@ impl Server {
             scan_planning: settings.scan_planning,
         });
         let tokens = oauth::router(identity.clone());
-        front.open(program::all(Fronts { s3, iceberg, tokens, sts, own: program::own(program) }, identity));
+        let sharing = sharing::router();
+        let own = program::own(program);
+        front.open(program::all(Fronts { s3, iceberg, tokens, sts, sharing, own }, identity));
         let upkeep = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(METRICS_UPKEEP).await;

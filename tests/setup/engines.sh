@@ -69,5 +69,6 @@ need mvn maven
 environment python.txt venv
 environment fuzz.txt fuzz
 environment s3fs.txt s3fs
+environment sharing.txt sharing
 artifacts artifacts.txt jars
 artifacts rck.txt rck
