@@ -19,6 +19,7 @@ pub mod predicate;
 mod sharers;
 mod stores;
 pub mod table;
+pub mod vectors;
 
 pub use sharers::Sharers;
 pub use stores::Stores;

@@ -29,6 +29,11 @@ impl DeleteFile {
     pub fn file(&self) -> &ContentFile {
         &self.manifest.entries[self.entry].file
     }
+
+    /// Its sequence number, its own or inherited.
+    pub fn sequence_number(&self) -> i64 {
+        self.sequence_number
+    }
 }
 
 /// The delete files of a snapshot, by what they apply to.
