@@ -49,6 +49,7 @@ use self::front::{Front, RequestLog};
 pub use self::setup::SetupError;
 #[cfg(test)]
 pub(crate) use self::setup::first_start;
+use self::sharing::Sharing;
 use crate::config::{RootCredentials, Settings};
 use crate::demo::Demo;
 use crate::events::Events;
@@ -56,7 +57,9 @@ use crate::identity::key::AccessKey;
 use crate::identity::oidc::{self, Issuers, Pace};
 use crate::identity::session::Vendor;
 use crate::identity::sts::{self, Sts};
-use crate::identity::{Grants, Identity, Keyring, SecretError, Sessions, oauth, obtain_server_secret};
+use crate::identity::{
+    Grants, Identity, KeySharers, Keyring, SecretError, Sessions, oauth, obtain_server_secret,
+};
 use crate::stores::{self, Warehouses};
 use crate::webhooks::Webhooks;
 
@@ -165,6 +168,11 @@ impl Server {
         let sessions = Arc::new(Sessions::new(&secret, keyring.clone()).with_issuers(issuers.clone()));
         let grants = Arc::new(Grants::new(keyring.clone()));
         let authorize: Arc<dyn Authorize> = grants.clone();
+        let sharers = KeySharers::new(&secret, keyring.clone(), authorize.clone());
+        // Profiles need an address that clients can use: the setting `endpoint` tells it where it is not this machine's.
+        let public = public_endpoint(settings, address)
+            .unwrap_or_else(|| format!("http://localhost:{}", address.port()));
+        let sharing = Sharing::new(&catalog, warehouses.clone(), sharers, &public);
         let identity = Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone());
         let identity =
             Arc::new(identity.with_issuers(issuers.clone()).with_proxies(settings.trusted_proxies.clone()));
@@ -181,6 +189,7 @@ impl Server {
             catalog: catalog.clone(),
             warehouse: settings.warehouse.clone(),
             maintenance: maintenance.clone(),
+            sharing,
             events: Events::new(catalog.clone(), source.clone(), stop.subscribe()),
             webhooks: webhooks.clone(),
             identity: identity.clone(),

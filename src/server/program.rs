@@ -17,6 +17,7 @@ use tarn_openapi::request::RequestId;
 use tower::service_fn;
 
 use super::dispatch::Fronts;
+use super::sharing::Sharing;
 use super::{health, metrics};
 use crate::admin;
 use crate::config::MetricsAccess;
@@ -32,6 +33,7 @@ pub(crate) struct Program {
     /// The default warehouse.
     pub(crate) warehouse: String,
     pub(crate) maintenance: Maintenance,
+    pub(crate) sharing: Sharing,
     pub(crate) events: Events,
     pub(crate) webhooks: Webhooks,
     pub(crate) identity: Arc<Identity>,
