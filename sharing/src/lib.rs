@@ -16,6 +16,7 @@ pub mod cache;
 pub mod directory;
 pub mod gateway;
 pub mod predicate;
+pub mod protocol;
 mod sharers;
 mod stores;
 pub mod table;

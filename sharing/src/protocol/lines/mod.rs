@@ -1,0 +1,13 @@
+//! The lines of an answer: one JSON object each.
+
+mod end;
+mod file;
+mod head;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use end::{End, Fault, end_line};
+pub use file::{FileLines, LineError, Part, Stamp};
+
+pub use head::{Head, metadata_line, protocol_line, writes_changes};
