@@ -36,6 +36,8 @@ pub enum Kind {
     Throttled,
     /// The path is there, the method is not.
     MethodNotAllowed,
+    /// Nothing was done, and may be in a moment.
+    Unavailable,
     /// The server failed, and says no more.
     Internal,
 }
@@ -53,6 +55,7 @@ impl Kind {
             Self::Forbidden => (StatusCode::FORBIDDEN, "PERMISSION_DENIED"),
             Self::Throttled => (StatusCode::TOO_MANY_REQUESTS, "REQUEST_LIMIT_EXCEEDED"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED_OPERATION"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
         }
     }

@@ -48,8 +48,6 @@ pub enum Page {
         index: u64,
         /// The last version of the answer.
         end: i64,
-        /// The latest version when the first page was asked for.
-        latest: i64,
     },
 }
 
@@ -180,7 +178,7 @@ impl Tokens {
 mod tests {
     use super::*;
 
-    const PAGE: Page = Page::Changes { version: 3, index: 7, end: 9, latest: 12 };
+    const PAGE: Page = Page::Changes { version: 3, index: 7, end: 9 };
     const NOW_MS: i64 = 1_000_000;
 
     fn made() -> (Tokens, Subject, Checksum, String) {

@@ -20,6 +20,7 @@ pub struct FileList {
     chunks: Arc<[Chunk]>,
     files: u64,
     size_bytes: u64,
+    deletes: bool,
 }
 
 #[derive(Debug)]
@@ -43,6 +44,7 @@ pub struct ListBuilder {
     open_files: u32,
     files: u64,
     size_bytes: u64,
+    deletes: bool,
 }
 
 impl ListBuilder {
@@ -54,6 +56,7 @@ impl ListBuilder {
         self.open_files += 1;
         self.files += 1;
         self.size_bytes += file.size;
+        self.deletes |= file.deletes.is_some();
         if self.open_files as usize >= CHUNK_FILES || self.open.len() >= CHUNK_BYTES {
             self.seal();
         }
@@ -84,7 +87,8 @@ impl ListBuilder {
     /// The list.
     pub fn finish(mut self) -> FileList {
         self.seal();
-        FileList { chunks: self.chunks.into(), files: self.files, size_bytes: self.size_bytes }
+        let Self { files, size_bytes, deletes, .. } = self;
+        FileList { chunks: self.chunks.into(), files, size_bytes, deletes }
     }
 }
 
@@ -102,6 +106,11 @@ impl FileList {
     /// Bytes of all its files together.
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    /// Whether any of its files has deleted rows.
+    pub fn has_deletes(&self) -> bool {
+        self.deletes
     }
 
     /// Bytes of memory it takes.
@@ -179,6 +188,7 @@ mod tests {
         keys.iter().for_each(|key| builder.push(&file(key)));
         let list = builder.finish();
         assert_eq!((list.len(), list.size_bytes()), (keys.len() as u64, 10 * keys.len() as u64));
+        assert!(list.has_deletes() && !FileList::default().has_deletes());
         let mut at = 0;
         let walked = list.try_for_each(|found| {
             assert_eq!((&found, found.live_records()), (&file(&keys[at]), Some(1)));
