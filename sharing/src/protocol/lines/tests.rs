@@ -55,11 +55,15 @@ fn file() -> DataFile<'static> {
     }
 }
 
+fn ticket() -> Ticket {
+    let id = Uuid::nil();
+    Ticket { recipient: id, token: id, key: 0, grant: id, table: id }
+}
+
 /// The line, with URLs and ids made short: `<url KEY>`, `<id LENGTH>`.
 fn line(format: Format, ids: FileIds, part: Part, stamp: Option<Stamp>, file: &DataFile<'_>) -> String {
     let signer = Signer::new(&[1; 32]);
-    let ticket =
-        Ticket { recipient: Uuid::nil(), token: Uuid::nil(), grant: Uuid::nil(), table: Uuid::nil() };
+    let ticket = ticket();
     let urls = signer.urls("https://h", &ticket, EXPIRES_S);
     let mut line = String::new();
     FileLines { format, ids, urls }.write(part, stamp, file, &mut line).unwrap();
@@ -218,8 +222,7 @@ fn deleted_rows_are_never_told_by_a_format_without_words_for_them() {
     let deletes = Deletes { at, file_size: 99, offset: 1, size: 40, cardinality: 2 };
     let deleted = DataFile { deletes: Some(deletes), ..file() };
     let signer = Signer::new(&[1; 32]);
-    let id = Uuid::nil();
-    let urls = signer.urls("", &Ticket { recipient: id, token: id, grant: id, table: id }, EXPIRES_S);
+    let urls = signer.urls("", &ticket(), EXPIRES_S);
     let lines = FileLines { format: Format::Parquet, ids: FileIds::Parquet, urls };
     let mut out = "before".to_owned();
     assert_eq!(lines.write(Part::Live, None, &deleted, &mut out), Err(LineError::Deleted));
@@ -229,8 +232,7 @@ fn deleted_rows_are_never_told_by_a_format_without_words_for_them() {
 #[test]
 fn ids_name_a_file_and_its_vectors_apart_and_for_good() {
     let signer = Signer::new(&[1; 32]);
-    let id = Uuid::nil();
-    let ticket = Ticket { recipient: id, token: id, grant: id, table: id };
+    let ticket = ticket();
     let keys = ["a", "b", "a/b"];
     let mut ids = BTreeSet::new();
     for (bucket, key, vector) in keys.iter().flat_map(|key| [("x", key, 1), ("x", key, 45), ("y", key, 1)]) {
