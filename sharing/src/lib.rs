@@ -13,6 +13,7 @@
 
 pub mod access;
 pub mod cache;
+pub mod delta;
 pub mod directory;
 pub mod gateway;
 pub mod predicate;

@@ -1,0 +1,79 @@
+//! Where one answer is worked out: a thread that may block, with the store and the engine of the table.
+
+use std::sync::Arc;
+
+use delta_kernel::Error;
+use object_store::ObjectStore;
+use tokio::runtime::Handle;
+
+use super::engine::LogEngine;
+use super::limits::Limits;
+use super::path::Root;
+use super::store::{TableStore, Watch};
+use crate::table::TableError;
+
+/// What works out an answer.
+pub(super) struct Bench {
+    pub(super) root: Root,
+    pub(super) limits: Limits,
+    pub(super) store: TableStore,
+    pub(super) engine: LogEngine,
+    handle: Handle,
+}
+
+impl Bench {
+    /// Waits, on a thread that may block.
+    pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.handle.block_on(future)
+    }
+}
+
+/// Ends the work when nobody waits for it any more.
+struct StopOnDrop(Arc<Watch>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// Does `work` on a thread that may block. A panic there is an answer too: the kernel reads what others wrote.
+pub(super) async fn run<T: Send + 'static>(
+    inner: Arc<dyn ObjectStore>,
+    root: Root,
+    limits: Limits,
+    work: impl FnOnce(&Bench) -> Result<T, TableError> + Send + 'static,
+) -> Result<T, TableError> {
+    let watch = Arc::new(Watch::new(limits.clone()));
+    let _stop = StopOnDrop(Arc::clone(&watch));
+    let store = TableStore::new(inner, root.prefix(), Arc::clone(&watch));
+    let handle = Handle::current();
+    let worked = tokio::task::spawn_blocking(move || {
+        let engine = LogEngine::new(store.clone(), root.clone(), Arc::clone(&watch), handle.clone());
+        let bench = Bench { root, limits, store, engine, handle };
+        work(&bench).map_err(|why| watch.take_refusal().unwrap_or(why))
+    });
+    match worked.await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => Err(TableError::Invalid(
+            "its log cannot be read: reading it came to an end nobody foresaw".into(),
+        )),
+        Err(error) => Err(TableError::Store(Box::new(error))),
+    }
+}
+
+/// What the kernel's error says of the table.
+pub(super) fn kernel_error(error: Error) -> TableError {
+    match error {
+        Error::Backtraced { source, .. } => kernel_error(*source),
+        Error::EmptyLog => TableError::NoSuchTable,
+        Error::Unsupported(what) => TableError::Unsupported(format!("the table cannot be read: {what}")),
+        Error::MaxCatalogVersion(_) => {
+            TableError::Unsupported("the table is managed by another catalog (catalogManaged)".into())
+        }
+        Error::ObjectStore(_) | Error::IOError(_) | Error::JoinFailure(_) | Error::Cancelled => {
+            TableError::Store(Box::new(error))
+        }
+        error => TableError::Invalid(error.to_string()),
+    }
+}

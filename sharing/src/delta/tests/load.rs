@@ -1,0 +1,126 @@
+use delta_kernel::checkpoint::{CheckpointSpec, V2CheckpointConfig};
+use serde_json::json;
+
+use super::fixture::{
+    Fixture, PREFIX, add, changed, column, meta_data, names, of_files, orders, protocol, protocol_with,
+    remove,
+};
+use crate::table::{TableError, TableSource as _, Versions};
+
+#[tokio::test]
+async fn a_table_is_told_with_files_partitions_and_statistics() {
+    let columns = [column("id", "long"), column("day", "date"), column("shop", "string")];
+    let metadata = meta_data(&columns, &["shop", "day"], json!({"delta.appendOnly": "true"}));
+    let metadata = changed(metadata, "description", "All orders");
+    let first = add("shop=a%20b/day=2020-01-01/x%2523.parquet");
+    let first = changed(first, "partitionValues", json!({"day": "2020-01-01", "shop": "a b", "gone": "1"}));
+    let second = changed(add("y.parquet"), "partitionValues", json!({"day": null, "shop": ""}));
+    let second = changed(second, "stats", "{no json");
+    let fixture = Fixture::with(&[protocol(), metadata, first, second]).await;
+
+    let table = fixture.open().await.unwrap();
+    assert_eq!(table.versions().await.unwrap(), Versions { earliest: 0, latest: 0 });
+    let version = table.load(0).await.unwrap();
+    assert_eq!((version.version, version.files.len(), version.files.size_bytes()), (0, 2, 200));
+    assert_eq!(version.plain, Ok(()));
+    assert!(version.features.is_empty());
+    let told = &version.metadata;
+    assert_eq!(told.id, "5fba94ed-9794-4965-ba6e-6ee3c0d22af9");
+    assert_eq!(told.description.as_deref(), Some("All orders"));
+    assert_eq!(
+        (told.partition_columns.as_slice(), told.created_ms),
+        (&["shop", "day"].map(String::from)[..], Some(1_587_968_585_495))
+    );
+    assert!(told.configuration.is_empty());
+    assert_eq!(told.schema.fields.len(), 3);
+    let files = of_files(&version.files, |file| {
+        let values: Vec<_> =
+            file.partition_values.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        (
+            file.at.bucket.to_owned(),
+            file.at.key.to_owned(),
+            values.join(" "),
+            file.stats.map(str::to_owned),
+            file.records,
+        )
+    });
+    let first = (
+        "main".to_owned(),
+        format!("{PREFIX}/shop=a b/day=2020-01-01/x%23.parquet"),
+        r#"shop=Some("a b") day=Some("2020-01-01")"#.to_owned(),
+        Some("{\"numRecords\":3}".to_owned()),
+        Some(3),
+    );
+    let second =
+        ("main".to_owned(), format!("{PREFIX}/y.parquet"), "shop=None day=None".to_owned(), None, None);
+    assert_eq!(files, [first, second]);
+}
+
+#[tokio::test]
+async fn each_version_has_its_own_files_and_others_are_not_there() {
+    let fixture = Fixture::with(&[protocol(), orders(), add("a.parquet")]).await;
+    fixture.commit(1, &[add("b.parquet")]).await;
+    fixture.commit(2, &[remove("a.parquet")]).await;
+    let table = fixture.open().await.unwrap();
+    let mut found = Vec::new();
+    for version in 0..=2 {
+        found.push(names(&table.load(version).await.unwrap().files));
+    }
+    assert_eq!(found, [vec!["a.parquet"], vec!["a.parquet", "b.parquet"], vec!["b.parquet"]]);
+    for version in [-1, 3] {
+        let error = table.load(version).await.unwrap_err();
+        assert!(matches!(error, TableError::NoSuchVersion { earliest: 0, latest: 2, .. }), "{error:?}");
+    }
+    let metadata = table.metadata(1).await.unwrap();
+    let loaded = table.load(1).await.unwrap();
+    assert_eq!((metadata.files.len(), &metadata.metadata), (0, &loaded.metadata));
+    assert_eq!((metadata.timestamp_ms, metadata.plain), (loaded.timestamp_ms, loaded.plain));
+}
+
+#[tokio::test]
+async fn new_versions_are_seen_and_another_log_in_the_same_place_is_another_table() {
+    let fixture = Fixture::with(&[protocol(), orders(), add("a.parquet")]).await;
+    let table = fixture.open().await.unwrap();
+    let identity = table.identity();
+    fixture.commit(1, &[add("b.parquet")]).await;
+    fixture.commit(2, &[add("c.parquet")]).await;
+    assert_eq!(table.versions().await.unwrap(), Versions { earliest: 0, latest: 2 });
+    assert_eq!(table.identity(), identity);
+    assert_eq!(names(&table.load(2).await.unwrap().files), ["a.parquet", "b.parquet", "c.parquet"]);
+
+    for version in [1, 2] {
+        fixture.delete(&format!("_delta_log/{version:020}.json")).await;
+    }
+    fixture.commit(0, &[protocol(), orders(), add("z.parquet")]).await;
+    assert_eq!(table.versions().await.unwrap(), Versions { earliest: 0, latest: 0 });
+    assert_ne!(table.identity(), identity);
+    assert_eq!(names(&table.load(0).await.unwrap().files), ["z.parquet"]);
+    fixture.delete("_delta_log/00000000000000000000.json").await;
+    assert!(matches!(table.versions().await, Err(TableError::NoSuchTable)));
+}
+
+#[tokio::test]
+async fn checkpoints_of_every_kind_stand_for_commits_that_are_gone() {
+    let sidecars = V2CheckpointConfig::WithSidecar { file_actions_per_sidecar_hint: Some(2) };
+    let kinds = [
+        (None, protocol()),
+        (Some(CheckpointSpec::V2(V2CheckpointConfig::NoSidecar)), protocol_with(&["v2Checkpoint"])),
+        (Some(CheckpointSpec::V2(sidecars)), protocol_with(&["v2Checkpoint"])),
+    ];
+    for (spec, protocol) in kinds {
+        let kind = format!("{spec:?}");
+        let fixture = Fixture::with(&[protocol, orders(), add("a%20b.parquet"), add("gone.parquet")]).await;
+        fixture.commit(1, &[add("c.parquet"), remove("gone.parquet")]).await;
+        fixture.checkpoint(spec).await;
+        fixture.commit(2, &[add("d.parquet")]).await;
+        fixture.delete("_delta_log/00000000000000000000.json").await;
+        let table = fixture.open().await.unwrap();
+        assert_eq!(table.versions().await.unwrap(), Versions { earliest: 1, latest: 2 }, "{kind}");
+        let version = table.load(1).await.unwrap();
+        assert_eq!(names(&version.files), ["a b.parquet", "c.parquet"], "{kind}");
+        assert_eq!(of_files(&version.files, |file| file.records), [Some(3); 2], "{kind}");
+        assert_eq!((version.plain, version.features.len()), (Ok(()), 0), "{kind}");
+        assert_eq!(names(&table.load(2).await.unwrap().files).len(), 3, "{kind}");
+        assert!(matches!(table.load(0).await, Err(TableError::NoSuchVersion { earliest: 1, .. })), "{kind}");
+    }
+}
