@@ -58,6 +58,11 @@ impl DeleteIndex {
         &self.files[at as usize]
     }
 
+    /// All delete files, by the positions of [`DeleteIndex::of`].
+    pub fn files(&self) -> impl Iterator<Item = (u32, &DeleteFile)> {
+        (0..).zip(&self.files)
+    }
+
     /// What a delete file takes in memory beside its manifest, in bytes, roughly.
     pub const ENTRY_BYTES: usize = 256;
 

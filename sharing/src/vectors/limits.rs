@@ -16,7 +16,7 @@ pub struct Limits {
     /// Bytes of memory that the values of equality deletes take.
     pub keys_bytes_max: u64,
     /// Bytes of memory for rows that were found before, of all tables.
-    pub kept_bytes_max: usize,
+    pub kept_bytes_max: u64,
     /// Delete files that are read at a time.
     pub reads_at_once: usize,
 }
@@ -41,6 +41,7 @@ pub(super) struct Used {
     positions: AtomicU64,
     positions_bytes: AtomicU64,
     scanned_bytes: AtomicU64,
+    keys_bytes: AtomicU64,
 }
 
 impl Used {
@@ -50,6 +51,7 @@ impl Used {
             positions: AtomicU64::new(0),
             positions_bytes: AtomicU64::new(0),
             scanned_bytes: AtomicU64::new(0),
+            keys_bytes: AtomicU64::new(0),
         }
     }
 
@@ -67,6 +69,14 @@ impl Used {
     pub(super) fn scanned(&self, bytes: u64) -> Result<(), TableError> {
         let most = self.limits.scanned_bytes_max;
         take(&self.scanned_bytes, bytes, most, || ("what is read to find deleted rows".into(), size(most)))
+    }
+
+    /// Memory for values of equality deletes.
+    pub(super) fn keys(&self, bytes: u64) -> Result<(), TableError> {
+        let most = self.limits.keys_bytes_max;
+        take(&self.keys_bytes, bytes, most, || {
+            ("the memory for the table's equality deletes".into(), size(most))
+        })
     }
 }
 

@@ -14,6 +14,7 @@
 //! where its delete files lie (`Deleting::place`).
 
 mod assembly;
+mod equality;
 mod index;
 mod kept;
 mod limits;
@@ -26,8 +27,10 @@ mod stored;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_equality;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use object_store::ObjectStore;
 use tarn_catalog::WarehouseStores;
@@ -36,26 +39,29 @@ use uuid::Uuid;
 pub use self::assembly::Assembly;
 pub use self::index::DataRef;
 pub use self::limits::Limits;
-pub use self::packs::{PACK_AGE_MIN, Placed, REUSED_AGE_MAX, Swept, URL_AGE_MAX, VERSION_AGE_MAX};
+pub use self::packs::{PACK_AGE_MIN, Placed, REUSED_AGE_MAX, Swept, URL_AGE_MAX};
 pub use self::record::DeletedRows;
 pub use self::snapshot::{Deleting, PlaceOf, SnapshotDeletes};
 
-use self::kept::KeptRows;
+use self::kept::{KeptRows, kept_rows};
 use self::packs::Packs;
 use crate::table::TableError;
+
+/// The property with the names of columns in files without field ids.
+const NAME_MAPPING: &str = "schema.name-mapping.default";
 
 /// Finds the deleted rows of snapshots and keeps vectors of them for readers.
 pub struct Vectors {
     stores: Arc<dyn WarehouseStores>,
     packs: Packs,
     limits: Limits,
-    kept: Mutex<KeptRows>,
+    kept: KeptRows,
 }
 
 impl Vectors {
     /// Reads tables in `stores`; `own` is the store of [`crate::table::OWN_BUCKET`].
     pub fn new(stores: Arc<dyn WarehouseStores>, own: Arc<dyn ObjectStore>, limits: Limits) -> Self {
-        let kept = Mutex::new(KeptRows::new(limits.kept_bytes_max));
+        let kept = kept_rows(limits.kept_bytes_max);
         Self { stores, packs: Packs::new(own), limits, kept }
     }
 

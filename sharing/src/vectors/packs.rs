@@ -4,7 +4,7 @@
 //! `sharing/vectors/<table's uuid>/<SHA-256 of its content, in hex>`: what it holds never changes.
 //!
 //! - V1: a pack is there as long as a URL of it counts. It is at most [`REUSED_AGE_MAX`] old when a version is told with it,
-//!   that version is kept for at most [`VERSION_AGE_MAX`], its URLs count for at most [`URL_AGE_MAX`] more, and only packs
+//!   that version is kept for at most [`crate::cache::KEPT_MAX`], its URLs count for at most [`URL_AGE_MAX`] more, and only packs
 //!   older than [`PACK_AGE_MIN`] are removed.
 //! - V3: the same records in the same order make the same packs, whatever was made before.
 
@@ -19,22 +19,20 @@ use tokio::sync::RwLock;
 use uuid::Uuid;
 
 use super::record::vector_bytes;
+use crate::cache::KEPT_MAX;
 use crate::table::{Deletes, OWN_BUCKET, Place, TableError};
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
 /// Packs older than this are removed.
-pub const PACK_AGE_MIN: Duration = HOUR.saturating_mul(7 * 24);
-/// A loaded version is kept for no longer than this.
-pub const VERSION_AGE_MAX: Duration = HOUR.saturating_mul(6 * 24);
+pub const PACK_AGE_MIN: Duration = Duration::from_hours(7 * 24);
 /// The URL of a file counts for no longer than this.
-pub const URL_AGE_MAX: Duration = HOUR.saturating_mul(12);
+pub const URL_AGE_MAX: Duration = Duration::from_hours(12);
 /// A pack older than this is written again before a version is told with it. The rest of a day is for loading the version.
-pub const REUSED_AGE_MAX: Duration = HOUR.saturating_mul(4);
+pub const REUSED_AGE_MAX: Duration = Duration::from_hours(4);
 /// Loading a version takes no longer than this.
-const LOAD_TIME_MAX: Duration = HOUR.saturating_mul(8);
+const LOAD_TIME_MAX: Duration = Duration::from_hours(8);
 
 const _: () = assert!(
-    REUSED_AGE_MAX.as_secs() + LOAD_TIME_MAX.as_secs() + VERSION_AGE_MAX.as_secs() + URL_AGE_MAX.as_secs()
+    REUSED_AGE_MAX.as_secs() + LOAD_TIME_MAX.as_secs() + KEPT_MAX.as_secs() + URL_AGE_MAX.as_secs()
         <= PACK_AGE_MIN.as_secs(),
     "V1"
 );

@@ -1,26 +1,24 @@
 //! The deleted rows of one snapshot, found when they are asked for (V4).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use roaring::RoaringTreemap;
-use tarn_catalog::manifests::{ContentFile, DeleteIndex};
+use tarn_catalog::manifests::{ContentFile, DeleteIndex, Partition, PartitionKey};
 use tarn_catalog::metadata::TableMetadata;
 use tokio::sync::OnceCell;
 
-use super::Vectors;
-use super::index::{Applied, DataRef, blob};
-use super::kept::{Found, KeptRows, name};
+use super::equality::{self, Defaults, KeySets};
+use super::index::{Applied, DataRef, Kind, blob, kind};
+use super::kept::{Found, name};
 use super::limits::Used;
 use super::positions::{self, ByPath};
 use super::record::{DecodeError, DeletedRows, RECORD_BYTES_MAX, decode, too_large};
 use super::stored::StoredFile;
+use super::{NAME_MAPPING, Vectors};
 use crate::directory::EqualityDeletes;
 use crate::table::{Place, TableError};
-
-/// The property with the names of columns in files without field ids.
-const NAME_MAPPING: &str = "schema.name-mapping.default";
 
 /// Where a file lies that a table names, if the table may be read there.
 pub type PlaceOf<'a> = dyn for<'l> Fn(&'l str) -> Result<Place<'l>, TableError> + Send + Sync + 'a;
@@ -44,11 +42,35 @@ pub struct SnapshotDeletes<'a> {
     used: Used,
     /// What files of position deletes tell, by the number of the file.
     positions: Mutex<HashMap<u32, Arc<OnceCell<ByPath>>>>,
+    equality: HashMap<Scope, EqualityScope>,
+    defaults: OnceCell<Defaults>,
+}
+
+/// The data files that equality deletes are for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Scope {
+    Everywhere,
+    Of(PartitionKey),
+}
+
+/// The equality deletes of a scope, read at once.
+#[derive(Default)]
+struct EqualityScope {
+    files: Vec<u32>,
+    sets: OnceCell<KeySets>,
 }
 
 impl<'a> SnapshotDeletes<'a> {
     pub(super) fn new(vectors: &'a Vectors, of: Deleting<'a>) -> Self {
-        Self { vectors, of, used: Used::new(vectors.limits), positions: Mutex::default() }
+        let mut equality: HashMap<Scope, EqualityScope> = HashMap::new();
+        for (at, delete) in of.files.files() {
+            match kind(delete) {
+                Kind::Equality => equality.entry(scope(&delete.partition)).or_default().files.push(at),
+                Kind::Vector | Kind::Positions => {}
+            }
+        }
+        let used = Used::new(vectors.limits);
+        Self { vectors, of, used, positions: Mutex::default(), equality, defaults: OnceCell::new() }
     }
 
     /// The deleted rows of a data file; `None` when all its rows are there.
@@ -95,21 +117,25 @@ impl<'a> SnapshotDeletes<'a> {
         }
         if !applied.equality.is_empty() {
             match self.of.equality {
-                EqualityDeletes::Error | EqualityDeletes::Resolve => return Err(refused()),
+                EqualityDeletes::Error => return Err(refused()),
+                EqualityDeletes::Resolve => {}
             }
         }
         let name = self.name(data, applied);
-        if let Some(found) = self.kept().get(&name) {
+        if let Some(found) = self.vectors.kept.get(&name).await {
             return Ok(found);
         }
         let mut rows = match applied.vector {
             Some(at) => self.read_vector(self.file(at)).await?,
             None => self.read_positions(data, &applied.positions).await?,
         };
+        if !applied.equality.is_empty() {
+            self.find_equal(data, &mut rows).await?;
+        }
         // What lies behind the last row deletes nothing.
         rows.remove_range(data.records..);
         let found = DeletedRows::new(&rows).map(Arc::new);
-        self.kept().insert(name, found.clone());
+        self.vectors.kept.insert(name, found.clone()).await;
         Ok(found)
     }
 
@@ -159,6 +185,36 @@ impl<'a> SnapshotDeletes<'a> {
         Ok(cell)
     }
 
+    /// Adds the rows of a data file that equality deletes tell.
+    async fn find_equal(&self, data: &DataRef<'_>, rows: &mut RoaringTreemap) -> Result<(), TableError> {
+        let defaults = async || Defaults::new(self.of.table);
+        let defaults = self.defaults.get_or_try_init(defaults).await?;
+        let mut sets = Vec::new();
+        for scope in [Scope::Of(data.partition.clone()), Scope::Everywhere] {
+            if let Some(scope) = self.equality.get(&scope) {
+                sets.push(scope.sets.get_or_try_init(|| self.key_sets(&scope.files, defaults)).await?);
+            }
+        }
+        let file = StoredFile::new(&*self.vectors.stores, data.at, data.size, "a data file")?;
+        equality::find(file, data.sequence_number, &sets, defaults, &self.used, rows).await
+    }
+
+    async fn key_sets(&self, files: &[u32], defaults: &Defaults) -> Result<KeySets, TableError> {
+        let open = |&at: &u32| {
+            let stored = self.stored(self.file(at), "parquet", "a file of equality deletes");
+            async move { Ok::<_, TableError>((at, stored?.open().await?)) }.boxed()
+        };
+        let opens: Vec<_> = files.iter().map(open).collect();
+        let mut opened = stream::iter(opens).buffered(self.reads_at_once());
+        let mut sets = KeySets::default();
+        while let Some((at, file)) = opened.try_next().await? {
+            let delete = self.of.files.file(at);
+            let (ids, number) = (&delete.file().equality_ids, delete.sequence_number());
+            sets.read(file, ids, number, defaults, &self.used).await?;
+        }
+        Ok(sets)
+    }
+
     fn stored(&self, file: &ContentFile, format: &str, what: &'static str) -> Result<StoredFile, TableError> {
         if file.key_metadata.is_some() {
             return Err(TableError::Unsupported(format!("{what} is encrypted")));
@@ -173,10 +229,10 @@ impl<'a> SnapshotDeletes<'a> {
         let size = size.map_err(|_| TableError::Invalid(format!("{what} has no length")))?;
         StoredFile::new(&*self.vectors.stores, (self.of.place)(&file.path)?, size, what)
     }
+}
 
-    fn kept(&self) -> MutexGuard<'_, KeptRows> {
-        self.vectors.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn scope(partition: &Partition) -> Scope {
+    if partition.is_whole_table { Scope::Everywhere } else { Scope::Of(partition.key.clone()) }
 }
 
 fn damaged() -> TableError {

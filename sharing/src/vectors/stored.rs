@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -104,7 +105,8 @@ pub(super) struct Rows {
 impl Rows {
     /// The next rows; `None` behind the last.
     pub(super) async fn next(&mut self) -> Result<Option<arrow_array::RecordBatch>, TableError> {
-        use futures::TryStreamExt as _;
+        // What is decoded here may be much; others want to go on meanwhile.
+        tokio::task::yield_now().await;
         self.stream.try_next().await.map_err(|error| failed(self.what, error))
     }
 }

@@ -56,9 +56,21 @@ pub(super) struct World {
     pub(super) vectors: Vectors,
 }
 
-/// A data file of a test: its name, rows and sequence number.
+/// A data file of a test.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Data<'a>(pub(super) &'a str, pub(super) u64, pub(super) i64);
+pub(super) struct Data<'a> {
+    pub(super) name: &'a str,
+    pub(super) records: u64,
+    pub(super) sequence_number: i64,
+    pub(super) size: u64,
+}
+
+impl<'a> Data<'a> {
+    /// One that is not there.
+    pub(super) fn new(name: &'a str, records: u64, sequence_number: i64) -> Self {
+        Self { name, records, sequence_number, size: 1000 }
+    }
+}
 
 impl World {
     pub(super) fn new(limits: Limits) -> Self {
@@ -150,11 +162,11 @@ impl World {
         now_ms: i64,
     ) -> Result<FileList, TableError> {
         let mut list = self.vectors.assemble(deletes, Uuid::from_u128(7), now_ms);
-        for Data(name, records, sequence_number) in files {
+        for Data { name, records, sequence_number, size } in files {
             let (key, partition) = (format!("t/{name}"), unpartitioned().key.clone());
             let file = DataFile {
                 at: Place { bucket: BUCKET, key: &key },
-                size: 1000,
+                size: *size,
                 modified_ms: 0,
                 partition_values: Vec::new(),
                 stats: None,
@@ -250,6 +262,10 @@ pub(super) fn now_ms() -> i64 {
 
 /// A table with these columns as JSON, and nothing else.
 pub(super) fn table(fields: &serde_json::Value) -> TableMetadata {
+    table_with(fields, &serde_json::json!({}))
+}
+
+pub(super) fn table_with(fields: &serde_json::Value, properties: &serde_json::Value) -> TableMetadata {
     let metadata = serde_json::json!({
         "format-version": 3,
         "table-uuid": "0195e5ae-7bd5-7b4b-bbc4-000000000001",
@@ -265,6 +281,7 @@ pub(super) fn table(fields: &serde_json::Value) -> TableMetadata {
         "sort-orders": [{"order-id": 0, "fields": []}],
         "default-sort-order-id": 0,
         "next-row-id": 0,
+        "properties": properties,
     });
     TableMetadata::parse(metadata.to_string().as_bytes()).unwrap()
 }

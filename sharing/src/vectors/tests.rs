@@ -59,12 +59,12 @@ async fn position_deletes_and_vectors_of_a_snapshot_are_told_as_vectors() {
     let deletes =
         world.snapshot(&metadata, vec![both, unsorted, one, vector, superseded], EqualityDeletes::Error);
     let files = [
-        Data("a", 10, 5),
-        Data("b", 10, 1),
-        Data("c", 10, 6),
-        Data("new", 10, 7),
-        Data("v", 10_000, 2),
-        Data("w", 10, 1),
+        Data::new("a", 10, 5),
+        Data::new("b", 10, 1),
+        Data::new("c", 10, 6),
+        Data::new("new", 10, 7),
+        Data::new("v", 10_000, 2),
+        Data::new("w", 10, 1),
     ];
     let expected = [
         told("a", &[0, 1, 3]),
@@ -83,7 +83,7 @@ async fn positions_behind_the_last_row_delete_nothing() {
     let deletes = vec![world.positions("t/d", 5, &[("a", 1), ("a", 10), ("b", 11)]).await];
     let metadata = plain();
     let deletes = world.snapshot(&metadata, deletes, EqualityDeletes::Error);
-    let found = world.told(&deletes, &[Data("a", 10, 1), Data("b", 11, 1)]).await.unwrap();
+    let found = world.told(&deletes, &[Data::new("a", 10, 1), Data::new("b", 11, 1)]).await.unwrap();
     assert_eq!(found, [told("a", &[1]), told("b", &[])]);
 }
 
@@ -115,11 +115,11 @@ async fn deletes_that_are_not_understood_refuse_the_table() {
     let refuses = async |mut delete: Delete, change: Change<'_>, why: &str| {
         change(&mut delete.file);
         let deletes = world.snapshot(&metadata, [delete], EqualityDeletes::Error);
-        let error = world.told(&deletes, &[Data("a", 10, 1)]).await.unwrap_err().to_string();
+        let error = world.told(&deletes, &[Data::new("a", 10, 1)]).await.unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
         assert!(!error.contains(BUCKET), "{error}");
         // What applies to nothing is not read.
-        assert_eq!(world.told(&deletes, &[Data("a", 10, 6)]).await.unwrap(), [told("a", &[])]);
+        assert_eq!(world.told(&deletes, &[Data::new("a", 10, 6)]).await.unwrap(), [told("a", &[])]);
     };
     for (change, why) in positions {
         // Of the same length as the other: a value stands for another.
@@ -131,7 +131,7 @@ async fn deletes_that_are_not_understood_refuse_the_table() {
     }
     let twice = [vector(&world, "a", 5, &rows).await, vector(&world, "a", 5, &rows).await];
     let deletes = world.snapshot(&metadata, twice, EqualityDeletes::Error);
-    let error = world.told(&deletes, &[Data("a", 10, 1)]).await.unwrap_err().to_string();
+    let error = world.told(&deletes, &[Data::new("a", 10, 1)]).await.unwrap_err().to_string();
     assert!(error.contains("two deletion vectors"), "{error}");
 }
 
@@ -148,7 +148,7 @@ async fn more_position_deletes_than_the_limit_are_refused_with_the_cure() {
         let metadata = plain();
         let deletes = vec![world.positions("t/d", 5, &rows).await];
         let deletes = world.snapshot(&metadata, deletes, EqualityDeletes::Error);
-        let error = world.told(&deletes, &[Data("a", 10_000_000, 1)]).await.unwrap_err();
+        let error = world.told(&deletes, &[Data::new("a", 10_000_000, 1)]).await.unwrap_err();
         assert!(matches!(error, TableError::TooLarge { .. }));
         let error = error.to_string();
         assert!(error.contains(what) && error.contains("compact the table"), "{error}");
@@ -158,7 +158,7 @@ async fn more_position_deletes_than_the_limit_are_refused_with_the_cure() {
 #[tokio::test]
 async fn the_same_version_makes_the_same_packs_and_most_stay_when_a_file_goes() {
     let names: Vec<String> = (0..2000).map(|number| format!("data-{number}")).collect();
-    let files: Vec<Data<'_>> = names.iter().map(|name| Data(name, 10, 1)).collect();
+    let files: Vec<Data<'_>> = names.iter().map(|name| Data::new(name, 10, 1)).collect();
     let rows: Vec<(&str, i64)> =
         names.iter().enumerate().map(|(at, name)| (&**name, at as i64 % 10)).collect();
     let metadata = plain();
@@ -186,7 +186,7 @@ async fn a_pack_is_removed_only_when_no_url_may_be_for_it_any_more() {
     let after = |age: Duration| now_ms() + age.as_millis() as i64;
     let second = Duration::from_secs(60);
     let load = async |now_ms| {
-        let list = world.assemble(&deletes, &[Data("a", 10, 1)], now_ms).await.unwrap();
+        let list = world.assemble(&deletes, &[Data::new("a", 10, 1)], now_ms).await.unwrap();
         places(&list).pop().unwrap().0
     };
     let key = object_store::path::Path::from(load(now_ms()).await);
