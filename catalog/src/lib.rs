@@ -26,5 +26,6 @@ pub use catalog::{Catalog, LoadedTable, MAINTENANCE, OpenError};
 pub use commit::{CommitError, Committed, CommittedTable, CommittedView, Silence, Standing};
 pub use files::{LoadError, WriteError};
 pub use log::{PutId, Seq};
+pub use scan::hash;
 pub use settings::Settings;
 pub use warehouses::{WarehouseError, WarehouseStores};

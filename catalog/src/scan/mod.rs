@@ -16,6 +16,7 @@ mod deletes;
 mod error;
 mod evaluate;
 mod filter;
+pub mod hash;
 mod limits;
 mod literal;
 mod manifest;

@@ -1,6 +1,7 @@
 //! Partition transforms applied to values (table spec, "Partition Transforms").
 
 use super::civil;
+use super::hash::{hash_of_bytes, hash_of_decimal, hash_of_integer, hash_of_text};
 use super::value::Value;
 use crate::metadata::transform::Transform;
 use crate::metadata::types::PrimitiveType;
@@ -74,44 +75,14 @@ fn hash(source: &PrimitiveType, value: &Value) -> Option<u32> {
         Value::Integer(number) => {
             let nanos = matches!(source, PrimitiveType::TimestampNs | PrimitiveType::TimestamptzNs);
             let number = if nanos { number.div_euclid(1000) } else { *number };
-            Some(murmur3(&number.to_le_bytes()))
+            Some(hash_of_integer(number))
         }
-        Value::Decimal(unscaled) => Some(murmur3(shortest(&unscaled.to_be_bytes()))),
-        Value::Text(text) => Some(murmur3(text.as_bytes())),
-        Value::Uuid(bytes) => Some(murmur3(bytes)),
-        Value::Bytes(bytes) => Some(murmur3(bytes)),
+        Value::Decimal(unscaled) => Some(hash_of_decimal(*unscaled)),
+        Value::Text(text) => Some(hash_of_text(text)),
+        Value::Uuid(bytes) => Some(hash_of_bytes(bytes)),
+        Value::Bytes(bytes) => Some(hash_of_bytes(bytes)),
         Value::Boolean(_) | Value::Real(_) => None,
     }
-}
-
-/// The fewest big-endian bytes of the same two's complement number.
-fn shortest(mut bytes: &[u8]) -> &[u8] {
-    while let [first, second, ..] = bytes
-        && (*first == 0 && second & 0x80 == 0 || *first == 0xff && second & 0x80 != 0)
-    {
-        bytes = &bytes[1..];
-    }
-    bytes
-}
-
-/// Murmur3, 32 bits, x86 variant, seed 0.
-fn murmur3(bytes: &[u8]) -> u32 {
-    let mix = |word: u32| word.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
-    let mut hash = 0_u32;
-    let (words, tail) = bytes.as_chunks::<4>();
-    for word in words {
-        hash ^= mix(u32::from_le_bytes(*word));
-        hash = hash.rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
-    }
-    if !tail.is_empty() {
-        let mut word = [0; 4];
-        word[..tail.len()].copy_from_slice(tail);
-        hash ^= mix(u32::from_le_bytes(word));
-    }
-    hash ^= bytes.len() as u32;
-    hash = (hash ^ hash >> 16).wrapping_mul(0x85eb_ca6b);
-    hash = (hash ^ hash >> 13).wrapping_mul(0xc2b2_ae35);
-    hash ^ hash >> 16
 }
 
 #[cfg(test)]

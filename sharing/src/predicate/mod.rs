@@ -5,23 +5,48 @@
 //! - P2: what is not understood may come to anything. It never makes the rest of a predicate say more.
 //! - P3: a file counts for a limit only if each of its rows matches, for every reader.
 //!
-//! Hints are parsed (`sql`, `json`) and bound to columns (`column`, `condition`). For each file, what is known of the
-//! columns (`facts`) decides what each condition may come to (`outcome`). Nothing here reads anything.
+//! Hints are parsed (`sql`, `json`) and bound to columns (`binder`, `column`, `literal`) as conditions (`condition`,
+//! `node`). For each file, what is known of the columns (`facts`, `stats`, `hidden`) decides what each condition may come
+//! to (`outcome`). Nothing here reads anything.
 
+mod binder;
+mod column;
+mod condition;
+mod facts;
+mod hidden;
 mod ignored;
+mod json;
+mod kind;
 mod limit;
+mod literal;
+mod node;
+mod number;
 mod outcome;
+mod sql;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod time;
+mod value;
 
 pub use ignored::{Ignored, Why};
 pub use limit::Limit;
 
 use crate::table::{DataFile, HiddenField, Metadata};
+use binder::Binder;
+use column::{Column, Columns};
+use facts::Facts;
+use node::Node;
 use outcome::Outcomes;
+
+/// Hints that are told of as not followed.
+const IGNORED_MAX: usize = 16;
 
 /// What a reader asks for, bound to the columns of a version.
 #[derive(Debug, Clone)]
 pub struct Predicate {
-    outcomes: Outcomes,
+    root: Node,
+    columns: Vec<Column>,
 }
 
 /// Which rows of a file match.
@@ -38,36 +63,43 @@ pub enum Fit {
 impl Predicate {
     /// What `predicateHints` and `jsonPredicateHints` ask for together, of a version with `metadata` and
     /// [`hidden`](crate::table::TableVersion::hidden) fields; `None` without hints. And which hints, or parts of them, are
-    /// not followed.
+    /// not followed: the first of them.
     pub fn of_hints(
         sql: &[String],
         json: Option<&str>,
         metadata: &Metadata,
         hidden: &[HiddenField],
     ) -> (Option<Self>, Vec<Ignored>) {
-        let _columns = (metadata, hidden);
-        let ignored: Vec<_> =
-            sql.iter().map(String::as_str).chain(json).map(|hint| Ignored::new(hint, Why::Unknown)).collect();
-        ((!ignored.is_empty()).then_some(Self { outcomes: Outcomes::ANY }), ignored)
+        let mut binder = Binder::new(Columns::new(metadata, hidden));
+        let mut ignored = Vec::new();
+        let mut parts = Vec::new();
+        let mut bind = |hint: &str, bind: fn(&str, &mut Binder<'_>) -> Result<Node, Why>| {
+            let bound = bind(hint, &mut binder);
+            let of_a_part = binder.take_why();
+            let why = bound.as_ref().err().copied().or(of_a_part);
+            if let Some(why) = why.filter(|_| ignored.len() < IGNORED_MAX) {
+                ignored.push(Ignored::new(hint, why));
+            }
+            parts.push(bound.unwrap_or(Node::Fixed(Outcomes::ANY)));
+        };
+        sql.iter().for_each(|hint| bind(hint, sql::bind));
+        json.into_iter().for_each(|hint| bind(hint, json::bind));
+        let predicate = Self { root: Node::And(parts), columns: binder.columns.into_named() };
+        let none = sql.is_empty() && json.is_none();
+        ((!none).then_some(predicate), ignored)
     }
 
     /// Which rows of a file of the version match.
-    pub fn fit(&self, _file: &DataFile<'_>) -> Fit {
-        Fit::of(self.outcomes)
+    pub fn fit(&self, file: &DataFile<'_>) -> Fit {
+        match self.root.outcomes(&Facts::of(&self.columns, file)) {
+            Outcomes::TRUE => Fit::Every,
+            outcomes if outcomes.has(Outcomes::TRUE) => Fit::Some,
+            _never_true => Fit::None,
+        }
     }
 
     /// Whether a file of the version must be told.
     pub fn keeps(&self, file: &DataFile<'_>) -> bool {
         self.fit(file) != Fit::None
-    }
-}
-
-impl Fit {
-    fn of(outcomes: Outcomes) -> Self {
-        match outcomes {
-            Outcomes::TRUE => Self::Every,
-            _ if outcomes.has(Outcomes::TRUE) => Self::Some,
-            _ => Self::None,
-        }
     }
 }

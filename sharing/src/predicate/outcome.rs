@@ -4,7 +4,7 @@ use std::ops::Not;
 
 /// A set of truth values. It holds that of every live row of a file, and may hold more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcomes(u8);
+pub(super) struct Outcomes(u8);
 
 impl Outcomes {
     pub(super) const TRUE: Self = Self(1);
@@ -16,7 +16,7 @@ impl Outcomes {
     pub(super) const NONE: Self = Self(0);
 
     /// True, if `true_`; false, if `false_`.
-    pub fn of(true_: bool, false_: bool) -> Self {
+    pub(super) fn of(true_: bool, false_: bool) -> Self {
         Self(u8::from(true_) | u8::from(false_) << 1)
     }
 
@@ -24,13 +24,18 @@ impl Outcomes {
         self.0 & other.0 == other.0
     }
 
+    /// Whether they have any in common.
+    pub(super) fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Those of either.
-    pub fn or_those_of(self, other: Self) -> Self {
+    pub(super) fn or_those_of(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
     /// Those of both: two statements about the same rows. Where they contradict each other, neither is believed.
-    pub fn and_also(self, other: Self) -> Self {
+    pub(super) fn and_also(self, other: Self) -> Self {
         let both = Self(self.0 & other.0);
         if both == Self::NONE { Self::ANY } else { both }
     }
