@@ -16,6 +16,18 @@ pub struct PartitionKey {
     values: Arc<[u8]>,
 }
 
+impl PartitionKey {
+    /// Its spec.
+    pub fn spec_id(&self) -> i32 {
+        self.spec_id
+    }
+
+    /// Bytes that are equal for equal partitions of its spec, and only for them.
+    pub fn values(&self) -> &Arc<[u8]> {
+        &self.values
+    }
+}
+
 /// A partition.
 #[derive(Debug)]
 pub struct Partition {

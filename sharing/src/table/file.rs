@@ -31,7 +31,8 @@ pub struct DataFile<'a> {
     /// Its rows, deleted ones included, where that is known exactly.
     pub records: Option<u64>,
     /// The values of [`super::TableVersion::hidden`], in that order and as Delta serializes partition values (transforms
-    /// of time and `bucket`: a decimal number). Empty where nothing is known.
+    /// of time and `bucket`: a decimal number). `None` says nothing: the value is null, has no text, or the file's spec has
+    /// no such field. Empty where nothing is known.
     pub hidden: Vec<Option<&'a str>>,
     /// Its deleted rows.
     pub deletes: Option<Deletes<'a>>,

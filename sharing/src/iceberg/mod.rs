@@ -1,0 +1,41 @@
+//! Iceberg tables of the catalog as tables of Delta, in place.
+//!
+//! - I1: a version is a revision of the table in the catalog, read by the table's current metadata. What that does not
+//!   have any more is no version (`versions`).
+//! - I2: a column is what its field id says, in every file and for good (`history`, `schema`).
+//! - I3: what a version is told to be does not depend on whether its files are read (`shape`).
+//! - I4: a file is told only where it lies in the table's location or where whoever shared the table may read it
+//!   (`place`).
+//!
+//! What is here decides; `source` reads.
+
+mod files;
+mod history;
+mod names;
+mod partition;
+mod place;
+mod schema;
+mod shape;
+mod source;
+mod stats;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod text;
+mod types;
+mod versions;
+
+pub use place::Reach;
+pub use source::IcebergTable;
+
+use crate::directory::{EqualityDeletes, UnsupportedColumns};
+
+/// How a table is told where Delta has no way to tell it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What is done with columns that no reader of Delta could read.
+    pub unsupported_columns: UnsupportedColumns,
+    /// What is done with equality deletes.
+    pub equality_deletes: EqualityDeletes,
+}

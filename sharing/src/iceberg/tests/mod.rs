@@ -1,0 +1,2 @@
+mod schemas;
+mod versions;

@@ -1,0 +1,85 @@
+//! Versions of a table: the revisions the catalog keeps of it.
+//!
+//! A revision names a snapshot and a schema. It can be read while the table's current metadata still has both; what came
+//! before one that cannot be read is not told either, so versions have no gaps.
+
+use tarn_catalog::metadata::{Schema, Snapshot, TableMetadata};
+use tarn_catalog::state::{Revision, Revisions};
+
+use crate::table::{TableError, Versions};
+
+/// The versions of a table that can be read, oldest first.
+pub(super) struct Readable<'a> {
+    metadata: &'a TableMetadata,
+    /// With its time, which never goes back.
+    revisions: Vec<(&'a Revision, i64)>,
+}
+
+impl<'a> Readable<'a> {
+    pub(super) fn new(revisions: &'a Revisions, metadata: &'a TableMetadata) -> Self {
+        let mut timed = Vec::with_capacity(revisions.len());
+        let mut latest_ms = i64::MIN;
+        for revision in revisions.iter() {
+            latest_ms = latest_ms.max(revision.at);
+            timed.push((revision, latest_ms));
+        }
+        let is_readable = |(revision, _): &(&Revision, i64)| {
+            let snapshot = revision.snapshot_id;
+            metadata.schema(revision.schema_id).is_some()
+                && snapshot.is_none_or(|id| metadata.snapshot(id).is_some())
+        };
+        let from = timed.iter().rposition(|revision| !is_readable(revision)).map_or(0, |last| last + 1);
+        let revisions = timed.split_off(from);
+        Self { metadata, revisions }
+    }
+
+    /// The first and the last.
+    pub(super) fn range(&self) -> Result<Versions, TableError> {
+        match (self.revisions.first(), self.revisions.last()) {
+            (Some((first, _)), Some((last, _))) => {
+                Ok(Versions { earliest: number(first), latest: number(last) })
+            }
+            // The current revision always can be read, unless the metadata is damaged.
+            (_, _) => Err(TableError::Invalid("the table's current version cannot be read".into())),
+        }
+    }
+
+    /// The last at a time or before it.
+    pub(super) fn until(&self, timestamp_ms: i64) -> Option<i64> {
+        let found = self.revisions.iter().rev().find(|(_, at)| *at <= timestamp_ms);
+        found.map(|(revision, _)| number(revision))
+    }
+
+    /// The first at a time or after it.
+    pub(super) fn from(&self, timestamp_ms: i64) -> Option<i64> {
+        let found = self.revisions.iter().find(|(_, at)| *at >= timestamp_ms);
+        found.map(|(revision, _)| number(revision))
+    }
+
+    /// One of them.
+    pub(super) fn version(&self, version: i64) -> Result<ReadableVersion<'a>, TableError> {
+        let Versions { earliest, latest } = self.range()?;
+        let missing = || TableError::NoSuchVersion { version, earliest, latest };
+        let found = self.revisions.iter().find(|(revision, _)| number(revision) == version);
+        let (revision, timestamp_ms) = found.ok_or_else(missing)?;
+        let snapshot = match revision.snapshot_id {
+            None => None,
+            Some(id) => Some(self.metadata.snapshot(id).ok_or_else(missing)?.as_ref()),
+        };
+        let schema = self.metadata.schema(revision.schema_id).ok_or_else(missing)?;
+        Ok(ReadableVersion { number: version, timestamp_ms: *timestamp_ms, snapshot, schema })
+    }
+}
+
+/// A version that can be read.
+pub(super) struct ReadableVersion<'a> {
+    pub(super) number: i64,
+    pub(super) timestamp_ms: i64,
+    pub(super) snapshot: Option<&'a Snapshot>,
+    pub(super) schema: &'a Schema,
+}
+
+fn number(revision: &Revision) -> i64 {
+    // A table has at most one revision a millisecond for far longer than anything lasts.
+    i64::try_from(revision.number).unwrap_or(i64::MAX)
+}
