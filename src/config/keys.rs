@@ -190,6 +190,7 @@ pub(crate) const OTHER_VARIABLES: &[&str] = &[
     "TARN_KEY",
     "TARN_SECRET",
     "TARN_BIN",
+    "TARN_KEYLESS_SF",
     "TARN_KILLS",
     "TARN_SEED",
     "TARN_TPCH_SF",

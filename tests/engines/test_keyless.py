@@ -1,4 +1,4 @@
-"""The main job again, at most a tenth of it, by engines that have no S3 keys.
+"""The main job again, at a scale of its own (TARN_KEYLESS_SF), by engines that have no S3 keys.
 
 Four engines with vended credentials write it and read it; Spark and PyIceberg read it, and write, with each request
 signed by the catalog.
@@ -12,14 +12,15 @@ import keyless
 import tpch
 from test_tpch import WRITERS, Warehouse
 
-SCALE_MAX = 0.1
+SCALE_BY_DEFAULT_MAX = 0.1
 NAMESPACE = "keyless"
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    scale = float(os.environ.get("TARN_TPCH_SF", "1"))
-    return tpch.Files(tmp_path_factory.mktemp("keyless_tpch"), min(scale, SCALE_MAX))
+    by_default = min(float(os.environ.get("TARN_TPCH_SF", "1")), SCALE_BY_DEFAULT_MAX)
+    scale = float(os.environ.get("TARN_KEYLESS_SF", by_default))
+    return tpch.Files(tmp_path_factory.mktemp("keyless_tpch"), scale)
 
 
 @pytest.fixture(scope="module")
