@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-pub use crate::action::Action;
+pub use crate::action::{Action, Family};
 
 /// Who sent a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,6 +25,25 @@ pub enum Principal {
     Session(Arc<Session>),
     /// The holder of a token of a configured identity provider.
     Web(Arc<WebIdentity>),
+}
+
+impl Principal {
+    /// Who acts: of a session whom it acts for, through all sessions between. Never a session.
+    pub fn behind(&self) -> &Self {
+        self.sessions().last().map_or(self, |outermost| &outermost.parent)
+    }
+
+    /// The sessions it acts by, innermost first. None of who acts for itself.
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        std::iter::successors(self.session(), |inner| inner.parent.session())
+    }
+
+    fn session(&self) -> Option<&Session> {
+        match self {
+            Self::Session(session) => Some(session),
+            Self::Anonymous | Self::Root | Self::AccessKey(_) | Self::Web(_) => None,
+        }
+    }
 }
 
 /// Who a token of an identity provider speaks of. It has no key here: it may do what the policies it names allow.
@@ -314,6 +333,20 @@ mod tests {
     }
 
     #[test]
+    fn behind_sessions_of_sessions_is_who_began_the_first() {
+        let within = |parent: Principal, id: &str| {
+            let restriction = session(PrefixAccess::Read);
+            Principal::Session(Arc::new(Session { id: id.into(), parent, restriction, expires: 0 }))
+        };
+        for holder in [Principal::Root, Principal::AccessKey("ada".into()), Principal::Anonymous] {
+            let inner = within(within(holder.clone(), "outer"), "inner");
+            assert_eq!((inner.behind(), holder.behind()), (&holder, &holder));
+            let ids: Vec<&str> = inner.sessions().map(|session| &*session.id).collect();
+            assert_eq!((ids, holder.sessions().count()), (vec!["inner", "outer"], 0));
+        }
+    }
+
+    #[test]
     fn a_prefix_opens_what_lies_below_it_and_no_sibling() {
         let restriction = session(PrefixAccess::ReadWrite);
         for (key, inside) in [
@@ -364,7 +397,7 @@ mod tests {
                 assert!(!allows(&restriction, action, place), "{action:?} {place:?}");
             }
         }
-        for &action in Action::ALL.iter().filter(|action| !action.name().starts_with("s3:")) {
+        for &action in Action::ALL.iter().filter(|action| action.family() != Family::S3) {
             assert!(!allows(&restriction, action, Resource::Object("b", "ns/t1/f")), "{action:?}");
         }
     }

@@ -24,6 +24,13 @@ macro_rules! actions {
                     $(Action::$action => $name,)+
                 }
             }
+
+            /// What it is an action of: what stands before the colon of its name.
+            pub const fn family(self) -> Family {
+                match self {
+                    $(Action::$action => const { Family::of($name) },)+
+                }
+            }
         }
     };
 }
@@ -238,6 +245,71 @@ actions! {
     InventoryQuery = "inventory:Query",
 }
 
+/// What actions are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// `s3`: buckets and objects.
+    S3,
+    /// `s3tables`: the catalog.
+    S3Tables,
+    /// `admin`: administration.
+    Admin,
+    /// `sts`: temporary credentials.
+    Sts,
+    /// `kms`: keys of encryption.
+    Kms,
+    /// `sharing`: Delta Sharing.
+    Sharing,
+    /// `inventory`: inventory and jobs.
+    Inventory,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: &'static [Family] =
+        &[Self::S3, Self::S3Tables, Self::Admin, Self::Sts, Self::Kms, Self::Sharing, Self::Inventory];
+
+    /// What names of its actions begin with, without the colon.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::S3Tables => "s3tables",
+            Self::Admin => "admin",
+            Self::Sts => "sts",
+            Self::Kms => "kms",
+            Self::Sharing => "sharing",
+            Self::Inventory => "inventory",
+        }
+    }
+
+    /// The family of an action's name. Asked while this is compiled: a name of no family does not compile.
+    const fn of(action: &str) -> Self {
+        let mut at = 0;
+        while at < Self::ALL.len() {
+            if begins(action.as_bytes(), Self::ALL[at].name().as_bytes()) {
+                return Self::ALL[at];
+            }
+            at += 1;
+        }
+        panic!("the name of an action begins with its family and a colon")
+    }
+}
+
+/// Whether a name begins with this and a colon.
+const fn begins(name: &[u8], family: &[u8]) -> bool {
+    if name.len() <= family.len() || name[family.len()] != b':' {
+        return false;
+    }
+    let mut at = 0;
+    while at < family.len() {
+        if name[at] != family[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
 impl Action {
     /// The second name of an action: AIStor says warehouse where AWS says table bucket, and has its own of shares.
     ///
@@ -260,25 +332,21 @@ impl Action {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
     use super::*;
 
     #[test]
-    fn every_action_has_a_name_of_its_own_in_a_known_family() {
-        let names: BTreeSet<&str> = Action::ALL
-            .iter()
-            .flat_map(|action| [Some(action.name()), action.second_name()])
-            .flatten()
-            .collect();
+    fn every_action_has_a_name_of_its_own_in_its_family() {
+        let of = |action: &Action| {
+            [Some(action.name()), action.second_name()].map(|name| name.map(|name| (name, action.family())))
+        };
+        let names: BTreeMap<&str, Family> = Action::ALL.iter().flat_map(of).flatten().collect();
         let seconds = Action::ALL.iter().filter(|action| action.second_name().is_some()).count();
         assert_eq!(names.len(), Action::ALL.len() + seconds);
-        for name in names {
-            let (family, verb) = name.split_once(':').unwrap();
-            assert!(
-                ["s3", "s3tables", "admin", "sts", "kms", "sharing", "inventory"].contains(&family),
-                "{name}"
-            );
+        for (name, family) in names {
+            let (before, verb) = name.split_once(':').unwrap();
+            assert_eq!(before, family.name(), "{name}");
             assert!(verb.starts_with(|first: char| first.is_ascii_uppercase()), "{name}");
         }
     }

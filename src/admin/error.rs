@@ -123,15 +123,10 @@ impl IntoResponse for Failure {
 
 fn key_error(error: &KeyError) -> (StatusCode, &'static str, String) {
     let (status, code) = match error {
-        KeyError::Invalid(_) | KeyError::LimitedAdmin => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+        KeyError::LimitedAdmin => (StatusCode::BAD_REQUEST, "InvalidRequest"),
         KeyError::Exists(_) => (StatusCode::CONFLICT, "KeyExists"),
         KeyError::Missing(_) => (StatusCode::NOT_FOUND, "NoSuchKey"),
-        KeyError::Unkept => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
-        KeyError::Commit(CommitError::Busy { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
-        KeyError::Commit(source) => {
-            tracing::error!(error = %source, "an access key could not be changed");
-            (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
-        }
+        KeyError::Directory(error) => return directory_error(error),
     };
     (status, code, error.to_string())
 }
@@ -153,7 +148,7 @@ fn directory_error(error: &DirectoryError) -> (StatusCode, &'static str, String)
             (StatusCode::SERVICE_UNAVAILABLE, "SlowDown")
         }
         DirectoryError::Commit(source) => {
-            tracing::error!(error = %source, "a user, group, service account or policy could not be changed");
+            tracing::error!(error = %source, "an access key, user, group, service account or policy could not be changed");
             (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
         }
     };

@@ -1,7 +1,6 @@
 //! Access keys: list, create, delete.
 
 use axum::Json;
-use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,6 @@ use super::error::{ErrorBody, Failure};
 use super::params::{Body, Path};
 use crate::identity::ListedKey;
 use crate::identity::key::{Grant, Owner, Policy};
-use crate::server::Shared;
 
 /// The most buckets in the list of a key.
 const BUCKETS_MAX: usize = 100;
@@ -50,22 +48,18 @@ pub(super) struct CreatedKey {
     (status = 200, description = "The keys, by id", body = KeyList),
     (status = 403, description = "Not an administrator", body = ErrorBody),
 ))]
-pub(super) async fn list(caller: Caller, State(program): Shared) -> Result<Json<KeyList>, Failure> {
+pub(super) async fn list(caller: Caller) -> Result<Json<KeyList>, Failure> {
     caller.may(Action::ListAccessKeys)?;
-    Ok(Json(KeyList { keys: program.identity.keyring().list() }))
+    Ok(Json(KeyList { keys: caller.directory().keys() }))
 }
 
 /// Makes an access key.
 #[utoipa::path(post, path = "/_admin/v1/keys", tag = "Access keys", request_body = CreateKey, responses(
     (status = 201, description = "Made; the secret is told only now", body = CreatedKey),
-    (status = 400, description = "The id, policy or list of buckets is not valid", body = ErrorBody),
+    (status = 400, description = "The id, policy or list of buckets is not valid, or there are too many keys", body = ErrorBody),
     (status = 409, description = "A key of this id exists", body = ErrorBody),
 ))]
-pub(super) async fn create(
-    caller: Caller,
-    State(program): Shared,
-    Body(body): Body<CreateKey>,
-) -> Result<Response, Failure> {
+pub(super) async fn create(caller: Caller, Body(body): Body<CreateKey>) -> Result<Response, Failure> {
     // A key carries rights of its own: making one is making a user and giving it a policy.
     caller.may(Action::CreateAccessKey)?;
     caller.may(Action::CreateUser)?;
@@ -73,7 +67,7 @@ pub(super) async fn create(
     let ask = body?;
     let buckets = ask.buckets.map(checked_buckets).transpose()?;
     let grant = Grant { policy: ask.policy, buckets: buckets.map(|names| names.into_iter().collect()) };
-    let key = program.identity.keyring().create(ask.id, grant, jiff::Timestamp::now()).await?;
+    let key = caller.directory().create_key(ask.id, grant, jiff::Timestamp::now()).await?;
     tracing::info!(key.id = %key.id, policy = ?ask.policy, "created an access key");
     let buckets = match &key.owner {
         Owner::Granted(grant) => grant.buckets.as_ref().map(|names| names.iter().cloned().collect()),
@@ -100,13 +94,9 @@ fn checked_buckets(names: Vec<String>) -> Result<Vec<String>, Failure> {
     (status = 204, description = "Deleted: its next request is refused"),
     (status = 404, description = "There is no such key", body = ErrorBody),
 ))]
-pub(super) async fn delete(
-    caller: Caller,
-    State(program): Shared,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Failure> {
+pub(super) async fn delete(caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Failure> {
     caller.may(Action::DeleteAccessKey)?;
-    program.identity.keyring().delete(&id).await?;
+    caller.directory().delete_key(&id).await?;
     tracing::info!(key.id = %id, "deleted an access key");
     Ok(StatusCode::NO_CONTENT)
 }

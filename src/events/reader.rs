@@ -75,11 +75,9 @@ fn view(ident: &TableIdent) -> Resource<'_> {
 
 /// A session that ended stays ended, however long a stream was open before.
 fn has_ended(principal: &Principal, now_seconds: i64) -> bool {
-    match principal {
-        Principal::Session(session) => {
-            session.expires <= now_seconds || has_ended(&session.parent, now_seconds)
-        }
+    let has_ended = match principal.behind() {
         Principal::Web(web) => web.expires <= now_seconds,
-        Principal::Anonymous | Principal::Root | Principal::AccessKey(_) => false,
-    }
+        Principal::Anonymous | Principal::Root | Principal::AccessKey(_) | Principal::Session(_) => false,
+    };
+    has_ended || principal.sessions().any(|session| session.expires <= now_seconds)
 }

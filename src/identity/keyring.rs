@@ -1,73 +1,37 @@
 //! Finds access keys by id: the root key of the configuration, and documents of the catalog.
 //!
-//! - K1: the catalog's documents are the one place where keys are kept. Nothing is cached, so a key that was
-//!   deleted is gone for the next request.
+//! - K1: the catalog's documents are the one place where keys are kept, and each request asks what is there: a key that was
+//!   deleted is gone for the next one. Only what a document says is kept read, by its id and revision.
 //! - K2: the root key's id cannot be taken by a document.
+//!
+//! Keys are made, changed and deleted by the directory.
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde::Serialize;
-use tarn_catalog::state::{CatalogState, Conflict, Expect};
-use tarn_catalog::{Catalog, CommitError};
+use tarn_catalog::Catalog;
+use tarn_catalog::state::CatalogState;
 use tarn_openapi::access::Principal;
-use zeroize::Zeroizing;
 
 use super::directory::{Holder, KEY_KIND, KeyDocument, ServiceAccount, Status, User};
-use super::key::{self, AccessKey, Grant, HeldAccount, InvalidKey, Owner, Parent, Policy};
+use super::key::{AccessKey, HeldAccount, Owner, Parent};
+use super::parsed::Parsed;
 
 /// All access keys of the server.
 pub struct Keyring {
     root: Arc<AccessKey>,
     catalog: Option<Catalog>,
-}
-
-/// A key without its secret, as it is listed.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-pub struct ListedKey {
-    /// The id.
-    pub id: String,
-    /// What it may do.
-    pub policy: Policy,
-    /// Where; none is everywhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub buckets: Option<Vec<String>>,
-    /// When it was made (RFC 3339).
-    pub created: String,
-}
-
-/// Why a key was not created or deleted.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// The id or secret breaks the rules.
-    #[error(transparent)]
-    Invalid(#[from] InvalidKey),
-    /// A key of this id exists.
-    #[error("an access key {0:?} exists already")]
-    Exists(String),
-    /// There is none.
-    #[error("there is no access key {0:?}")]
-    Missing(String),
-    /// Administrators reach everything, so a list of buckets makes no sense.
-    #[error("a key with policy admin cannot be limited to buckets")]
-    LimitedAdmin,
-    /// There are no keys but the root key here.
-    #[error("this server keeps no access keys")]
-    Unkept,
-    /// The catalog did not take it.
-    #[error("the access key could not be stored")]
-    Commit(#[source] CommitError),
+    read: Parsed<KeyDocument>,
 }
 
 impl Keyring {
     /// A keyring with the root key only.
     pub fn new(root: AccessKey) -> Self {
-        Self { root: Arc::new(root), catalog: None }
+        Self { root: Arc::new(root), catalog: None, read: Parsed::default() }
     }
 
     /// A keyring with the root key and the keys of `catalog`.
     pub fn with_catalog(root: AccessKey, catalog: Catalog) -> Self {
-        Self { root: Arc::new(root), catalog: Some(catalog) }
+        Self { root: Arc::new(root), catalog: Some(catalog), read: Parsed::default() }
     }
 
     /// The id of the root key.
@@ -92,31 +56,31 @@ impl Keyring {
             return Some(self.root.clone());
         }
         let state = state?;
-        let document = read(state, id)?;
-        let owner = match document.holder {
-            Holder::Grant(grant) => Owner::Granted(grant),
+        let document = self.read(state, id)?;
+        let owner = match &document.holder {
+            Holder::Grant(grant) => Owner::Granted(grant.clone()),
             Holder::User(user) => Owner::User(enabled(user)?),
             Holder::ServiceAccount(account) => Owner::ServiceAccount(self.held(state, account)?),
         };
-        Some(Arc::new(AccessKey { id: id.into(), secret: document.secret, owner }))
+        Some(Arc::new(AccessKey { id: id.into(), secret: document.secret.clone(), owner }))
     }
 
     /// A service account that counts: it and its user are enabled, and the user is the one it was made for.
-    fn held(&self, state: &CatalogState, account: ServiceAccount) -> Option<HeldAccount> {
+    fn held(&self, state: &CatalogState, account: &ServiceAccount) -> Option<HeldAccount> {
         match account.status {
             Status::Enabled => {}
             Status::Disabled => return None,
         }
-        let parent = match account.parent {
+        let parent = match &account.parent {
             None => Parent::Root { name: self.root.id.clone() },
-            Some(reference) => match read(state, &reference.name)?.holder {
+            Some(reference) => match &self.read(state, &reference.name)?.holder {
                 Holder::User(user) if user.birth == reference.birth => {
-                    Parent::User { name: reference.name, user: enabled(user)? }
+                    Parent::User { name: reference.name.clone(), user: enabled(user)? }
                 }
                 Holder::User(_) | Holder::Grant(_) | Holder::ServiceAccount(_) => return None,
             },
         };
-        Some(HeldAccount { birth: account.birth, parent, policy: account.policy })
+        Some(HeldAccount { birth: account.birth, parent, policy: account.policy.clone() })
     }
 
     /// The key that signs for a principal, as it is now. A session and a web identity have none.
@@ -137,84 +101,26 @@ impl Keyring {
         }
     }
 
-    /// All keys with grants of their own, by id.
-    pub fn list(&self) -> Vec<ListedKey> {
-        let state = self.state();
-        let ids = state.iter().flat_map(|state| state.documents(KEY_KIND, None).map(|(id, _)| id));
-        let listed = ids.filter_map(|id| {
-            let KeyDocument { secret: _, created, holder } = read(state.as_deref()?, id)?;
-            match holder {
-                Holder::Grant(Grant { policy, buckets }) => {
-                    let buckets = buckets.map(|names| names.into_iter().collect());
-                    Some(ListedKey { id: id.to_string(), policy, buckets, created })
-                }
-                Holder::User(_) | Holder::ServiceAccount(_) => None,
+    /// The document of an id, as `state` holds it.
+    fn read(&self, state: &CatalogState, id: &str) -> Option<Arc<KeyDocument>> {
+        let Some(document) = state.document(KEY_KIND, id) else {
+            // Its secret is not kept for longer than it is known to be gone.
+            self.read.forget(id);
+            return None;
+        };
+        self.read.get(id, document.revision, || match serde_json::from_str(&document.json) {
+            Ok(read) => Some(read),
+            Err(error) => {
+                tracing::error!(key.id = id, %error, "the document of an access key cannot be read");
+                None
             }
-        });
-        listed.collect()
-    }
-
-    /// Makes a key with a generated secret, durable when this returns. `id` is generated when not given.
-    pub async fn create(
-        &self,
-        id: Option<String>,
-        grant: Grant,
-        now: Timestamp,
-    ) -> Result<AccessKey, KeyError> {
-        let catalog = self.catalog.as_ref().ok_or(KeyError::Unkept)?;
-        let (generated, secret) = key::generate();
-        let id = id.unwrap_or(generated);
-        key::check_id(&id)?;
-        if grant.policy == Policy::Admin && grant.buckets.is_some() {
-            return Err(KeyError::LimitedAdmin);
-        }
-        if *self.root.id == *id {
-            return Err(KeyError::Exists(id));
-        }
-        let holder = Holder::Grant(grant.clone());
-        let document = KeyDocument { secret: secret.clone(), created: format!("{now:.0}"), holder };
-        let json = serde_json::to_string(&document).expect("texts and lists always become JSON");
-        let json = Zeroizing::new(json);
-        match catalog.put_document(KEY_KIND, &id, &json, Expect::Absent).await {
-            Ok(_) => Ok(AccessKey { id: id.into(), secret, owner: Owner::Granted(grant) }),
-            Err(CommitError::Conflict(Conflict::DocumentChanged { .. })) => Err(KeyError::Exists(id)),
-            Err(error) => Err(KeyError::Commit(error)),
-        }
-    }
-
-    /// Deletes a key with a grant of its own. Its next request is refused.
-    pub async fn delete(&self, id: &str) -> Result<(), KeyError> {
-        let catalog = self.catalog.as_ref().ok_or(KeyError::Unkept)?;
-        let kept = catalog.get_document(KEY_KIND, id).ok_or_else(|| KeyError::Missing(id.into()))?;
-        match serde_json::from_str::<KeyDocument>(&kept.json).map(|document| document.holder) {
-            Ok(Holder::User(_) | Holder::ServiceAccount(_)) => return Err(KeyError::Missing(id.into())),
-            // One that cannot be read can be deleted.
-            Ok(Holder::Grant(_)) | Err(_) => {}
-        }
-        match catalog.delete_document(KEY_KIND, id, Expect::Revision(kept.revision)).await {
-            Ok(_) => Ok(()),
-            // It was deleted meanwhile; if its id was taken again, by another key than was meant.
-            Err(CommitError::Conflict(
-                Conflict::NoSuchDocument { .. } | Conflict::DocumentChanged { .. },
-            )) => Err(KeyError::Missing(id.into())),
-            Err(error) => Err(KeyError::Commit(error)),
-        }
+        })
     }
 }
 
-fn read(state: &CatalogState, id: &str) -> Option<KeyDocument> {
-    match serde_json::from_str(&state.document(KEY_KIND, id)?.json) {
-        Ok(document) => Some(document),
-        Err(error) => {
-            tracing::error!(key.id = id, %error, "the document of an access key cannot be read");
-            None
-        }
-    }
-}
-
-fn enabled(user: User) -> Option<User> {
+fn enabled(user: &User) -> Option<User> {
     match user.status {
-        Status::Enabled => Some(user),
+        Status::Enabled => Some(user.clone()),
         Status::Disabled => None,
     }
 }

@@ -13,6 +13,7 @@ mod keyring;
 mod layer;
 pub mod oauth;
 pub mod oidc;
+mod parsed;
 mod policy;
 mod secret;
 mod server_secret;
@@ -25,10 +26,11 @@ pub mod sts;
 mod tests;
 
 pub(crate) use directory::{
-    Change, ListedGroup, ListedPolicy, ListedServiceAccount, ListedUser, NewServiceAccount, NewUser, Status,
+    Change, KeyError, ListedGroup, ListedKey, ListedPolicy, ListedServiceAccount, ListedUser,
+    NewServiceAccount, NewUser, Status,
 };
 pub use directory::{Directory, DirectoryError};
-pub use keyring::{KeyError, Keyring, ListedKey};
+pub use keyring::Keyring;
 pub(crate) use layer::PeerAddress;
 pub use layer::{Identity, authenticate};
 pub(crate) use policy::{Explanation, Question};

@@ -20,10 +20,7 @@ pub(crate) struct Standing {
 impl Standing {
     /// That of `principal` now; of a session, that of whom it acts for.
     pub(crate) fn new(keyring: Arc<Keyring>, principal: &Principal) -> Self {
-        let mut holder = principal;
-        while let Principal::Session(session) = holder {
-            holder = &session.parent;
-        }
+        let holder = principal.behind();
         let (holder, key) = (holder.clone(), keyring.of(holder));
         Self { keyring, holder, key }
     }

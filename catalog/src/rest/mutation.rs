@@ -91,11 +91,11 @@ fn hash(parts: &Parts, body: &[u8]) -> [u8; 32] {
 
 /// Who asks. A session is renewed while a client tries again: what counts is whom it acts for.
 fn owner(principal: &Principal) -> (&'static str, &str) {
-    match principal {
-        Principal::Anonymous => ("anonymous", ""),
+    match principal.behind() {
+        // What is behind a session is none.
+        Principal::Anonymous | Principal::Session(_) => ("anonymous", ""),
         Principal::Root => ("root", ""),
         Principal::AccessKey(id) => ("key", id),
-        Principal::Session(session) => owner(&session.parent),
         Principal::Web(identity) => ("web", &identity.id),
     }
 }

@@ -6,13 +6,14 @@
 //! - U1: all access keys are documents of one kind, so that an id is taken once, whatever it is.
 //! - U2: users, groups and service accounts carry an id of their birth. What refers to them refers to that: one made
 //!   anew under an old name inherits no service account, no session and no member.
-//! - U3: nothing is cached: who is disabled or deleted is refused at the next request.
+//! - U3: every request asks what is there now: who is disabled or deleted is refused at the next one.
 //!
 //! Who may change what is asked by the admin API; what a user may do is decided in `policy`.
 
 mod document;
 mod error;
 mod groups;
+mod keys;
 mod policies;
 mod service_accounts;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub(crate) use self::document::{
 pub use self::document::{Status, User};
 pub use self::error::DirectoryError;
 pub(crate) use self::groups::ListedGroup;
+pub(crate) use self::keys::{KeyError, ListedKey};
 pub(crate) use self::policies::ListedPolicy;
 pub(crate) use self::service_accounts::{ListedServiceAccount, NewServiceAccount};
 pub(crate) use self::users::{ListedUser, NewUser};
@@ -44,14 +46,16 @@ const GROUPS_MAX: usize = 1_000;
 const POLICIES_MAX: usize = 1_000;
 /// The most service accounts of one user: none can use up the keys of all.
 const SERVICE_ACCOUNTS_OF_USER_MAX: usize = 256;
-/// The most access keys of all kinds that users and service accounts may add up to.
+/// The most access keys: those with grants of their own, users and service accounts.
 const KEYS_MAX: usize = 100_000;
 
-/// Changes everything there is to identities but the root key and keys with grants of their own.
+/// Changes everything there is to identities but the root key.
 pub struct Directory {
     catalog: Catalog,
     /// The root key's id, which nobody else may have.
     root: String,
+    /// The most access keys of all kinds.
+    keys_max: usize,
 }
 
 /// Whether a thing is added to a list or taken off.
@@ -64,7 +68,7 @@ pub(crate) enum Change {
 impl Directory {
     /// Keeps everything in `catalog`.
     pub fn new(catalog: Catalog, root: &str) -> Self {
-        Self { catalog, root: root.into() }
+        Self { catalog, root: root.into(), keys_max: KEYS_MAX }
     }
 }
 

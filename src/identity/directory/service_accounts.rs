@@ -11,8 +11,8 @@ use super::super::policy::Policy;
 use super::super::secret::Secret;
 use super::write::{Kind, read};
 use super::{
-    Directory, DirectoryError, Holder, KEY_KIND, KEYS_MAX, KeyDocument, Reference,
-    SERVICE_ACCOUNTS_OF_USER_MAX, ServiceAccount, Status,
+    Directory, DirectoryError, Holder, KEY_KIND, KeyDocument, Reference, SERVICE_ACCOUNTS_OF_USER_MAX,
+    ServiceAccount, Status,
 };
 
 const SERVICE_ACCOUNT: Kind = Kind { kind: KEY_KIND, called: "service account" };
@@ -83,7 +83,7 @@ impl Directory {
         if new.description.as_ref().is_some_and(|text| text.len() > DESCRIPTION_BYTES_MAX) {
             return Err(DirectoryError::Description { bytes_max: DESCRIPTION_BYTES_MAX });
         }
-        self.expect_room(KEY_KIND, KEYS_MAX, "access keys")?;
+        self.expect_room(KEY_KIND, self.keys_max, "access keys")?;
         let parent = new.parent.map(|name| self.reference_to_user(&name)).transpose()?;
         if parent.as_ref().is_some_and(|parent| self.count_of(parent) >= SERVICE_ACCOUNTS_OF_USER_MAX) {
             return Err(DirectoryError::Full {

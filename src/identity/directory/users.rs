@@ -8,8 +8,8 @@ use super::super::key;
 use super::super::secret::Secret;
 use super::write::{Kind, read};
 use super::{
-    Change, Directory, DirectoryError, GROUPS_OF_USER_MAX, Holder, KEY_KIND, KEYS_MAX, KeyDocument,
-    Reference, Status, User, changed,
+    Change, Directory, DirectoryError, GROUPS_OF_USER_MAX, Holder, KEY_KIND, KeyDocument, Reference, Status,
+    User, changed,
 };
 
 const USER: Kind = Kind { kind: KEY_KIND, called: "user" };
@@ -57,7 +57,7 @@ impl Directory {
         }
         let secret = new.secret.unwrap_or_else(|| key::generate().1);
         key::check_secret(secret.expose())?;
-        self.expect_room(KEY_KIND, KEYS_MAX, "access keys")?;
+        self.expect_room(KEY_KIND, self.keys_max, "access keys")?;
         let (birth, status) = (Uuid::new_v4(), Status::Enabled);
         let mut user = User { birth, status, policies: Vec::new(), groups: Vec::new() };
         for policy in &new.policies {

@@ -1,6 +1,6 @@
 //! The actions a statement names, worked out once when it is read.
 
-use tarn_openapi::access::Action;
+use tarn_openapi::access::{Action, Family};
 
 /// A set of actions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +42,7 @@ impl ActionSet {
 
     /// Whether any of them is done to a resource with an ARN.
     pub(super) fn needs_resource(&self) -> bool {
-        let of_resources =
-            |action: &Action| action.name().starts_with("s3:") || action.name().starts_with("s3tables:");
+        let of_resources = |action: &Action| matches!(action.family(), Family::S3 | Family::S3Tables);
         Action::ALL.iter().any(|action| of_resources(action) && self.has(*action))
     }
 }

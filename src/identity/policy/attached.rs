@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tarn_catalog::state::CatalogState;
 
 use super::super::directory::{GROUP_KIND, Group, POLICY_KIND, PolicyDocument, Status, User};
+use super::super::parsed::Parsed;
 use super::builtin;
 use super::document::Policy;
-use super::parsed::Parsed;
 
 /// A policy by its name.
 #[derive(Debug, Clone)]
@@ -39,11 +39,18 @@ impl Attached {
     }
 }
 
-/// Finds policies by name.
+/// A group that a user is in and that counts.
+pub(super) struct Joined {
+    pub(super) name: Arc<str>,
+    /// None of one that cannot be read.
+    group: Option<Arc<Group>>,
+}
+
+/// Finds policies and groups by name.
 pub(super) struct Policies {
     built_in: HashMap<&'static str, Arc<Policy>>,
-    /// Kept ones by name and revision.
-    kept: Parsed<(Arc<str>, u64)>,
+    kept: Parsed<Policy>,
+    groups: Parsed<Group>,
 }
 
 impl Policies {
@@ -51,7 +58,7 @@ impl Policies {
         let parsed = builtin::POLICIES.iter().map(|(name, text)| {
             (*name, Arc::new(Policy::parse(text).expect("what is built in can be read")))
         });
-        Self { built_in: parsed.collect(), kept: Parsed::default() }
+        Self { built_in: parsed.collect(), kept: Parsed::default(), groups: Parsed::default() }
     }
 
     /// The policy of a name, as `state` holds it.
@@ -62,9 +69,10 @@ impl Policies {
         let Some(document) = state.and_then(|state| state.document(POLICY_KIND, name)) else {
             return Found::Missing;
         };
-        let read = self.kept.get(&(name.clone(), document.revision), || {
+        let read = self.kept.get(name, document.revision, || {
             let kept = serde_json::from_str::<PolicyDocument>(&document.json);
-            kept.map(|kept| kept.text).map_err(|error| unreadable(POLICY_KIND, name, &error)).ok()
+            let text = kept.map_err(|error| unreadable(POLICY_KIND, name, &error)).ok()?.text;
+            parse(&text)
         });
         read.map_or(Found::Unreadable, Found::Policy)
     }
@@ -75,8 +83,28 @@ impl Policies {
         names.map(|name| Attached { policy: self.find(state, &name), name, group: None }).collect()
     }
 
+    /// The groups a user is in that count.
+    pub(super) fn groups(&self, state: Option<&CatalogState>, user: &User) -> Vec<Joined> {
+        let Some(state) = state else { return Vec::new() };
+        let joined = user.groups.iter().filter_map(|reference| {
+            let name = &reference.name;
+            let document = state.document(GROUP_KIND, name)?;
+            let group = self.groups.get(name, document.revision, || {
+                serde_json::from_str(&document.json)
+                    .map_err(|error| unreadable(GROUP_KIND, name, &error))
+                    .ok()
+            });
+            let counts = match &group {
+                Some(group) => group.status == Status::Enabled && group.birth == reference.birth,
+                None => true,
+            };
+            counts.then(|| Joined { name: name.clone(), group })
+        });
+        joined.collect()
+    }
+
     /// The policies of a user: its own, then those of its groups.
-    pub(super) fn of(&self, state: Option<&CatalogState>, user: &User) -> Vec<Attached> {
+    pub(super) fn of(&self, state: Option<&CatalogState>, user: &User, groups: &[Joined]) -> Vec<Attached> {
         let mut found = Vec::with_capacity(user.policies.len());
         let mut broken: Vec<Arc<str>> = Vec::new();
         let mut add = |names: &[Arc<str>], group: Option<&Arc<str>>| {
@@ -87,7 +115,7 @@ impl Policies {
             }));
         };
         add(&user.policies, None);
-        for (name, group) in state.into_iter().flat_map(|state| groups(state, user)) {
+        for Joined { name, group } in groups {
             match group {
                 Some(group) => add(&group.policies, Some(name)),
                 None => broken.push(name.clone()),
@@ -102,26 +130,10 @@ impl Policies {
     }
 }
 
-/// The groups a user is in that count; `None` is one that cannot be read.
-pub(super) fn groups<'u>(
-    state: &CatalogState,
-    user: &'u User,
-) -> impl Iterator<Item = (&'u Arc<str>, Option<Group>)> {
-    user.groups.iter().filter_map(move |reference| {
-        let document = state.document(GROUP_KIND, &reference.name)?;
-        let group = match serde_json::from_str::<Group>(&document.json) {
-            Ok(group) => group,
-            Err(error) => {
-                unreadable(GROUP_KIND, &reference.name, &error);
-                return Some((&reference.name, None));
-            }
-        };
-        let counts = match group.status {
-            Status::Enabled => group.birth == reference.birth,
-            Status::Disabled => false,
-        };
-        counts.then_some((&reference.name, Some(group)))
-    })
+/// Reads a policy's text.
+pub(super) fn parse(text: &str) -> Option<Policy> {
+    let policy = Policy::parse(text);
+    policy.map_err(|error| tracing::error!(%error, "a policy cannot be read and allows nothing")).ok()
 }
 
 fn unreadable(kind: &str, name: &str, error: &serde_json::Error) {

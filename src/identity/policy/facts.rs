@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use tarn_openapi::access::{Action, Ask, Resource, Transport};
+use tarn_openapi::access::{Action, Ask, Family, Resource, Transport};
 
 use super::key::Key;
 
@@ -75,7 +75,7 @@ impl<'a> Facts<'a> {
     /// not one of S3.
     pub(super) fn s3(&self) -> Option<&str> {
         let made = self.s3.get_or_init(|| {
-            if !self.ask.action.name().starts_with("s3:") {
+            if self.ask.action.family() != Family::S3 {
                 return None;
             }
             Some(match self.ask.resource {
@@ -96,7 +96,7 @@ impl<'a> Facts<'a> {
     /// action is not one of the catalog.
     pub(super) fn tables(&self) -> &[String] {
         self.tables.get_or_init(|| {
-            if !self.ask.action.name().starts_with("s3tables:") {
+            if self.ask.action.family() != Family::S3Tables {
                 return Vec::new();
             }
             let Some(warehouse) = self.ask.resource.bucket() else { return vec![String::new()] };

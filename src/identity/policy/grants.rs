@@ -9,17 +9,18 @@ use std::sync::Arc;
 
 use tarn_catalog::state::{CatalogState, Namespace, TableIdent};
 use tarn_openapi::access::{
-    Action, Ask, Authorize, Denied, Prefix, PrefixAccess, Presence, Principal, Resource, Restriction,
+    Action, Ask, Authorize, Denied, Family, Prefix, PrefixAccess, Presence, Principal, Resource, Restriction,
     Session, TableFiles,
 };
 
 use super::super::directory::User;
 use super::super::key::{AccessKey, Grant, HeldAccount, Owner, Parent, Policy};
 use super::super::keyring::Keyring;
-use super::attached::{Attached, Found, Policies, groups};
+use super::super::parsed::{self, Parsed};
+use super::attached::{self, Attached, Found, Joined, Policies};
 use super::decide::{Decision, decide};
+use super::document::Policy as Document;
 use super::facts::{Facts, Who};
-use super::parsed::Parsed;
 use super::web;
 
 /// Decides by what the catalog keeps at that moment.
@@ -27,7 +28,7 @@ pub struct Grants {
     keyring: Arc<Keyring>,
     policies: Policies,
     /// Inline policies by their text.
-    inline: Parsed<Arc<str>>,
+    inline: Parsed<Document>,
 }
 
 /// One of the rules a decision rests on; all must allow.
@@ -88,15 +89,19 @@ impl Grants {
         match &key.owner {
             Owner::Root => step(trail, "root", Decision::everything("root")),
             Owner::Granted(grant) => step(trail, "access key", check(grant, matter.ask)),
-            Owner::User(user) => self.user_may(user, &who(key, matter.state), matter, trail),
+            Owner::User(user) => {
+                let groups = self.groups_of(key, matter);
+                self.user_may((user, &groups), &who(key, &groups), matter, trail)
+            }
             Owner::ServiceAccount(account) => {
-                let who = who(key, matter.state);
+                let groups = self.groups_of(key, matter);
+                let who = who(key, &groups);
                 let held = account.policy.as_ref().is_none_or(|text| {
                     self.inline_allows("service account policy", text, &who, matter, trail)
                 });
                 let parent = match &account.parent {
                     Parent::Root { .. } => step(trail, "root", Decision::everything("root")),
-                    Parent::User { user, .. } => self.user_may(user, &who, matter, trail),
+                    Parent::User { user, .. } => self.user_may((user, &groups), &who, matter, trail),
                 };
                 held && parent
             }
@@ -146,8 +151,14 @@ impl Grants {
         self.principal_may(parent, Matter { ask, ..matter }, trail)
     }
 
-    fn user_may(&self, user: &User, who: &Who, matter: Matter<'_>, trail: Trail<'_>) -> bool {
-        let attached = self.policies.of(matter.state, user);
+    fn user_may(
+        &self,
+        (user, groups): (&User, &[Joined]),
+        who: &Who,
+        matter: Matter<'_>,
+        trail: Trail<'_>,
+    ) -> bool {
+        let attached = self.policies.of(matter.state, user, groups);
         self.policies_allow("user", &attached, who, matter, trail)
     }
 
@@ -182,7 +193,8 @@ impl Grants {
         trail: Trail<'_>,
     ) -> bool {
         // It was read when it was given; one that cannot be read allows nothing.
-        let policy = self.inline.get(text, || Some(text.clone())).map_or(Found::Unreadable, Found::Policy);
+        let policy = self.inline.get(text, parsed::ONLY, || attached::parse(text));
+        let policy = policy.map_or(Found::Unreadable, Found::Policy);
         let attached = [Attached { name: of.into(), group: None, policy }];
         let facts = Facts::new(matter.ask, who, None);
         let decision = match attached[0].policy() {
@@ -196,18 +208,28 @@ impl Grants {
 
     /// Who acts in a session: by name the user behind it.
     fn who_acts(&self, session: &Session, matter: Matter<'_>) -> Who {
-        let mut holder = &session.parent;
-        while let Principal::Session(outer) = holder {
-            holder = &outer.parent;
-        }
+        let holder = session.parent.behind();
         let behind = match holder {
             Principal::Web(identity) => web::who(identity),
             Principal::Anonymous | Principal::Root | Principal::AccessKey(_) | Principal::Session(_) => {
                 let key = self.keyring.of_in(matter.state, holder);
-                key.map(|key| who(&key, matter.state)).unwrap_or_default()
+                key.map(|key| who(&key, &self.groups_of(&key, matter))).unwrap_or_default()
             }
         };
         Who { user_id: Some(session.id.to_string()), kind: "AssumedRole", ..behind }
+    }
+
+    /// The groups of the user that a key is of or belongs to.
+    fn groups_of(&self, key: &AccessKey, matter: Matter<'_>) -> Vec<Joined> {
+        match &key.owner {
+            Owner::User(user)
+            | Owner::ServiceAccount(HeldAccount { parent: Parent::User { user, .. }, .. }) => {
+                self.policies.groups(matter.state, user)
+            }
+            Owner::Root
+            | Owner::Granted(_)
+            | Owner::ServiceAccount(HeldAccount { parent: Parent::Root { .. }, .. }) => Vec::new(),
+        }
     }
 }
 
@@ -234,20 +256,20 @@ fn is_there(state: &CatalogState, files: &TableFiles) -> bool {
     }
 }
 
-/// Who acts with a key: the user it is or belongs to.
-fn who(key: &AccessKey, state: Option<&CatalogState>) -> Who {
-    let (username, user) = match &key.owner {
-        Owner::Root | Owner::Granted(_) => (&key.id, None),
-        Owner::User(user) => (&key.id, Some(user)),
-        Owner::ServiceAccount(HeldAccount { parent: Parent::User { name, user }, .. }) => (name, Some(user)),
-        Owner::ServiceAccount(HeldAccount { parent: Parent::Root { name }, .. }) => (name, None),
+/// Who acts with a key: the user it is or belongs to, who is in these groups.
+fn who(key: &AccessKey, groups: &[Joined]) -> Who {
+    let username = match &key.owner {
+        Owner::Root | Owner::Granted(_) | Owner::User(_) => &key.id,
+        Owner::ServiceAccount(HeldAccount {
+            parent: Parent::User { name, .. } | Parent::Root { name },
+            ..
+        }) => name,
     };
-    let groups = state.zip(user).into_iter().flat_map(|(state, user)| groups(state, user));
     Who {
         username: Some(username.to_string()),
         user_id: Some(key.id.to_string()),
         kind: "User",
-        groups: groups.map(|(name, _)| name.to_string()).collect(),
+        groups: groups.iter().map(|joined| joined.name.to_string()).collect(),
         ..Who::default()
     }
 }
@@ -297,8 +319,8 @@ pub(super) fn granted(grant: &Grant, ask: Ask<'_>) -> bool {
 }
 
 fn policy_allows(policy: Policy, action: Action) -> bool {
-    let (family, verb) = action.name().split_once(':').unwrap_or_default();
-    let data = matches!(family, "s3" | "s3tables");
+    let (_, verb) = action.name().split_once(':').unwrap_or_default();
+    let data = matches!(action.family(), Family::S3 | Family::S3Tables);
     match policy {
         Policy::Admin => true,
         Policy::ReadWrite => data,

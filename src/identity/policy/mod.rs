@@ -18,7 +18,6 @@ mod grants;
 mod key;
 mod network;
 pub(super) mod node;
-mod parsed;
 mod pattern;
 mod question;
 #[cfg(test)]

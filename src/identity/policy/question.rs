@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use http::HeaderValue;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
-use tarn_openapi::access::{Action, Ask, Resource, Sender, Transport};
+use tarn_openapi::access::{Action, Ask, Family, Resource, Sender, Transport};
 
 use super::key;
 
@@ -111,11 +111,10 @@ fn about(
     prefix: String,
     namespace: Option<Vec<String>>,
 ) -> Result<About, String> {
-    let family = action.name().split(':').next().unwrap_or_default();
     let Some(text) = resource else { return Ok(About::Server) };
     let unread = || format!("{text:?} is no resource of {}", action.name());
-    match family {
-        "s3" => {
+    match action.family() {
+        Family::S3 => {
             let name = text.strip_prefix("arn:aws:s3:::").filter(|name| !name.is_empty());
             let name = name.ok_or_else(unread)?;
             Ok(match name.split_once('/') {
@@ -124,7 +123,7 @@ fn about(
                 None => About::Bucket(name.into()),
             })
         }
-        "s3tables" => {
+        Family::S3Tables => {
             let name = text.strip_prefix("arn:aws:s3tables:::bucket/").filter(|name| !name.is_empty());
             let (warehouse, rest) =
                 name.map(|name| name.split_once('/').unwrap_or((name, ""))).ok_or_else(unread)?;
@@ -142,7 +141,9 @@ fn about(
                 _ => Err(unread()),
             }
         }
-        _ => Err(format!("{} is done to the server: it names no resource", action.name())),
+        Family::Admin | Family::Sts | Family::Kms | Family::Sharing | Family::Inventory => {
+            Err(format!("{} is done to the server: it names no resource", action.name()))
+        }
     }
 }
 

@@ -120,13 +120,12 @@ impl Sessions {
         let Order { parent, restriction, lifetime_seconds, purpose } = order;
         let mut restrictions = vec![restriction];
         let mut expires = now.saturating_add(lifetime_seconds);
-        let mut holder = &parent;
-        while let Principal::Session(outer) = holder {
+        for outer in parent.sessions() {
             restrictions.push(outer.restriction.clone());
             expires = expires.min(outer.expires);
-            holder = &outer.parent;
         }
         restrictions.reverse();
+        let holder = parent.behind();
         if let Principal::Web(identity) = holder {
             expires = expires.min(identity.expires);
         }

@@ -1,6 +1,6 @@
 //! Actions, resources, and which statement wins.
 
-use tarn_openapi::access::{Action, Ask, Resource};
+use tarn_openapi::access::{Action, Ask, Family, Resource};
 
 use super::super::super::key::{Grant, Policy as GrantPolicy};
 use super::super::builtin;
@@ -148,10 +148,12 @@ fn the_policies_of_keys_and_the_built_in_ones_of_their_names_agree() {
         (GrantPolicy::ReadOnly, "readonly"),
     ] {
         for &action in Action::ALL {
-            let resource = match action.name().split_once(':').unwrap().0 {
-                "s3" => KEY,
-                "s3tables" => Resource::Table("b", &levels, "t"),
-                _ => Resource::Server,
+            let resource = match action.family() {
+                Family::S3 => KEY,
+                Family::S3Tables => Resource::Table("b", &levels, "t"),
+                Family::Admin | Family::Sts | Family::Kms | Family::Sharing | Family::Inventory => {
+                    Resource::Server
+                }
             };
             let own = matches!(
                 action,
