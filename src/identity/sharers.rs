@@ -39,11 +39,7 @@ impl KeySharers {
     /// Who shares what `principal` does: who holds the key, of a session too. `None` where there is no key of this server
     /// behind it.
     pub fn sharer(&self, principal: &Principal) -> Option<Sharer> {
-        let mut holder = principal;
-        while let Principal::Session(session) = holder {
-            holder = &session.parent;
-        }
-        match holder {
+        match principal.behind() {
             Principal::Root => Some(Sharer { key: None, fingerprint: None }),
             Principal::AccessKey(id) => {
                 let mark = self.keyring.find(id)?.mark(&self.marks);
@@ -121,7 +117,6 @@ mod tests {
 
     struct World {
         directory: Directory,
-        keyring: Arc<Keyring>,
         sharers: KeySharers,
     }
 
@@ -132,8 +127,8 @@ mod tests {
         let catalog = Catalog::open(log, Path::from("catalog"), stores, Settings::default()).await.unwrap();
         let root = AccessKey::root("root", Secret::new("secret-of-root".into()));
         let keyring = Arc::new(Keyring::with_catalog(root, catalog.clone()));
-        let sharers = KeySharers::new(&[7; 32], keyring.clone(), Arc::new(Grants::new(keyring.clone())));
-        World { directory: Directory::new(catalog, "root"), keyring, sharers }
+        let sharers = KeySharers::new(&[7; 32], keyring.clone(), Arc::new(Grants::new(keyring)));
+        World { directory: Directory::new(catalog, "root"), sharers }
     }
 
     impl World {
@@ -189,11 +184,12 @@ mod tests {
     async fn a_key_with_a_grant_made_anew_under_an_old_id_shares_nothing_of_the_old_one() {
         let world = world().await;
         let grant = Grant { policy: Policy::ReadOnly, buckets: None };
-        let make = || world.keyring.create(Some("loader".into()), grant.clone(), jiff::Timestamp::UNIX_EPOCH);
+        let make =
+            || world.directory.create_key(Some("loader".into()), grant.clone(), jiff::Timestamp::UNIX_EPOCH);
         let principal = make().await.unwrap().principal();
         let sharer = world.sharers.sharer(&principal).unwrap();
         assert!(world.sharers.may_read(&sharer, &iceberg()));
-        world.keyring.delete("loader").await.unwrap();
+        world.directory.delete_key("loader").await.unwrap();
         make().await.unwrap();
         assert!(!world.sharers.may_read(&sharer, &iceberg()));
     }
