@@ -19,6 +19,7 @@ pub mod gateway;
 pub mod iceberg;
 pub mod predicate;
 pub mod protocol;
+pub mod rest;
 mod sharers;
 mod stores;
 pub mod table;

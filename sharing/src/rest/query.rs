@@ -1,0 +1,200 @@
+//! Queries: the files of a version, or of what came and went since one.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+
+use super::SharingFront;
+use super::answer::{Told, lines};
+use super::call::{Caller, Client, Names, body};
+use super::changes::{Feed, Span};
+use super::describe::form_of;
+use super::rows::Rows;
+use super::shared::{Opened, TableNames, since};
+use super::walk::{Choice, Ending, Segment, Walk, Writing};
+use crate::predicate::{Limit, Predicate};
+use crate::protocol::{
+    At, Bound, Checksum, Failure, FileIds, Form, Format, Head, Page, Part, Query, Refresh, Stamp,
+    metadata_line, protocol_line,
+};
+
+/// A request for files, with all it is answered from.
+pub(super) struct Reading {
+    pub(super) front: Arc<SharingFront>,
+    pub(super) caller: Caller,
+    pub(super) client: Client,
+    pub(super) opened: Opened,
+}
+
+/// A version, and the first of its files to tell.
+struct Start {
+    version: i64,
+    from: u64,
+}
+
+/// The files of a table.
+pub(super) async fn query(
+    caller: Caller,
+    State(front): State<Arc<SharingFront>>,
+    Names(names): Names<TableNames>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (parts, sent) = request.into_parts();
+    let client = Client::of(&parts.headers)?;
+    let query = Query::parse(&body(sent).await?)?;
+    let opened = front.open(&caller, names).await?;
+    let reading = Reading { front, caller, client, opened };
+    match query.at {
+        At::Latest => reading.snapshot(&query, None).await,
+        At::Version(version) => reading.snapshot(&query, Some(Bound::Version(version))).await,
+        At::Timestamp(timestamp_ms) => reading.snapshot(&query, Some(Bound::Timestamp(timestamp_ms))).await,
+        At::Since { start, end } => reading.since(&query, start, end).await,
+    }
+}
+
+/// The state of a query that runs by itself. None does here: answers begin at once.
+pub(super) async fn poll(
+    caller: Caller,
+    State(front): State<Arc<SharingFront>>,
+    Names((share, schema, table, _query)): Names<(String, String, String, String)>,
+) -> Result<Response, Failure> {
+    front.shared(&caller, (share, schema, table))?;
+    Err(Failure::unsupported(
+        "asynchronous queries are not offered; the answer to the query itself has the files",
+    ))
+}
+
+impl Reading {
+    async fn snapshot(self, query: &Query, at: Option<Bound>) -> Result<Response, Failure> {
+        let checksum = checksum(query);
+        let start = self.start(query, at.as_ref(), checksum).await?;
+        let found = self.front.versions.get(&self.opened.source, start.version).await;
+        let found = found.map_err(|error| self.opened.shared.untold(&error))?;
+        let rows = Rows::of(&self.opened.shared.filters, &self.caller.reader.recipient, &found.metadata)?;
+        let form = form_of(&self.client, &found)?;
+        let (predicate, ignored) = Predicate::of_hints(
+            &query.sql_hints,
+            query.json_hints.as_deref(),
+            &found.metadata,
+            &found.hidden,
+        );
+        let stamp =
+            at.is_some().then_some(Stamp { version: found.version, timestamp_ms: found.timestamp_ms });
+        let size = rows.are_all().then(|| (found.files.size_bytes(), found.files.len()));
+        let head = Head { version: stamp.map(|stamp| stamp.version), size, ..self.opened.head() };
+        let mut text = String::new();
+        protocol_line(&form, &found.metadata, None, &mut text);
+        metadata_line(&form, &found.metadata, head, &mut text);
+        let segment = Segment {
+            before: String::new(),
+            version: found.version,
+            stamp,
+            part: Part::Live,
+            files: found.files.clone(),
+            first: 0,
+            from: start.from,
+        };
+        let limit = query.limit.map(Limit::of_rows);
+        let choice = Choice { rows, predicate, limit, files_max: query.max_files };
+        let refresh = query.include_refresh_token.then_some(Refresh { version: found.version });
+        let mut ending = self.ending(query.max_files.is_some() || refresh.is_some(), checksum, None);
+        ending.refresh_token =
+            refresh.map(|refresh| ending.tokens.refresh(refresh, ending.subject, ending.now_ms));
+        let ignored = ignored.iter().map(ToString::to_string).collect();
+        let walk = Walk::new(text, vec![segment], choice, self.writing(&form), ending);
+        Ok(self.answer(found.version, form.format, ignored, walk))
+    }
+
+    /// Which version, and where to begin: as a token says, or as the query does.
+    async fn start(&self, query: &Query, at: Option<&Bound>, checksum: Checksum) -> Result<Start, Failure> {
+        let (tokens, subject, now_ms) = (&self.front.tokens, self.opened.subject, self.caller.now_ms);
+        let start = match (&query.page_token, &query.refresh_token) {
+            (Some(token), _) => match tokens.read_page(token, subject, checksum, now_ms)? {
+                Page::Snapshot { version, index } => Start { version, from: index },
+                Page::Changes { .. } => return Err(Failure::invalid("Error decoding the page token.")),
+            },
+            (None, Some(token)) => {
+                Start { version: tokens.read_refresh(token, subject, now_ms)?.version, from: 0 }
+            }
+            (None, None) => Start { version: self.opened.resolve(at, now_ms).await?, from: 0 },
+        };
+        self.opened.shared.reaches(start.version)?;
+        Ok(start)
+    }
+
+    async fn since(self, query: &Query, start: i64, end: Option<i64>) -> Result<Response, Failure> {
+        let first = self.opened.shared.history()?;
+        if start < first {
+            return Err(since(first));
+        }
+        let latest = self.opened.versions().await?.latest;
+        if start > latest {
+            return Err(after_latest(start, latest));
+        }
+        let span = Span {
+            start,
+            end: end.map_or(latest, |end| end.min(latest)),
+            feed: Feed::Files,
+            historical_metadata: true,
+            historical_protocol: query.historical_protocol,
+            files_max: query.max_files,
+            page_token: query.page_token.clone(),
+            checksum: checksum(query),
+        };
+        let hints = !query.sql_hints.is_empty() || query.json_hints.is_some();
+        let ignored = hints.then(|| "predicates: with startingVersion no file is left out".to_owned());
+        self.tell(span, ignored.into_iter().collect()).await
+    }
+
+    pub(super) fn writing(&self, form: &Form) -> Writing {
+        let now_s = self.caller.now_ms.div_euclid(1000);
+        let token_ends_s = self.caller.reader.token_expires_ms.div_euclid(1000);
+        let by_format = match form.format {
+            Format::Parquet => FileIds::Parquet,
+            Format::Delta => FileIds::Delta,
+        };
+        Writing {
+            signer: self.front.signer.clone(),
+            endpoint: self.front.endpoint.clone(),
+            ticket: self.opened.shared.ticket,
+            expires_s: now_s.saturating_add(self.front.url_lifetime_s).min(token_ends_s),
+            format: form.format,
+            ids: self.client.ids.unwrap_or(by_format),
+        }
+    }
+
+    /// The end of an answer: with a line when the client said that it knows such lines, or asked for what only they tell.
+    pub(super) fn ending(&self, asked: bool, checksum: Checksum, changes_until: Option<i64>) -> Ending {
+        Ending {
+            wanted: asked || self.client.capabilities.end_stream,
+            refresh_token: None,
+            tokens: self.front.tokens.clone(),
+            subject: self.opened.subject,
+            checksum,
+            now_ms: self.caller.now_ms,
+            changes_until,
+        }
+    }
+
+    pub(super) fn answer(&self, version: i64, format: Format, ignored: Vec<String>, walk: Walk) -> Response {
+        let end_line = self.client.capabilities.end_stream;
+        let told = Told { version, format, end_line, ids: self.client.ids, ignored };
+        lines(&told, self.client.coding, walk.into_body(self.client.coding))
+    }
+}
+
+/// The answer to who asks for what is yet to come.
+pub(super) fn after_latest(start: i64, latest: i64) -> Failure {
+    Failure::invalid(format!(
+        "Provided Start version({start}) for reading change data is invalid. Start version cannot be greater than the \
+         latest version of the table({latest})."
+    ))
+}
+
+/// What the pages of an answer must have in common.
+fn checksum(query: &Query) -> Checksum {
+    let said = (&query.at, &query.sql_hints, &query.json_hints, query.limit, query.historical_protocol);
+    let said = postcard::to_stdvec(&said).expect("texts and numbers always serialize");
+    Checksum::of(&[b"query", &said])
+}
