@@ -54,8 +54,6 @@ pub(super) struct Files<'a> {
     bench: &'a Bench,
     partition_names: &'a [String],
     vector_files: HashMap<String, u64>,
-    /// Whether a file had a vector.
-    pub(super) seen_vectors: bool,
 }
 
 #[derive(Deserialize)]
@@ -67,7 +65,7 @@ struct Counted {
 
 impl<'a> Files<'a> {
     pub(super) fn new(bench: &'a Bench, partition_names: &'a [String]) -> Self {
-        Self { bench, partition_names, vector_files: HashMap::new(), seen_vectors: false }
+        Self { bench, partition_names, vector_files: HashMap::new() }
     }
 
     /// Adds the files of `actions` to `list`.
@@ -75,7 +73,6 @@ impl<'a> Files<'a> {
         let located =
             actions.iter().map(|action| action.vector.as_ref().map(|vector| self.locate(vector)).transpose());
         let located: Vec<Option<Located>> = located.collect::<Result<_, _>>()?;
-        self.seen_vectors |= located.iter().any(Option::is_some);
         self.measure(&located)?;
         for (action, located) in actions.iter().zip(&located) {
             self.push_one(action, located.as_ref(), list)?;

@@ -3,6 +3,7 @@
 //! - G1: stores list in the order of keys, so a log is walked by version.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::ControlFlow;
 
 use futures::StreamExt as _;
@@ -42,6 +43,13 @@ pub(super) struct Stamp {
     tag: Option<String>,
     modified_ms: i64,
     size: u64,
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tag = self.tag.as_deref().unwrap_or_default();
+        write!(formatter, "{tag}:{}:{}", self.modified_ms, self.size)
+    }
 }
 
 /// The path of a commit.

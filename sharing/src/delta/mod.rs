@@ -7,6 +7,8 @@
 //!   (`bench`).
 //! - L3: a version is refused as a whole when a file of it cannot be told rightly: no file is left out.
 //!
+//! The other way round, `virtual_log` makes a log of a version, for tables of other formats.
+//!
 //! The kernel finds the log's files, replays them and knows the table's features. What commits changed is read here,
 //! without the data the kernel would read for it (`changes`).
 
@@ -18,6 +20,7 @@ mod engine;
 mod file;
 mod limits;
 mod log;
+mod order;
 mod path;
 mod scan;
 mod schema;
@@ -26,6 +29,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod times;
+mod virtual_log;
 
 pub use limits::Limits;
 pub use table::DeltaTable;
+pub use virtual_log::{COMMIT, delta_log_of, s3_uri};

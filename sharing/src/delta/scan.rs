@@ -12,6 +12,7 @@ use delta_kernel::snapshot::SnapshotRef;
 use super::bench::{Bench, kernel_error};
 use super::definition::{Definition, Vectors};
 use super::file::{Action, Files, Vector};
+use super::order;
 use crate::table::{FileList, ListBuilder, TableError};
 
 /// The live files of a version, and whether any has a deletion vector.
@@ -26,8 +27,9 @@ pub(super) fn files(
         files.push(&Rows::of(batch)?.actions(selected)?, &mut list)?;
         Ok(Walk::On)
     })?;
-    let vectors = if files.seen_vectors { Vectors::Some } else { Vectors::None };
-    Ok((list.finish(), vectors))
+    let list = order::ordered(list.finish())?;
+    let vectors = if list.has_deletes() { Vectors::Some } else { Vectors::None };
+    Ok((list, vectors))
 }
 
 /// Whether a live file of a version has a deletion vector. Stops at the first.

@@ -1,7 +1,7 @@
 //! [`DeltaTable`]: a Delta table as a source of versions.
 //!
 //! - A1: a version belongs to the log it was read from. A log put in the place of another, even a copy that carries its
-//!   id, is seen by the last commit known, and gives the table another identity.
+//!   id, is seen by the last commit known. A table's identity names a commit's file that the log had: no other log has it.
 
 use std::fmt;
 use std::ops::{ControlFlow, RangeInclusive};
@@ -22,8 +22,8 @@ use super::scan;
 use super::times::Times;
 use crate::table::{TableError, TableSource, TableVersion, VersionChanges, Versions};
 
-/// A Delta table below a prefix of a bucket. Meant to be kept as long as versions of it are: what it knows of the log
-/// makes the next look at it cheap.
+/// A Delta table below a prefix of a bucket. Meant to be kept: what it knows of the log makes the next look at it cheap,
+/// and a table opened anew may have another identity.
 pub struct DeltaTable {
     store: Arc<dyn ObjectStore>,
     root: Root,
@@ -34,13 +34,12 @@ pub struct DeltaTable {
 /// What is known of the log.
 #[derive(Clone)]
 struct Known {
-    /// Logs seen in this place before this one (A1).
-    generation: u64,
     snapshot: SnapshotRef,
-    /// The latest commit's file; none where only a checkpoint tells the latest version.
-    commit: Option<Stamp>,
+    /// The file of the latest commit.
+    latest: Stamp,
     earliest: i64,
-    id: Arc<str>,
+    /// Says which log this is (A1).
+    identity: Arc<str>,
 }
 
 impl fmt::Debug for DeltaTable {
@@ -79,8 +78,8 @@ impl DeltaTable {
         let before = self.known().clone();
         let now = self.run(move |bench| look(bench, Some(before))).await?;
         let mut known = self.known();
-        // Two may look at once; what the slower one saw may be older.
-        if now.generation > known.generation || now.snapshot.version() >= known.snapshot.version() {
+        // Two may look at once; of the same log, what the slower one saw may be older.
+        if now.identity != known.identity || now.snapshot.version() >= known.snapshot.version() {
             *known = now.clone();
         }
         Ok(now)
@@ -119,44 +118,59 @@ impl Known {
 /// What the log says now. Reads only what came after `before`, as long as that is still there (A1).
 fn look(bench: &Bench, before: Option<Known>) -> Result<Known, TableError> {
     let earliest = log::earliest(bench)?.ok_or(TableError::NoSuchTable)?;
-    let Some(before) = before else { return look_anew(bench, earliest, 0) };
-    let known = version_of(&before.snapshot)?;
-    let (mut stamp, mut newer) = (None, false);
-    log::walk(bench, known, |file| {
-        match file.kind {
-            Kind::Commit if file.version == known => stamp = Some(file.stamp),
-            Kind::Commit | Kind::Checkpoint { .. } => newer |= file.version > known,
+    let Some(before) = before else { return look_anew(bench, earliest) };
+    let (stamp, newest) = tail(bench, version_of(&before.snapshot)?)?;
+    if stamp.as_ref() != Some(&before.latest) {
+        return look_anew(bench, earliest);
+    }
+    match newest {
+        Newest::This => Ok(Known { earliest, ..before }),
+        Newest::Other => {
+            let builder = Snapshot::builder_from(Arc::clone(&before.snapshot));
+            let snapshot = builder.build(&bench.engine).map_err(kernel_error)?;
+            let latest = stamp_of(bench, version_of(&snapshot)?)?;
+            Ok(Known { snapshot, latest, earliest, identity: before.identity })
         }
-        if newer { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    if stamp.is_none() || stamp != before.commit {
-        return look_anew(bench, earliest, before.generation + 1);
     }
-    if !newer {
-        return Ok(Known { earliest, ..before });
-    }
-    let snapshot =
-        Snapshot::builder_from(Arc::clone(&before.snapshot)).build(&bench.engine).map_err(kernel_error)?;
-    know(bench, snapshot, earliest, before.generation)
 }
 
-fn look_anew(bench: &Bench, earliest: i64, generation: u64) -> Result<Known, TableError> {
+fn look_anew(bench: &Bench, earliest: i64) -> Result<Known, TableError> {
     let snapshot = Snapshot::builder_for(TABLE).build(&bench.engine).map_err(kernel_error)?;
-    know(bench, snapshot, earliest, generation)
+    let version = version_of(&snapshot)?;
+    let latest = stamp_of(bench, version)?;
+    let id = &Definition::of(&snapshot)?.metadata.id;
+    let (bucket, prefix) = (bench.root.bucket(), bench.root.prefix());
+    let identity = format!("delta:{bucket}/{prefix}:{id}:{version}:{latest}").into();
+    Ok(Known { snapshot, latest, earliest, identity })
 }
 
-fn know(bench: &Bench, snapshot: SnapshotRef, earliest: i64, generation: u64) -> Result<Known, TableError> {
-    let version = version_of(&snapshot)?;
-    let mut commit = None;
+/// Whether a log ends with a version.
+enum Newest {
+    This,
+    Other,
+}
+
+/// The file that tells a version, and what comes behind it: the commit's, or a checkpoint's where that is gone.
+fn tail(bench: &Bench, version: i64) -> Result<(Option<Stamp>, Newest), TableError> {
+    let (mut commit, mut checkpoint, mut newest) = (None, None, Newest::This);
     log::walk(bench, version, |file| {
-        if file.version == version && file.kind == Kind::Commit {
-            commit = Some(file.stamp);
+        if file.version > version {
+            newest = Newest::Other;
             return ControlFlow::Break(());
+        }
+        match file.kind {
+            Kind::Commit => commit = Some(file.stamp),
+            Kind::Checkpoint { .. } => checkpoint = Some(file.stamp),
         }
         ControlFlow::Continue(())
     })?;
-    let id = Definition::of(&snapshot)?.metadata.id.as_str().into();
-    Ok(Known { generation, snapshot, commit, earliest, id })
+    Ok((commit.or(checkpoint), newest))
+}
+
+fn stamp_of(bench: &Bench, version: i64) -> Result<Stamp, TableError> {
+    let (stamp, _) = tail(bench, version)?;
+    // A log that is being taken away.
+    stamp.ok_or(TableError::NoSuchTable)
 }
 
 fn version_of(snapshot: &Snapshot) -> Result<i64, TableError> {
@@ -184,9 +198,7 @@ fn times<'a>(bench: &'a Bench, known: &SnapshotRef, latest: i64) -> Result<Times
 #[async_trait]
 impl TableSource for DeltaTable {
     fn identity(&self) -> Arc<str> {
-        let known = self.known();
-        let (bucket, prefix) = (self.root.bucket(), self.root.prefix());
-        format!("delta:{bucket}/{prefix}:{}:{}", known.id, known.generation).into()
+        Arc::clone(&self.known().identity)
     }
 
     async fn versions(&self) -> Result<Versions, TableError> {

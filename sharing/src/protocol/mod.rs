@@ -23,6 +23,7 @@ pub use lines::{
     End, Fault, FileLines, Head, LineError, Part, Stamp, end_line, metadata_line, protocol_line,
     writes_changes,
 };
+pub(crate) use lines::{log_head, object, quoted};
 pub use params::{Bound, ChangesParams, ListParams, MetadataParams, PAGE_ITEMS_MAX, VersionParams};
 pub use query::{At, BODY_BYTES_MAX, Query};
 pub use timestamp::timestamp_ms;

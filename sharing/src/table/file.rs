@@ -26,7 +26,8 @@ pub struct DataFile<'a> {
     pub modified_ms: i64,
     /// The values of the table's partition columns by physical name, as Delta serializes them; `None` is null.
     pub partition_values: Vec<(&'a str, Option<&'a str>)>,
-    /// Statistics in Delta's JSON, by physical names. Bounds hold for every row, nulls aside.
+    /// Statistics in Delta's JSON, by physical names. Bounds hold for every row, nulls and NaN aside. Writers of Delta cut
+    /// those of timestamps to milliseconds: a row may lie less than one above the upper bound.
     pub stats: Option<&'a str>,
     /// Its rows, deleted ones included, where that is known exactly.
     pub records: Option<u64>,

@@ -124,3 +124,40 @@ async fn checkpoints_of_every_kind_stand_for_commits_that_are_gone() {
         assert!(matches!(table.load(0).await, Err(TableError::NoSuchVersion { earliest: 1, .. })), "{kind}");
     }
 }
+
+#[tokio::test]
+async fn the_order_of_files_stays_when_a_checkpoint_comes_later() {
+    let files: Vec<String> = (0..30).map(|number| format!("{}.parquet", number * 7 % 30)).collect();
+    let fixture = Fixture::with(&[protocol(), orders()]).await;
+    for (file, version) in files.iter().zip(1..) {
+        fixture.commit(version, &[add(file)]).await;
+    }
+    let order = async || {
+        let mut order = Vec::new();
+        let version = fixture.open().await.unwrap().load(30).await.unwrap();
+        version
+            .files
+            .try_for_each(|file| {
+                order.push(file.at.key.to_owned());
+                Ok(())
+            })
+            .unwrap();
+        order
+    };
+    let before = order().await;
+    fixture.checkpoint(None).await;
+    assert_eq!(order().await, before);
+    assert_eq!(before.len(), 30);
+}
+
+#[tokio::test]
+async fn a_log_that_only_a_checkpoint_tells_is_a_table_that_stays_the_same() {
+    let fixture = Fixture::with(&[protocol(), orders(), add("a.parquet")]).await;
+    fixture.checkpoint(None).await;
+    fixture.delete("_delta_log/00000000000000000000.json").await;
+    let table = fixture.open().await.unwrap();
+    let identity = table.identity();
+    assert_eq!(table.versions().await.unwrap(), Versions { earliest: 0, latest: 0 });
+    assert_eq!(names(&table.load(0).await.unwrap().files), ["a.parquet"]);
+    assert_eq!(table.identity(), identity);
+}

@@ -6,3 +6,4 @@ mod fixture;
 mod hostile;
 mod load;
 mod times;
+mod virtual_log;

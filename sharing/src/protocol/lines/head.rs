@@ -200,6 +200,21 @@ fn delta<'a>(form: &Form, metadata: &'a Metadata) -> Table<'a> {
     }
 }
 
+/// The first two lines of a log that tells the table in the delta format of `form`.
+pub(crate) fn log_head(form: &Form, metadata: &Metadata, out: &mut String) {
+    #[derive(Serialize)]
+    struct Protocol<'a> {
+        protocol: DeltaProtocol<'a>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct MetaData<'a> {
+        meta_data: Table<'a>,
+    }
+    line(&Protocol { protocol: delta_protocol(form, metadata) }, out);
+    line(&MetaData { meta_data: delta(form, metadata) }, out);
+}
+
 /// Whether the table says that its changes can be read.
 pub fn writes_changes(metadata: &Metadata) -> bool {
     metadata.configuration.get(CHANGE_FEED).is_some_and(|value| value.eq_ignore_ascii_case("true"))

@@ -1,7 +1,7 @@
 //! Texts and maps of JSON, written straight into a line: there is one for every file.
 
 /// Writes a text with its quotes.
-pub(super) fn quoted(text: &str, out: &mut String) {
+pub(crate) fn quoted(text: &str, out: &mut String) {
     out.push('"');
     let mut from = 0;
     for (at, byte) in text.bytes().enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn quoted(text: &str, out: &mut String) {
 }
 
 /// Writes an object of texts, where a text may be null.
-pub(super) fn object(pairs: &[(&str, Option<&str>)], out: &mut String) {
+pub(crate) fn object(pairs: &[(&str, Option<&str>)], out: &mut String) {
     out.push('{');
     for (at, (name, value)) in pairs.iter().enumerate() {
         if at > 0 {
