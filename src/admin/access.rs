@@ -7,10 +7,12 @@ use http::request::Parts;
 use tarn_catalog::Catalog;
 use tarn_catalog::rest::author;
 use tarn_openapi::access::{Action, Ask, Principal, Resource, Sender};
+use tarn_sharing::access::Access;
+use tarn_sharing::directory as shares;
 
 use super::error::Failure;
-use crate::identity::Directory;
 use crate::identity::key::Owner;
+use crate::identity::{Directory, KeySharers};
 use crate::server::Program;
 
 /// Who sent the request. Each handler asks it for the right to do what it does, before it does or tells anything.
@@ -34,6 +36,21 @@ impl Caller {
     /// What changes users, groups, policies and service accounts, in the caller's name.
     pub(super) fn directory(&self) -> Directory {
         Directory::new(self.catalog(), self.program.identity.keyring().root_id())
+    }
+
+    /// What changes shares and recipients, in the caller's name.
+    pub(super) fn sharing(&self) -> shares::Directory {
+        shares::Directory::new(self.catalog(), self.program.sharing.buckets.clone())
+    }
+
+    /// What makes tokens of recipients.
+    pub(super) fn access(&self) -> &Access {
+        &self.program.sharing.access
+    }
+
+    /// What knows who shares.
+    pub(super) fn sharers(&self) -> &KeySharers {
+        &self.program.sharing.sharers
     }
 
     /// Refuses who may not do this there.

@@ -8,7 +8,10 @@ use tarn_catalog::CommitError;
 use tarn_catalog::state::Conflict;
 use tarn_inventory::BeginError;
 use tarn_inventory::policy::PolicyError;
+use tarn_sharing::access::{IssueError, KeyError as SigningError};
+use tarn_sharing::directory as shares;
 
+use super::sharing::error as sharing;
 use crate::events::StreamError;
 use crate::identity::{DirectoryError, KeyError};
 use crate::webhooks::WebhookError;
@@ -17,6 +20,8 @@ use crate::webhooks::WebhookError;
 pub(super) enum Failure {
     /// Not an administrator.
     Denied,
+    /// Not for this caller, for a reason it may know.
+    Refused(String),
     /// The body or a parameter is wrong.
     Invalid(String),
     /// What it names is not there.
@@ -25,6 +30,8 @@ pub(super) enum Failure {
     Damaged(String),
     /// What is there does not allow it.
     Conflict(String),
+    /// This server does not do that.
+    Unserved(String),
     /// It cannot be done now.
     Busy(String),
     /// Of an access key.
@@ -41,6 +48,12 @@ pub(super) enum Failure {
     Policy(PolicyError),
     /// Of a maintenance run.
     Run(BeginError),
+    /// Of a share or recipient.
+    Sharing(shares::DirectoryError),
+    /// Of a token of a recipient.
+    Issue(IssueError),
+    /// Of the keys that sign tokens of recipients.
+    Signing(SigningError),
 }
 
 /// An error of the admin API.
@@ -100,14 +113,34 @@ impl From<BeginError> for Failure {
     }
 }
 
+impl From<shares::DirectoryError> for Failure {
+    fn from(error: shares::DirectoryError) -> Self {
+        Self::Sharing(error)
+    }
+}
+
+impl From<IssueError> for Failure {
+    fn from(error: IssueError) -> Self {
+        Self::Issue(error)
+    }
+}
+
+impl From<SigningError> for Failure {
+    fn from(error: SigningError) -> Self {
+        Self::Signing(error)
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, code, message) = match self {
             Self::Denied => (StatusCode::FORBIDDEN, "AccessDenied", "access denied".into()),
+            Self::Refused(message) => (StatusCode::FORBIDDEN, "AccessDenied", message),
             Self::Invalid(message) => (StatusCode::BAD_REQUEST, "InvalidRequest", message),
             Self::Missing(message) => (StatusCode::NOT_FOUND, "NotFound", message),
             Self::Damaged(message) => (StatusCode::UNPROCESSABLE_ENTITY, "Damaged", message),
             Self::Conflict(message) => (StatusCode::CONFLICT, "Conflict", message),
+            Self::Unserved(message) => (StatusCode::NOT_IMPLEMENTED, "NotImplemented", message),
             Self::Busy(message) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message),
             Self::Key(error) => key_error(&error),
             Self::Directory(error) => directory_error(&error),
@@ -116,6 +149,9 @@ impl IntoResponse for Failure {
             Self::Webhook(error) => webhook_error(&error),
             Self::Policy(error) => policy_error(&error),
             Self::Run(error) => run_error(&error),
+            Self::Sharing(error) => sharing::directory_error(&error),
+            Self::Issue(error) => sharing::issue_error(&error),
+            Self::Signing(error) => sharing::key_error(&error),
         };
         (status, Json(ErrorBody { error: ErrorDetail { code, message } })).into_response()
     }
@@ -155,7 +191,7 @@ fn directory_error(error: &DirectoryError) -> (StatusCode, &'static str, String)
     (status, code, error.to_string())
 }
 
-fn catalog_error(error: &CommitError) -> (StatusCode, &'static str, String) {
+pub(super) fn catalog_error(error: &CommitError) -> (StatusCode, &'static str, String) {
     let (status, code) = match error {
         CommitError::Conflict(
             Conflict::NoSuchWarehouse(_)

@@ -1,5 +1,5 @@
 //! The admin API, `/_admin/v1`: users, groups, policies and keys, change events, functions, tables and their maintenance,
-//! the server's status.
+//! shares and recipients, the server's status.
 //!
 //! - A1: every route asks for the action it does (`access.rs`) before it does or tells anything.
 
@@ -15,6 +15,7 @@ mod openapi;
 mod params;
 mod policies;
 mod service_accounts;
+mod sharing;
 mod status;
 mod tables;
 mod users;
@@ -79,6 +80,7 @@ pub(crate) fn router() -> Router<Arc<Program>> {
         .route("/_admin/v1/drives/retry", post(status::retry_drives))
         .route("/_admin/v1/status", get(status::show))
         .merge(identities())
+        .merge(sharing::router())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 

@@ -8,6 +8,7 @@ mod history;
 mod maintain;
 mod migrate;
 mod serve;
+mod sharing;
 mod status;
 mod table;
 mod webhook;
@@ -39,6 +40,10 @@ enum Command {
     /// Look at the tables of a running server, change and maintain them.
     #[command(subcommand)]
     Table(table::Command),
+    /// Share tables with recipients outside, by Delta Sharing.
+    Share(Box<sharing::share::Command>),
+    /// Those that tables are shared with, and what they show.
+    Recipient(Box<sharing::recipient::Command>),
     /// Print the changes of a running server's catalog.
     Events(events::Events),
     /// Send the changes of a running server's catalog to URLs.
@@ -98,6 +103,8 @@ pub fn run() -> ExitCode {
         Command::Config(command) => config::run(command),
         Command::Admin(command) => admin::run(command),
         Command::Table(command) => table::run(command),
+        Command::Share(command) => sharing::share::run(*command),
+        Command::Recipient(command) => sharing::recipient::run(*command),
         Command::Events(events) => events::run(&events),
         Command::Migrate(migrate) => migrate::run(&migrate),
         Command::Webhook(command) => webhook::run(command),

@@ -161,6 +161,11 @@ impl Connection {
         self.send(Method::PUT, path, body.to_owned()).await
     }
 
+    /// PATCH with JSON.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        self.send(Method::PATCH, path, body.to_string()).await
+    }
+
     /// DELETE.
     pub async fn delete(&self, path: &str) -> Result<Value, ClientError> {
         self.send(Method::DELETE, path, String::new()).await

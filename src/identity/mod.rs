@@ -39,5 +39,6 @@ pub use secret::Secret;
 pub use server_secret::{SecretError, obtain as obtain_server_secret};
 pub use session::Sessions;
 pub use sharers::KeySharers;
+pub(crate) use sharers::with_rights;
 pub use sigv4::sign::Signer;
 pub(crate) use standing::Standing;

@@ -66,7 +66,7 @@ pub struct SharedTable {
 }
 
 /// What is shared.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "type")]
 pub enum Source {
     /// An Iceberg table of the catalog.
@@ -100,7 +100,7 @@ pub struct Sharer {
 }
 
 /// Which versions of a table recipients may read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "mode")]
 pub enum History {
     /// The latest only.
@@ -115,7 +115,7 @@ pub enum History {
 }
 
 /// What is done with columns that no reader of Delta could read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnsupportedColumns {
     /// The table is refused.
@@ -126,7 +126,7 @@ pub enum UnsupportedColumns {
 }
 
 /// What is done with equality deletes, which Delta has none of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EqualityDeletes {
     /// The table is refused.

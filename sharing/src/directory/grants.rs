@@ -5,13 +5,21 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::limits::{FILTER_VALUES_MAX, FILTERS_OF_TABLE_MAX, GRANTS_OF_RECIPIENT_MAX, TEXT_BYTES_MAX};
+use super::limits::{
+    FILTER_VALUES_MAX, FILTERS_OF_TABLE_MAX, GRANTS_OF_RECIPIENT_MAX, RECIPIENTS_MAX, TEXT_BYTES_MAX,
+};
 use super::name::lower;
 use super::recipients::check_text;
-use super::{Directory, DirectoryError, Grant, Named, Recipient, RowFilter, RowValues, SHARE_KIND, Share};
+use super::{
+    Directory, DirectoryError, Grant, Named, NewRecipient, Recipient, RowFilter, RowValues, SHARE_KIND,
+    Share, Token,
+};
 
 /// Row filters by `schema.table`.
 pub type Filters = BTreeMap<String, Vec<RowFilter>>;
+
+/// Which shares there are: their births by their names in lower case.
+pub type Births = BTreeMap<String, Uuid>;
 
 /// What tells a share from another of its name.
 #[derive(Deserialize)]
@@ -31,19 +39,42 @@ impl Directory {
     ) -> Result<Grant, DirectoryError> {
         let share = self.share(share)?;
         let filters = checked_filters(filters, &share)?;
-        let state = self.catalog.snapshot();
-        let means_something = |name: &str, grant: &Grant| {
-            let document = state.document(SHARE_KIND, name);
-            let birth = document.and_then(|document| serde_json::from_str::<Birth>(&document.json).ok());
-            birth.is_some_and(|share| share.id == grant.share)
-        };
+        let shares = self.births();
         let id = Uuid::new_v4();
         let granted = self.update::<Recipient, Grant>(recipient, |recipient| {
-            recipient.grants.retain(|name, grant| means_something(name, grant));
+            recipient.grants.retain(|name, grant| shares.get(name) == Some(&grant.share));
             let grant = Grant { id, share: share.id, created_ms: now_ms, filters: filters.clone() };
             recipient.put_grant(lower(&share.name), grant)
         });
         Ok(granted.await?.1)
+    }
+
+    /// Which shares there are.
+    pub fn births(&self) -> Births {
+        let state = self.catalog.snapshot();
+        let births = state.documents(SHARE_KIND, None).filter_map(|(id, document)| {
+            Some((id.to_string(), serde_json::from_str::<Birth>(&document.json).ok()?.id))
+        });
+        births.collect()
+    }
+
+    /// Makes a recipient, born with `birth`, that may read a share and has a token: all of it at once.
+    pub async fn create_reader(
+        &self,
+        (new, birth): (NewRecipient, Uuid),
+        share: &str,
+        token: Token,
+        now_ms: i64,
+    ) -> Result<Recipient, DirectoryError> {
+        let share = self.share(share)?;
+        let mut recipient = Recipient::new(new, birth, now_ms)?;
+        let grant =
+            Grant { id: Uuid::new_v4(), share: share.id, created_ms: now_ms, filters: Filters::new() };
+        recipient.put_grant(lower(&share.name), grant)?;
+        recipient.add_token(token, now_ms)?;
+        self.expect_room::<Recipient>(RECIPIENTS_MAX, "recipients")?;
+        self.create(&recipient).await?;
+        Ok(recipient)
     }
 
     /// Takes a grant back.

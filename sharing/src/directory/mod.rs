@@ -33,7 +33,7 @@ pub use document::{
     SharedSchema, SharedTable, Sharer, Source, Status, Token, TokenKind, UnsupportedColumns,
 };
 pub use error::DirectoryError;
-pub use grants::Filters;
+pub use grants::{Births, Filters};
 pub use name::{NAME_BYTES_MAX, Named, lower};
 pub use recipients::{NewRecipient, RecipientChange};
 pub use tables::{NewTable, TableChange};

@@ -55,7 +55,7 @@ async fn set_status(
 }
 
 /// Says what was done.
-fn done(client: &ClientFlags, verb: &str, what: &str) {
+pub(super) fn done(client: &ClientFlags, verb: &str, what: &str) {
     if client.json { print_json(&json!({ verb: what })) } else { output::line(&format!("{verb} {what}")) }
 }
 
@@ -75,7 +75,7 @@ fn print_secret(id: &Value, secret: &Value) {
 }
 
 /// All pages of a list, as one answer.
-async fn all_pages(connection: &Connection, path: &str, list: &str) -> Result<Value, Failure> {
+pub(super) async fn all_pages(connection: &Connection, path: &str, list: &str) -> Result<Value, Failure> {
     let mut entries = Vec::new();
     let mut page = connection.get(path).await?;
     loop {
@@ -90,13 +90,13 @@ async fn all_pages(connection: &Connection, path: &str, list: &str) -> Result<Va
 }
 
 /// The texts of a list, `-` for none.
-fn joined(list: &Value) -> String {
+pub(super) fn joined(list: &Value) -> String {
     let texts: Vec<String> = list.as_array().into_iter().flatten().map(output::text).collect();
     if texts.is_empty() { "-".into() } else { texts.join(",") }
 }
 
 /// Names and values below one another.
-fn print_fields(fields: &[(&str, String)]) {
+pub(super) fn print_fields(fields: &[(&str, String)]) {
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in fields {
         output::line(&format!("{name:<width$}  {value}"));
