@@ -31,7 +31,10 @@ pub(super) struct Stats<'a> {
 }
 
 /// The one value of an object that is looked for.
-struct Member<'n>(&'n str);
+struct Member<'n, 'a> {
+    name: &'n str,
+    found: &'n mut Option<&'a RawValue>,
+}
 
 impl<'a> Stats<'a> {
     pub(super) fn parse(text: &'a str) -> Self {
@@ -62,28 +65,30 @@ fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
 /// The value at a path of nested objects.
 fn at<'a>(object: Option<&'a RawValue>, path: &[String]) -> Option<&'a RawValue> {
     path.iter().try_fold(object?, |object, name| {
+        let mut found = None;
         let mut json = serde_json::Deserializer::from_str(object.get());
-        json.deserialize_map(Member(name)).ok().flatten()
+        // It fails behind what is found: what follows is not read. What is found was read as JSON before.
+        let _ = json.deserialize_map(Member { name, found: &mut found });
+        found
     })
 }
 
-impl<'a> Visitor<'a> for Member<'_> {
-    type Value = Option<&'a RawValue>;
+impl<'a> Visitor<'a> for Member<'_, 'a> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Key(name)) = map.next_key()? {
-            if name == self.0 {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<de::IgnoredAny>()?;
+            if name == self.name {
+                *self.found = Some(map.next_value()?);
+                return Ok(());
             }
+            map.next_value::<de::IgnoredAny>()?;
         }
-        Ok(found)
+        Ok(())
     }
 }
 

@@ -96,7 +96,7 @@ pub(super) fn cell(column: usize, dice: &mut Dice) -> Cell {
         }
         "date" => Cell::Days(dice.between(-400, 400)),
         "timestamp" | "timestamp_ntz" => {
-            let near = dice.between(-40, 40) * 3_600_000_000 * dice.of(&[1, 24, 300]);
+            let near = dice.between(-2, 2) * 3_600_000_000 * dice.of(&[1, 24, 9_000]);
             Cell::Micros(near + dice.between(-2, 2) * dice.of(&[1, 1_000, 999, 60_000_000]))
         }
         _decimal if odd => {
