@@ -6,14 +6,14 @@ use tarn_catalog::manifests::{Content, Entry, ManifestFile};
 use tarn_catalog::metadata::TableMetadata;
 
 use super::partition::{ManifestPartitions, Values};
-use super::place::Places;
 use super::shape::Shape;
 use crate::table::{DataFile, TableError};
+use crate::vectors::PlaceOf;
 
 /// Tells data files of a version.
 pub(super) struct Teller<'a> {
     pub(super) shape: &'a Shape,
-    pub(super) places: &'a Places,
+    pub(super) place: &'a PlaceOf<'static>,
     /// When each snapshot was made, in milliseconds since 1970.
     pub(super) times: &'a HashMap<i64, i64>,
 }
@@ -27,8 +27,8 @@ pub(super) fn times(metadata: &TableMetadata) -> HashMap<i64, i64> {
 pub(super) struct Told {
     pub(super) values: Values,
     stats: String,
-    records: u64,
-    size: u64,
+    pub(super) records: u64,
+    pub(super) size: u64,
     modified_ms: i64,
 }
 
@@ -62,7 +62,7 @@ impl Teller<'_> {
     /// The file of an entry.
     pub(super) fn file<'f>(&self, entry: &'f Entry, told: &'f Told) -> Result<DataFile<'f>, TableError> {
         Ok(DataFile {
-            at: self.places.of(&entry.file.path)?,
+            at: (self.place)(&entry.file.path)?,
             size: told.size,
             modified_ms: told.modified_ms,
             partition_values: told.values.declared(),

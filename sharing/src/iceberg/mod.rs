@@ -7,13 +7,19 @@
 //! - I4: a file is told only where it lies in the table's location or where whoever shared the table may read it
 //!   (`place`).
 //!
-//! What is here decides; `source` reads.
+//! - I5: what a version changed is the difference of two snapshots, never what a writer says it did; but that a writer
+//!   only rearranged rows is believed (`lineage`, `changes`).
+//!
+//! What is here decides; `source` and `reading` read.
 
+mod changes;
 mod files;
 mod history;
+mod lineage;
 mod names;
 mod partition;
 mod place;
+mod reading;
 mod schema;
 mod shape;
 mod source;

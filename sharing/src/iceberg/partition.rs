@@ -56,6 +56,7 @@ enum Text {
 /// What is told of the partition of files of one manifest.
 #[derive(Debug)]
 pub(super) struct Values {
+    pub(super) partition: Partition,
     /// Physical names and texts.
     declared: Vec<(String, Option<String>)>,
     hidden: Vec<Option<String>>,
@@ -120,7 +121,7 @@ pub(super) struct ManifestPartitions<'a> {
 
 impl ManifestPartitions<'_> {
     /// The partition of a file, not told.
-    fn partition(&self, file: &ContentFile) -> Result<Partition, TableError> {
+    pub(super) fn partition(&self, file: &ContentFile) -> Result<Partition, TableError> {
         let wrong = || TableError::Invalid("a partition value is not of its field's type".into());
         self.spec.partitions.of(file, &self.places).ok_or_else(wrong)
     }
@@ -146,7 +147,7 @@ impl ManifestPartitions<'_> {
             }
         });
         let hidden = hidden.collect();
-        Ok(Values { declared, hidden })
+        Ok(Values { partition, declared, hidden })
     }
 }
 

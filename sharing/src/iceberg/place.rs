@@ -3,30 +3,21 @@
 use std::sync::Arc;
 
 use crate::table::{Place, TableError};
+use crate::vectors::PlaceOf;
 
 /// Whether an object outside the table's own location may be told: bucket and key.
 pub type Reach = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 
-/// Knows which files of a table may be told.
-pub(super) struct Places {
-    /// The bucket and the keys' beginning of the table's location, a slash at its end.
-    own: Option<(String, String)>,
-    reach: Reach,
-}
-
-impl Places {
-    pub(super) fn new(location: &str, reach: Reach) -> Self {
-        let own = place(location).map(|at| (at.bucket.to_owned(), format!("{}/", at.key)));
-        Self { own, reach }
-    }
-
-    /// The place of a file of the table.
-    pub(super) fn of<'a>(&self, location: &'a str) -> Result<Place<'a>, TableError> {
+/// The places of files of the table at `location`, as far as they may be told.
+pub(super) fn places(location: &str, reach: Reach) -> Box<PlaceOf<'static>> {
+    // The bucket and the beginning of the keys, a slash at its end.
+    let own = place(location).map(|at| (at.bucket.to_owned(), format!("{}/", at.key)));
+    Box::new(move |location| {
         let at = place(location).ok_or(TableError::Outside)?;
         let is_own =
-            self.own.as_ref().is_some_and(|(bucket, keys)| at.bucket == bucket && at.key.starts_with(keys));
-        if is_own || (self.reach)(at.bucket, at.key) { Ok(at) } else { Err(TableError::Outside) }
-    }
+            own.as_ref().is_some_and(|(bucket, keys)| at.bucket == bucket && at.key.starts_with(keys));
+        if is_own || reach(at.bucket, at.key) { Ok(at) } else { Err(TableError::Outside) }
+    })
 }
 
 /// The place of an `s3://` location; none where a path of a store cannot hold the key as it is.
@@ -44,8 +35,8 @@ mod tests {
     #[test]
     fn a_file_outside_the_tables_location_is_told_only_where_it_may_be() {
         let places =
-            Places::new("s3://main/sales/orders", Arc::new(|bucket, key| (bucket, key) == ("else", "a/b")));
-        let told = |location: &'static str| places.of(location).ok().map(|at| (at.bucket, at.key));
+            places("s3://main/sales/orders", Arc::new(|bucket, key| (bucket, key) == ("else", "a/b")));
+        let told = |location: &'static str| places(location).ok().map(|at| (at.bucket, at.key));
         assert_eq!(
             told("s3://main/sales/orders/data/1.parquet"),
             Some(("main", "sales/orders/data/1.parquet"))
@@ -62,7 +53,7 @@ mod tests {
             "https://main/sales/orders/1.parquet",
             "",
         ] {
-            assert!(matches!(places.of(outside), Err(TableError::Outside)), "{outside}");
+            assert!(matches!(places(outside), Err(TableError::Outside)), "{outside}");
         }
     }
 }

@@ -78,6 +78,11 @@ impl Shape {
         Ok(Self { version, timestamp_ms, metadata, features, plain, partitioning, stats })
     }
 
+    /// Whether readers are told another table than by `before`.
+    pub(super) fn differs(&self, before: &Self) -> bool {
+        self.metadata != before.metadata || self.features != before.features
+    }
+
     /// The version with these files.
     pub(super) fn with_files(&self, files: FileList) -> TableVersion {
         TableVersion {

@@ -4,32 +4,24 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use tarn_catalog::manifests::{Manifest, ManifestContent, ManifestFile, ReadManifestError};
-use tarn_catalog::metadata::{Snapshot, TableMetadata};
+use tarn_catalog::metadata::TableMetadata;
 use tarn_catalog::state::{Conflict, Expect, TableEntry, TableIdent};
 use tarn_catalog::{Catalog, CommitError, LoadError};
 use uuid::Uuid;
 
-use super::files::{Teller, times};
+use super::changes::changes;
 use super::history::History;
-use super::place::{Places, Reach};
-use super::shape::{Shape, Version, live};
-use super::versions::{Readable, ReadableVersion};
-use super::{Options, UnsupportedColumns};
-use crate::directory::EqualityDeletes;
-use crate::table::{FileList, ListBuilder, TableError, TableSource, TableVersion, VersionChanges, Versions};
+use super::place::Reach;
+use super::reading::{Parts, Reading};
+use super::versions::Readable;
+use super::{EqualityDeletes, Options, UnsupportedColumns};
+use crate::table::{FileList, TableError, TableSource, TableVersion, VersionChanges, Versions};
+use crate::vectors::Vectors;
 
 /// The documents of columns' names, by the table's UUID.
 pub(super) const COLUMNS_KIND: &str = "shared-columns";
 /// How often names are kept anew when others did at the same time.
 const KEEP_TRIES: usize = 8;
-/// Manifests of one version that are read at a time.
-const READS_AT_ONCE: usize = 4;
-/// Files between which others get their turn.
-const TURN_FILES: usize = 256;
-/// Files of a version.
-const FILES_MAX: u64 = 10_000_000;
 
 /// An Iceberg table of the catalog. Once its name is another table's it is gone.
 pub struct IcebergTable {
@@ -37,6 +29,7 @@ pub struct IcebergTable {
     ident: TableIdent,
     uuid: Uuid,
     options: Options,
+    vectors: Arc<Vectors>,
     reach: Reach,
     identity: Arc<str>,
 }
@@ -49,12 +42,12 @@ struct Now {
 }
 
 impl IcebergTable {
-    /// The table that has this name now. `reach` is asked for files outside the table's location.
+    /// The table that has this name now. `vectors` finds its deleted rows; `reach` is asked for files outside its location.
     pub fn open(
         catalog: &Catalog,
         ident: TableIdent,
         options: Options,
-        reach: Reach,
+        (vectors, reach): (Arc<Vectors>, Reach),
     ) -> Result<Self, TableError> {
         let uuid = catalog.snapshot().table(&ident).ok_or(TableError::NoSuchTable)?.uuid;
         let columns = match options.unsupported_columns {
@@ -66,7 +59,7 @@ impl IcebergTable {
             EqualityDeletes::Resolve => "resolve",
         };
         let identity = format!("iceberg/{uuid}/{columns}/{deletes}").into();
-        Ok(Self { catalog: catalog.by("sharing"), ident, uuid, options, reach, identity })
+        Ok(Self { catalog: catalog.by("sharing"), ident, uuid, options, vectors, reach, identity })
     }
 
     async fn loaded(&self) -> Result<(Arc<TableEntry>, Arc<TableMetadata>), TableError> {
@@ -109,74 +102,17 @@ impl IcebergTable {
         Err(TableError::Store("the names of the columns change too fast to be kept".into()))
     }
 
-    async fn manifests(&self, snapshot: Option<&Snapshot>) -> Result<Arc<Vec<ManifestFile>>, TableError> {
-        let Some(snapshot) = snapshot else { return Ok(Arc::default()) };
-        let location = snapshot.manifest_list().ok_or_else(|| {
-            TableError::Unsupported("the table has a snapshot without a manifest list".into())
-        })?;
-        self.catalog.manifest_list(&self.ident.warehouse, location).await.map_err(manifest_error)
-    }
-
-    fn shape(
-        &self,
-        now: &Now,
-        version: &ReadableVersion<'_>,
-        manifests: &[ManifestFile],
-    ) -> Result<Shape, TableError> {
-        let version = Version {
-            table: self.uuid,
-            number: version.number,
-            timestamp_ms: version.timestamp_ms,
-            schema: version.schema,
-            manifests,
-        };
-        Shape::new(&version, &now.metadata, &now.history, self.options)
-    }
-
-    async fn files(
-        &self,
-        now: &Now,
-        shape: &Shape,
-        manifests: &[ManifestFile],
-    ) -> Result<FileList, TableError> {
-        if live(manifests, ManifestContent::Deletes).next().is_some() {
-            return Err(TableError::Unsupported("the table has row-level deletes".into()));
-        }
-        let places = Places::new(now.metadata.location(), self.reach.clone());
-        let teller = Teller { shape, places: &places, times: &times(&now.metadata) };
-        let mut files = ListBuilder::default();
-        let mut read = self.read(live(manifests, ManifestContent::Data));
-        while let Some((listed, manifest)) = read.try_next().await? {
-            let partitions = shape.partitioning.of_manifest(listed, &manifest)?;
-            for (at, entry) in manifest.entries.iter().enumerate() {
-                if at % TURN_FILES == 0 {
-                    tokio::task::yield_now().await;
-                }
-                if entry.is_live() {
-                    let told = teller.told(entry, listed, &partitions)?;
-                    files.push(&teller.file(entry, &told)?);
-                }
-            }
-            if files.len() > FILES_MAX {
-                return Err(TableError::TooLarge {
-                    what: "the number of the table's files".into(),
-                    most: format!("{FILES_MAX} files"),
-                });
-            }
-        }
-        Ok(files.finish())
-    }
-
-    /// The manifests in order, a few at a time.
-    fn read<'a>(
-        &'a self,
-        manifests: impl Iterator<Item = &'a ManifestFile> + Send + 'a,
-    ) -> stream::BoxStream<'a, Result<(&'a ManifestFile, Arc<Manifest>), TableError>> {
-        let read = move |listed: &'a ManifestFile| async move {
-            let manifest = self.catalog.manifest(&self.ident.warehouse, listed).await;
-            Ok((listed, manifest.map_err(manifest_error)?))
-        };
-        stream::iter(manifests.map(read)).buffered(READS_AT_ONCE).boxed()
+    fn reading<'a>(&'a self, now: &'a Now) -> Reading<'a> {
+        Reading::new(Parts {
+            catalog: &self.catalog,
+            vectors: &self.vectors,
+            warehouse: &self.ident.warehouse,
+            uuid: self.uuid,
+            options: self.options,
+            metadata: &now.metadata,
+            history: &now.history,
+            reach: self.reach.clone(),
+        })
     }
 }
 
@@ -203,25 +139,26 @@ impl TableSource for IcebergTable {
 
     async fn load(&self, version: i64) -> Result<TableVersion, TableError> {
         let now = self.now().await?;
-        let readable = Readable::new(&now.entry.revisions, &now.metadata);
+        let (reading, readable) = (self.reading(&now), Readable::new(&now.entry.revisions, &now.metadata));
         let version = readable.version(version)?;
-        let manifests = self.manifests(version.snapshot).await?;
-        let shape = self.shape(&now, &version, &manifests)?;
-        let files = self.files(&now, &shape, &manifests).await?;
+        let list = reading.list(version.snapshot).await?;
+        let shape = reading.shape(&version, &list)?;
+        let files = reading.files(&shape, &list).await?;
         Ok(shape.with_files(files))
     }
 
     async fn metadata(&self, version: i64) -> Result<TableVersion, TableError> {
         let now = self.now().await?;
-        let readable = Readable::new(&now.entry.revisions, &now.metadata);
+        let (reading, readable) = (self.reading(&now), Readable::new(&now.entry.revisions, &now.metadata));
         let version = readable.version(version)?;
-        let manifests = self.manifests(version.snapshot).await?;
-        Ok(self.shape(&now, &version, &manifests)?.with_files(FileList::default()))
+        let list = reading.list(version.snapshot).await?;
+        Ok(reading.shape(&version, &list)?.with_files(FileList::default()))
     }
 
     async fn changes(&self, versions: RangeInclusive<i64>) -> Result<Vec<VersionChanges>, TableError> {
-        let _later = versions;
-        Err(TableError::Unsupported("changes of Iceberg tables are not told yet".into()))
+        let now = self.now().await?;
+        let readable = Readable::new(&now.entry.revisions, &now.metadata);
+        changes(&self.reading(&now), &readable, versions).await
     }
 }
 
@@ -234,15 +171,5 @@ fn load_error(error: LoadError) -> TableError {
             TableError::TooLarge { what: "the table's metadata".into(), most: format!("{bytes_max} bytes") }
         }
         LoadError::Missing { .. } | LoadError::Store { .. } => TableError::Store(Box::new(error)),
-    }
-}
-
-fn manifest_error(error: ReadManifestError) -> TableError {
-    match error {
-        ReadManifestError::Damaged { .. } => TableError::Invalid("a manifest is not what it must be".into()),
-        ReadManifestError::Unsupported(_) => {
-            TableError::Unsupported("the table has manifests that are not read here".into())
-        }
-        ReadManifestError::Missing(_) | ReadManifestError::Store { .. } => TableError::Store(Box::new(error)),
     }
 }

@@ -3,16 +3,20 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
+use arrow_array::{Int64Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field};
 use async_trait::async_trait;
 use bytes::Bytes;
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, FormatVersion, Literal, ManifestFile,
-    ManifestListWriter, ManifestWriterBuilder, Struct,
+    DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, FormatVersion, Literal,
+    ManifestContentType, ManifestFile, ManifestListWriter, ManifestWriterBuilder, Struct,
 };
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
+use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
+use roaring::RoaringTreemap;
 use serde_json::{Value, json};
 use tarn_catalog::metadata::{PartitionSpec, Schema, TableMetadata};
 use tarn_catalog::state::{CreateTable, Namespace, Properties, Request, TableChange, TableIdent};
@@ -21,6 +25,7 @@ use tarn_catalog::{Catalog, WarehouseError, WarehouseStores};
 use super::{IcebergTable, Options};
 use crate::directory::UnsupportedColumns;
 use crate::table::{FileList, TableError};
+use crate::vectors::{Limits, Vectors};
 
 /// Metadata of a V3 table with these schemas; the last is current.
 pub(crate) fn metadata(schemas: &[Value]) -> TableMetadata {
@@ -84,6 +89,10 @@ pub(crate) struct File {
     pub(crate) upper: HashMap<i32, Datum>,
     pub(crate) nulls: HashMap<i32, u64>,
     pub(crate) nans: HashMap<i32, u64>,
+    pub(crate) size: u64,
+    pub(crate) equality: Option<Vec<i32>>,
+    /// The data file whose rows a vector deletes, and where in the file it is and how long, in bytes.
+    pub(crate) vector: Option<(String, i64, i64)>,
 }
 
 impl File {
@@ -99,6 +108,9 @@ impl File {
             upper: HashMap::new(),
             nulls: HashMap::new(),
             nans: HashMap::new(),
+            size: 1234,
+            equality: None,
+            vector: None,
         }
     }
 
@@ -121,7 +133,11 @@ impl File {
             .partition(Struct::from_iter(self.partition.clone()))
             .partition_spec_id(spec_id)
             .record_count(self.rows)
-            .file_size_in_bytes(1234)
+            .file_size_in_bytes(self.size)
+            .equality_ids(self.equality.clone())
+            .referenced_data_file(self.vector.as_ref().map(|(of, _, _)| path(location, of)))
+            .content_offset(self.vector.as_ref().map(|(_, offset, _)| *offset))
+            .content_size_in_bytes(self.vector.as_ref().map(|(_, _, size)| *size))
             .value_counts(self.nulls.keys().map(|id| (*id, self.rows)).collect())
             .null_value_counts(self.nulls.clone())
             .nan_value_counts(self.nans.clone())
@@ -142,8 +158,12 @@ pub(crate) struct Step<'a> {
     /// `append` where empty.
     pub(crate) operation: &'a str,
     pub(crate) adds: Vec<File>,
-    /// Names of data files it does away with.
+    /// Delete files it adds.
+    pub(crate) deletes: Vec<File>,
+    /// Names of data files and delete files it does away with.
     pub(crate) drops: &'a [&'a str],
+    /// The branch it goes to: `main` where empty.
+    pub(crate) branch: &'a str,
     /// The snapshot it is made from, where that is not the current one.
     pub(crate) parent: Option<i64>,
 }
@@ -152,6 +172,8 @@ pub(crate) struct Step<'a> {
 pub(crate) struct World {
     pub(crate) catalog: Catalog,
     pub(crate) stores: Arc<Memory>,
+    /// The store of what sharing writes itself.
+    pub(crate) own: Arc<InMemory>,
 }
 
 pub(crate) fn ident(name: &str) -> TableIdent {
@@ -170,7 +192,7 @@ impl World {
         ] {
             catalog.commit(request).await.unwrap();
         }
-        Self { catalog, stores }
+        Self { catalog, stores, own: Arc::default() }
     }
 
     /// Makes a table; `spec` are partition fields.
@@ -216,10 +238,11 @@ impl World {
     pub(crate) fn table_with(&self, name: &str, unsupported_columns: UnsupportedColumns) -> IcebergTable {
         let options = Options { unsupported_columns, ..Options::default() };
         let reach = Arc::new(|_bucket: &str, key: &str| key.starts_with("open/"));
-        IcebergTable::open(&self.catalog, ident(name), options, reach).unwrap()
+        let vectors = Vectors::new(self.stores.clone(), self.own.clone(), Limits::default());
+        IcebergTable::open(&self.catalog, ident(name), options, (Arc::new(vectors), reach)).unwrap()
     }
 
-    /// Adds a snapshot to the table's main branch; returns its id.
+    /// Adds a snapshot to a branch of the table; returns its id.
     pub(crate) async fn step(&self, name: &str, step: Step<'_>) -> i64 {
         let (id, updates) = self.prepare(name, &step).await;
         self.update(name, updates).await;
@@ -239,10 +262,16 @@ impl World {
         if let Some(parent) = parent.and_then(|id| table.snapshot_by_id(id)) {
             manifests = self.carry(&table, parent.manifest_list(), (id, sequence), &dropped).await;
         }
-        if !step.adds.is_empty() {
+        for (files, content, name) in [
+            (&step.adds, ManifestContentType::Data, "add"),
+            (&step.deletes, ManifestContentType::Deletes, "delete"),
+        ] {
             let spec_id = table.default_partition_spec_id();
-            let files = step.adds.iter().map(|file| (file.build(&location, spec_id), None)).collect();
-            manifests.push(self.manifest(&table, (id, sequence), spec_id, files, "add").await);
+            let files: Vec<_> = files.iter().map(|file| (file.build(&location, spec_id), None)).collect();
+            if !files.is_empty() {
+                let of = (content, spec_id, name);
+                manifests.push(self.manifest(&table, (id, sequence), of, files).await);
+            }
         }
         let list = format!("{location}/metadata/snap-{id}.avro");
         let io = FileIO::new_with_memory();
@@ -263,8 +292,13 @@ impl World {
         if let Some(parent) = parent {
             snapshot["parent-snapshot-id"] = json!(parent);
         }
+        if table.format_version() == FormatVersion::V3 {
+            snapshot["first-row-id"] = json!(metadata.next_row_id());
+            snapshot["added-rows"] = json!(step.adds.iter().map(|file| file.rows).sum::<u64>());
+        }
+        let branch = if step.branch.is_empty() { "main" } else { step.branch };
         let to =
-            json!({"action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": id});
+            json!({"action": "set-snapshot-ref", "ref-name": branch, "type": "branch", "snapshot-id": id});
         (id, json!([{"action": "add-snapshot", "snapshot": snapshot}, to]))
     }
 
@@ -296,8 +330,9 @@ impl World {
                 })
                 .collect();
             if !kept.is_empty() {
-                let (name, spec) = (format!("keep{}", carried.len()), manifest.partition_spec_id);
-                carried.push(self.manifest(table, (id, sequence), spec, kept, &name).await);
+                let name = format!("keep{}", carried.len());
+                let of = (manifest.content, manifest.partition_spec_id, name.as_str());
+                carried.push(self.manifest(table, (id, sequence), of, kept).await);
             }
         }
         carried
@@ -307,9 +342,8 @@ impl World {
         &self,
         table: &iceberg::spec::TableMetadata,
         (snapshot, sequence): (i64, i64),
-        spec_id: i32,
+        (content, spec_id, name): (ManifestContentType, i32, &str),
         files: Vec<(DataFile, Option<(i64, i64)>)>,
-        name: &str,
     ) -> ManifestFile {
         let path = format!("{}/metadata/{snapshot}-{name}.avro", table.location());
         let io = FileIO::new_with_memory();
@@ -317,9 +351,11 @@ impl World {
         let spec = table.partition_spec_by_id(spec_id).unwrap().as_ref().clone();
         let output = io.new_output(&path).unwrap();
         let writer = ManifestWriterBuilder::new(output, Some(snapshot), schema, spec);
-        let mut writer = match table.format_version() {
-            FormatVersion::V3 => writer.build_v3_data(),
-            FormatVersion::V1 | FormatVersion::V2 => writer.build_v2_data(),
+        let mut writer = match (table.format_version(), content) {
+            (FormatVersion::V3, ManifestContentType::Data) => writer.build_v3_data(),
+            (FormatVersion::V3, ManifestContentType::Deletes) => writer.build_v3_deletes(),
+            (_, ManifestContentType::Data) => writer.build_v2_data(),
+            (_, ManifestContentType::Deletes) => writer.build_v2_deletes(),
         };
         for (file, existing) in files {
             match existing {
@@ -330,6 +366,76 @@ impl World {
         let written = writer.write_manifest_file().await.unwrap();
         self.put(&path, io.new_input(&path).unwrap().read().await.unwrap()).await;
         written
+    }
+
+    /// Writes a file of position deletes of these rows of data files.
+    pub(crate) async fn positions(&self, name: &str, rows: &[(&str, i64)]) -> File {
+        let location = self.metadata("orders").await.location().to_owned();
+        let paths: StringArray = rows.iter().map(|(of, _)| Some(path(&location, of))).collect();
+        let positions: Int64Array = rows.iter().map(|(_, position)| Some(*position)).collect();
+        let field = |name: &str, of, id: i32| {
+            let id = HashMap::from([(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string())]);
+            Field::new(name, of, false).with_metadata(id)
+        };
+        let fields = vec![
+            field("file_path", DataType::Utf8, 2_147_483_546),
+            field("pos", DataType::Int64, 2_147_483_545),
+        ];
+        let fields = Arc::new(arrow_schema::Schema::new(fields));
+        let batch = RecordBatch::try_new(fields.clone(), vec![Arc::new(paths), Arc::new(positions)]).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, fields, None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let size = bytes.len() as u64;
+        self.put(&path(&location, name), bytes.into()).await;
+        let content = DataContentType::PositionDeletes;
+        File { content, rows: rows.len() as u64, size, ..File::new(name) }
+    }
+
+    /// Writes a deletion vector of these rows of a data file.
+    pub(crate) async fn vector(&self, name: &str, of: &str, rows: &[u64]) -> File {
+        let location = self.metadata("orders").await.location().to_owned();
+        let mut body = vec![0xd1, 0xd3, 0x39, 0x64];
+        rows.iter().copied().collect::<RoaringTreemap>().serialize_into(&mut body).unwrap();
+        let mut checksum = flate2::Crc::new();
+        checksum.update(&body);
+        let mut bytes = b"PFA1".to_vec();
+        bytes.extend((body.len() as u32).to_be_bytes());
+        bytes.extend(&body);
+        bytes.extend(checksum.sum().to_be_bytes());
+        let vector = Some((of.to_owned(), 4, bytes.len() as i64 - 4));
+        bytes.extend(b"{}PFA1");
+        let size = bytes.len() as u64;
+        self.put(&path(&location, name), bytes.into()).await;
+        let (content, format) = (DataContentType::PositionDeletes, DataFileFormat::Puffin);
+        File { content, format, rows: rows.len() as u64, size, vector, ..File::new(name) }
+    }
+
+    /// The files of a list by the last part of their key, each with its deleted rows as readers find them.
+    pub(crate) async fn deleted(&self, files: &FileList) -> Vec<(String, Vec<u64>)> {
+        let mut told = Vec::new();
+        let walked = files.try_for_each(|file| {
+            let name = file.at.key.rsplit('/').next().unwrap().to_owned();
+            told.push((
+                name,
+                file.deletes.map(|at| (at.at.key.to_owned(), at.offset as usize, at.size as usize)),
+            ));
+            Ok(())
+        });
+        walked.unwrap();
+        let mut found = Vec::new();
+        for (name, at) in told {
+            let mut rows = Vec::new();
+            if let Some((key, offset, size)) = at {
+                let pack = self.own.get(&Path::from(key)).await.unwrap().bytes().await.unwrap();
+                let bitmap = &pack[offset + 8..offset + 4 + size];
+                rows = RoaringTreemap::deserialize_from(bitmap).unwrap().iter().collect();
+            }
+            found.push((name, rows));
+        }
+        found.sort();
+        found
     }
 
     pub(crate) async fn put(&self, location: &str, bytes: Bytes) {

@@ -13,6 +13,8 @@ pub(super) struct Readable<'a> {
     metadata: &'a TableMetadata,
     /// With its time, which never goes back.
     revisions: Vec<(&'a Revision, i64)>,
+    /// The revision before the first of them, where it is kept: it cannot be read.
+    before: Option<&'a Revision>,
 }
 
 impl<'a> Readable<'a> {
@@ -30,7 +32,7 @@ impl<'a> Readable<'a> {
         };
         let from = timed.iter().rposition(|revision| !is_readable(revision)).map_or(0, |last| last + 1);
         let revisions = timed.split_off(from);
-        Self { metadata, revisions }
+        Self { metadata, revisions, before: timed.last().map(|(revision, _)| *revision) }
     }
 
     /// The first and the last.
@@ -69,6 +71,18 @@ impl<'a> Readable<'a> {
         let schema = self.metadata.schema(revision.schema_id).ok_or_else(missing)?;
         Ok(ReadableVersion { number: version, timestamp_ms: *timestamp_ms, snapshot, schema })
     }
+
+    /// The snapshot that was current before a version; `None` where that is not known.
+    pub(super) fn base(&self, version: i64) -> Option<Base> {
+        let at = self.revisions.iter().position(|(revision, _)| number(revision) == version)?;
+        let before = at.checked_sub(1).map(|at| self.revisions[at].0).or(self.before);
+        match before.map(|revision| revision.snapshot_id) {
+            Some(Some(id)) => Some(Base::Snapshot(id)),
+            Some(None) => Some(Base::Empty),
+            None if version == 0 => Some(Base::Empty),
+            None => None,
+        }
+    }
 }
 
 /// A version that can be read.
@@ -77,6 +91,15 @@ pub(super) struct ReadableVersion<'a> {
     pub(super) timestamp_ms: i64,
     pub(super) snapshot: Option<&'a Snapshot>,
     pub(super) schema: &'a Schema,
+}
+
+/// What a version was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Base {
+    /// No rows.
+    Empty,
+    /// Those of this snapshot.
+    Snapshot(i64),
 }
 
 fn number(revision: &Revision) -> i64 {

@@ -1,2 +1,4 @@
+mod changes;
+mod deletes;
 mod schemas;
 mod versions;
