@@ -148,8 +148,19 @@ impl Known {
 
     /// The recipient of that birth.
     pub(super) fn recipient(&self, state: &CatalogState, birth: Uuid) -> Option<Arc<KnownRecipient>> {
-        let known = self.find(state, |index| index.recipients.get(&birth).cloned())?;
+        let (_, known) = self.find(state, |index| index.recipients.get(&birth).cloned())?;
         (known.recipient.id == birth).then_some(known)
+    }
+
+    /// The recipient that has this token, ended or not.
+    pub(super) fn holder(&self, state: &CatalogState, token: Uuid) -> Option<Arc<KnownRecipient>> {
+        let (_, known) = self.find(state, |index| index.tokens.get(&token).cloned())?;
+        known.recipient.tokens.iter().any(|held| held.id == token).then_some(known)
+    }
+
+    /// The document that may have the activation link of this hash: its id, and the recipient.
+    pub(super) fn link(&self, state: &CatalogState, hash: &str) -> Option<(Arc<str>, Arc<KnownRecipient>)> {
+        self.find(state, |index| index.links.get(hash).cloned())
     }
 
     /// The recipients that may take tokens of an issuer, in order of their documents' ids.
@@ -166,7 +177,7 @@ impl Known {
         &self,
         state: &CatalogState,
         look: impl Fn(&Index) -> Option<Arc<str>>,
-    ) -> Option<Arc<KnownRecipient>> {
+    ) -> Option<(Arc<str>, Arc<KnownRecipient>)> {
         let id = {
             let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
             match look(&index) {
@@ -177,7 +188,8 @@ impl Known {
                 }
             }
         };
-        self.recipient_named(state, &id)
+        let known = self.recipient_named(state, &id)?;
+        Some((id, known))
     }
 
     /// Reads the documents that came after those in the index: a document's revision is the number of its commit.

@@ -4,15 +4,19 @@
 //!   by revision, so a token, grant, share, recipient or key that is gone is gone for the next request.
 //! - A2: what is kept of a token, a secret or a code lets nobody in; each is shown once.
 
+mod activation;
+pub mod audit;
 mod foreign;
 mod issue;
 mod jwt;
 mod keys;
 mod known;
 mod network;
+mod oauth;
 mod profile;
 mod rate;
 mod reader;
+mod routes;
 mod signing;
 mod still;
 #[cfg(test)]
@@ -23,12 +27,14 @@ use std::sync::{Arc, Mutex};
 
 use tarn_catalog::Catalog;
 
+pub use activation::RedeemError;
 pub use foreign::{ForeignRefusal, ForeignTokens};
 pub use issue::{ACTIVATION_LIFETIME_MS, IssueError};
 pub use keys::{TOKEN_LIFETIME_MS_MAX, Withdraw};
 pub use network::Network;
 pub use profile::Endpoints;
 pub use reader::{Granted, Reader, Refusal, bearer};
+pub use routes::routes;
 pub use signing::KeyError;
 pub use still::StillGranted;
 pub use ticket::{Gone, Ticket};

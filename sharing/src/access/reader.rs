@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
 use http::{HeaderMap, header};
+use serde_json::Value;
 use tarn_catalog::state::CatalogState;
 use tarn_openapi::access::Sender;
 use uuid::Uuid;
@@ -171,9 +172,12 @@ impl Access {
         let candidates = self.known.federated(&self.catalog.snapshot(), issuer);
         let found = foreign::recipient(&candidates, issuer, &claims, now_ms);
         let (known, token) = found.map_err(|Ambiguous| Unfit::Ambiguous)?.ok_or(Unfit::Gone)?;
-        let ends_ms = claims.get("exp").and_then(serde_json::Value::as_f64);
-        // A token without an end is good for this request only.
-        let ends_ms = ends_ms.map_or(now_ms, |seconds| (seconds * 1_000.0) as i64);
+        let ends_ms = claims.get("exp").and_then(Value::as_f64).ok_or(Unfit::Flaw(Flaw::Times))?;
+        let ends_ms = (ends_ms * 1_000.0) as i64;
+        // A provider's clock may be off, but a token that has ended here gives no URL that lasts.
+        if now_ms >= ends_ms {
+            return Err(Unfit::Expired);
+        }
         Ok(Shown { token: token.id, key: 0, known, expires_ms: token.expires_ms.min(ends_ms) })
     }
 

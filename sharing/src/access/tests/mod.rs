@@ -1,7 +1,11 @@
 //! A catalog in memory with one share, one recipient and one token, and what becomes of it.
 
+mod activation;
 mod attacks;
+mod audit;
+mod federation;
 mod keys;
+mod oauth;
 mod readers;
 mod revocation;
 
@@ -59,7 +63,7 @@ pub(super) struct World {
 
 /// Share `sales` with table `eu.orders`, granted to `acme`, whose one bearer token ends in 30 days.
 pub(super) async fn world() -> World {
-    world_with(None, 1_000).await
+    world_with(None, 1_000_000).await
 }
 
 pub(super) async fn world_with(foreign: Option<Arc<dyn ForeignTokens>>, per_second: u32) -> World {
@@ -68,7 +72,7 @@ pub(super) async fn world_with(foreign: Option<Arc<dyn ForeignTokens>>, per_seco
         Catalog::open(Arc::new(InMemory::new()), root, Arc::new(NoWarehouses), Settings::default()).await;
     let catalog = opened.unwrap();
     let endpoints = Endpoints::below("https://tarn.example");
-    let settings = AccessSettings { requests_per_second: per_second, ..AccessSettings::new(endpoints) };
+    let settings = AccessSettings { requests_per_second: per_second, requests_per_second_all: u32::MAX, endpoints };
     let access = Arc::new(Access::new(catalog.clone(), settings, foreign));
     let share = share("Sales");
     let mut recipient = recipient("Acme");
@@ -140,6 +144,12 @@ impl World {
 
     pub(super) async fn delete(&self, kind: &str, id: &str) {
         self.catalog.delete_document(kind, id, Expect::Any).await.unwrap();
+    }
+
+    /// The recipient as the catalog has it now.
+    pub(super) fn kept(&self) -> Recipient {
+        let document = self.catalog.get_document(RECIPIENT_KIND, "acme").unwrap();
+        serde_json::from_str(&document.json).unwrap()
     }
 
     pub(super) async fn reader(&self, now_ms: i64) -> Result<Reader, Refusal> {
