@@ -172,7 +172,8 @@ impl Server {
         // Profiles need an address that clients can use: the setting `endpoint` tells it where it is not this machine's.
         let public = public_endpoint(settings, address)
             .unwrap_or_else(|| format!("http://localhost:{}", address.port()));
-        let sharing = Sharing::new(&catalog, warehouses.clone(), sharers, &public);
+        let sharing = Sharing::new(&catalog, warehouses.clone(), sharers, issuers.clone(), &public);
+        let access = sharing.access.clone();
         let identity = Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone());
         let identity =
             Arc::new(identity.with_issuers(issuers.clone()).with_proxies(settings.trusted_proxies.clone()));
@@ -220,7 +221,7 @@ impl Server {
             scan_planning: settings.scan_planning,
         });
         let tokens = oauth::router(identity.clone());
-        let sharing = sharing::router();
+        let sharing = sharing::router(access);
         let own = program::own(program);
         front.open(program::all(Fronts { s3, iceberg, tokens, sts, sharing, own }, identity));
         let upkeep = tokio::spawn(async move {

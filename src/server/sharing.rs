@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router};
 use http::StatusCode;
 use tarn_catalog::{Catalog, WarehouseStores};
-use tarn_sharing::access::{Access, AccessSettings, Endpoints};
+use tarn_sharing::access::{self, Access, AccessSettings, Endpoints, ForeignTokens};
 
 use crate::identity::KeySharers;
 
@@ -27,17 +27,18 @@ impl Sharing {
         catalog: &Catalog,
         buckets: Arc<dyn WarehouseStores>,
         sharers: KeySharers,
+        foreign: Arc<dyn ForeignTokens>,
         public: &str,
     ) -> Self {
         let settings = AccessSettings::new(Endpoints::below(public));
-        let access = Access::new(catalog.clone(), settings, None);
+        let access = Access::new(catalog.clone(), settings, Some(foreign));
         Self { access: Arc::new(access), sharers: Arc::new(sharers), buckets }
     }
 }
 
 /// The routes below `/_delta-sharing`.
-pub(super) fn router() -> Router {
-    Router::new().fallback(not_there)
+pub(super) fn router(access: Arc<Access>) -> Router {
+    access::routes(access).fallback(not_there)
 }
 
 async fn not_there() -> Response {

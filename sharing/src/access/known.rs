@@ -11,7 +11,7 @@ use tarn_catalog::state::{CatalogState, Document};
 use uuid::Uuid;
 
 use super::network::Network;
-use crate::directory::{RECIPIENT_KIND, Recipient, SHARE_KIND, Share, SharedTable, Token, TokenKind};
+use crate::directory::{Grant, RECIPIENT_KIND, Recipient, SHARE_KIND, Share, SharedTable, Token, TokenKind};
 
 /// Documents that are kept, in bytes of their JSON.
 const KEPT_BYTES_MAX: usize = 64 << 20;
@@ -21,6 +21,8 @@ const NAMES_MAX: usize = 1_000_000;
 /// A recipient, read.
 pub(super) struct KnownRecipient {
     pub(super) recipient: Arc<Recipient>,
+    /// The share's name in lower case by the grant's birth.
+    grants: HashMap<Uuid, Arc<str>>,
     /// Where it may come from. `None` is a line that cannot be read: it lets nobody in.
     networks: Vec<Option<Network>>,
 }
@@ -36,13 +38,21 @@ impl KnownRecipient {
     fn read(json: &str) -> Option<Self> {
         let recipient: Recipient = serde_json::from_str(json).ok()?;
         let networks = recipient.addresses.iter().map(|text| Network::parse(text)).collect();
-        Some(Self { recipient: Arc::new(recipient), networks })
+        let grants =
+            recipient.grants.iter().map(|(share, grant)| (grant.id, share.as_str().into())).collect();
+        Some(Self { recipient: Arc::new(recipient), grants, networks })
     }
 
     /// Whether it may come from an address; from none it may only when it may from everywhere.
     pub(super) fn may_come_from(&self, address: Option<std::net::IpAddr>) -> bool {
         let inside = |address| self.networks.iter().flatten().any(|network| network.contains(address));
         self.networks.is_empty() || address.is_some_and(inside)
+    }
+
+    /// The grant of that birth: the share's name in lower case, and what it is.
+    pub(super) fn grant(&self, birth: Uuid) -> Option<(&Arc<str>, &Grant)> {
+        let share = self.grants.get(&birth)?;
+        Some((share, self.recipient.grants.get(&**share)?))
     }
 
     /// The token of that id, while it lasts.

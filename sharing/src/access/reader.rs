@@ -13,7 +13,7 @@ use super::foreign::{self, Ambiguous, ForeignRefusal};
 use super::jwt::{Flaw, Unverified};
 use super::known::KnownRecipient;
 use super::{Access, Ticket};
-use crate::directory::{Grant, Recipient, Share, SharedTable, Status, Token, TokenKind};
+use crate::directory::{Grant, Recipient, Share, SharedTable, Status, Token, TokenKind, lower};
 
 /// Who reads. Good for one request: what it may is asked for with it.
 #[derive(Debug, Clone)]
@@ -190,7 +190,7 @@ impl Access {
 
     /// The share of this name, whose case does not count, when the reader may read it.
     pub fn share(&self, reader: &Reader, name: &str) -> Option<Granted> {
-        let name = name.to_lowercase();
+        let name = lower(name);
         let grant = reader.recipient.grants.get(&name)?;
         self.granted(&self.catalog.snapshot(), &name, grant)
     }

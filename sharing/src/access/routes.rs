@@ -138,11 +138,11 @@ async fn redeem(
     let (status, code) = match &error {
         RedeemError::Gone => (StatusCode::NOT_FOUND, "RESOURCE_DOES_NOT_EXIST"),
         RedeemError::Address => (StatusCode::FORBIDDEN, "PERMISSION_DENIED"),
-        RedeemError::Contended => (StatusCode::SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
+        RedeemError::Contended => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE"),
         RedeemError::Keys(_) | RedeemError::Commit(_) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             tracing::error!(%error, cause, "an activation link could not be used");
-            (StatusCode::SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE")
+            (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE")
         }
     };
     envelope(status, code, &error.to_string())
@@ -155,7 +155,7 @@ async fn jwks(State(access): State<Arc<Access>>) -> Response {
         }
         Err(error) => {
             tracing::error!(%error, "the public keys of sharing could not be told");
-            envelope(StatusCode::SERVICE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE", &error.to_string())
+            envelope(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", &error.to_string())
         }
     }
 }

@@ -55,8 +55,7 @@ impl Access {
             let keys = self.keys.of(&state).ok().flatten().ok_or(Gone)?;
             keys.stands(ticket.key, now_ms).then_some(()).ok_or(Gone)?;
         }
-        let mut grants = known.recipient.grants.iter();
-        let (granted, grant) = grants.find(|(_, grant)| grant.id == ticket.grant).ok_or(Gone)?;
+        let (granted, grant) = known.grant(ticket.grant).ok_or(Gone)?;
         let share = self.known.share(&state, granted).ok_or(Gone)?;
         if share.share.id != grant.share {
             return Err(Gone);
@@ -66,7 +65,7 @@ impl Access {
             recipient: known.recipient.clone(),
             schema: schema.clone(),
             name: name.clone(),
-            granted: granted.as_str().into(),
+            granted: granted.clone(),
             share,
         })
     }

@@ -16,12 +16,26 @@ const POLICIES_MAX: usize = 100;
 /// Claims of tokens that are none to sign in with: bound to a proof (RFC 7800), or telling of a logout.
 const NOT_BEARER: [&str; 2] = ["cnf", "events"];
 
-/// Whom the claims speak of, when they are good at `now`. Their signature must have been checked.
-pub(super) fn identify(claims: &[u8], provider: &Provider, now: i64) -> Result<Verified, TokenError> {
+/// The claims of a token that is good at `now` and is for one of ours.
+pub(super) struct Genuine {
+    claims: Vec<(String, Node)>,
+    /// When it ends, in seconds since the Unix epoch.
+    expires: i64,
+    /// The audience of ours that it is for.
+    audience: String,
+}
+
+/// Checks all but whom the claims speak of. Their signature must have been checked.
+pub(super) fn genuine(
+    claims: &[u8],
+    provider: &Provider,
+    ours: &[String],
+    now: i64,
+) -> Result<Genuine, TokenError> {
     let Ok(Node::Map(claims)) = serde_json::from_slice(claims) else {
         return Err(TokenError::Invalid(Flaw::Malformed("its claims are not JSON or name one twice")));
     };
-    let claim = |wanted: &str| claims.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+    let claim = |wanted: &str| find(&claims, wanted);
     if claim("iss") != Some(&Node::Text(provider.issuer.clone())) {
         return Err(TokenError::Invalid(Flaw::Issuer));
     }
@@ -38,11 +52,18 @@ pub(super) fn identify(claims: &[u8], provider: &Provider, now: i64) -> Result<V
         return Err(TokenError::Invalid(Flaw::NotYet));
     }
     let audiences = texts(claim("aud").ok_or_else(|| wrong("aud"))?).ok_or_else(|| wrong("aud"))?;
-    let audience = audiences.iter().find(|audience| provider.audiences.iter().any(|ours| ours == *audience));
-    let audience = audience.ok_or(TokenError::Rejected(Rejection::Audience))?;
+    let audience = audiences.iter().find(|audience| ours.iter().any(|known| known == *audience));
+    let audience = (*audience.ok_or(TokenError::Rejected(Rejection::Audience))?).to_owned();
     if let Some(kind) = NOT_BEARER.into_iter().find(|name| claim(name).is_some()) {
         return Err(TokenError::Rejected(Rejection::Kind(kind)));
     }
+    Ok(Genuine { claims, expires, audience })
+}
+
+/// Whom the claims speak of, when they are good at `now`. Their signature must have been checked.
+pub(super) fn identify(claims: &[u8], provider: &Provider, now: i64) -> Result<Verified, TokenError> {
+    let Genuine { claims, expires, audience } = genuine(claims, provider, &provider.audiences, now)?;
+    let claim = |wanted: &str| find(&claims, wanted);
     let subject = match claim(&provider.subject_claim) {
         Some(Node::Text(subject)) if is_name(subject) => subject,
         Some(_) | None => return Err(wrong(&provider.subject_claim)),
@@ -56,14 +77,18 @@ pub(super) fn identify(claims: &[u8], provider: &Provider, now: i64) -> Result<V
         policies,
         claims: shown(&claims, provider),
         // When the token itself is not taken any more, or as long after as is configured.
-        expires: expires.saturating_add(leeway).saturating_add(provider.outlive_seconds),
+        expires: expires.saturating_add(provider.leeway_seconds).saturating_add(provider.outlive_seconds),
     };
     Ok(Verified {
         identity: Arc::new(identity),
         subject: subject.clone(),
-        audience: (*audience).to_owned(),
+        audience,
         issuer: provider.issuer.clone(),
     })
+}
+
+fn find<'c>(claims: &'c [(String, Node)], wanted: &str) -> Option<&'c Node> {
+    claims.iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
 }
 
 fn wrong(claim: &str) -> TokenError {

@@ -14,6 +14,7 @@ mod algorithm;
 mod claims;
 mod feed;
 mod fetch;
+mod foreign;
 mod jwk;
 mod provider;
 #[cfg(test)]
@@ -154,6 +155,12 @@ impl Issuers {
     }
 
     async fn check(&self, token: &str, now: i64) -> Result<Verified, TokenError> {
+        let (token, provider) = self.signed(token).await?;
+        claims::identify(&token.claims, provider, now)
+    }
+
+    /// A token that its issuer signed, and who that is. What it says is not yet to be believed.
+    async fn signed<'t>(&self, token: &'t str) -> Result<(Unverified<'t>, &Provider), TokenError> {
         let token = Unverified::read(token).map_err(TokenError::Invalid)?;
         let issuer = self.known.iter().find(|issuer| issuer.provider.issuer == token.issuer);
         let Issuer { provider, feed } = issuer.ok_or(TokenError::Invalid(Flaw::Issuer))?;
@@ -165,10 +172,12 @@ impl Issuers {
             Missing::Key => TokenError::Invalid(Flaw::Key),
             Missing::All => TokenError::Unavailable,
         })?;
-        let mut fitting = keys.fitting(token.kid.as_deref(), token.algorithm);
-        if !fitting.any(|key| key.verifies(token.algorithm, token.signed, &token.signature)) {
+        let verifies = keys
+            .fitting(token.kid.as_deref(), token.algorithm)
+            .any(|key| key.verifies(token.algorithm, token.signed, &token.signature));
+        if !verifies {
             return Err(TokenError::Invalid(Flaw::Signature));
         }
-        claims::identify(&token.claims, provider, now)
+        Ok((token, provider))
     }
 }

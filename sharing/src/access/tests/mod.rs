@@ -72,7 +72,8 @@ pub(super) async fn world_with(foreign: Option<Arc<dyn ForeignTokens>>, per_seco
         Catalog::open(Arc::new(InMemory::new()), root, Arc::new(NoWarehouses), Settings::default()).await;
     let catalog = opened.unwrap();
     let endpoints = Endpoints::below("https://tarn.example");
-    let settings = AccessSettings { requests_per_second: per_second, requests_per_second_all: u32::MAX, endpoints };
+    let settings =
+        AccessSettings { requests_per_second: per_second, requests_per_second_all: u32::MAX, endpoints };
     let access = Arc::new(Access::new(catalog.clone(), settings, foreign));
     let share = share("Sales");
     let mut recipient = recipient("Acme");

@@ -106,3 +106,23 @@ async fn a_recipient_of_the_same_name_made_anew_inherits_no_token_and_a_share_no
     let reader = world.reader(NOW).await.unwrap();
     assert_eq!(world.access.share(&reader, "sales").unwrap().share.id, anew.id);
 }
+
+/// Which document a token's recipient is in is kept; what came later is looked for from there on.
+#[tokio::test]
+async fn a_recipient_or_token_that_came_after_others_were_looked_for_is_found() {
+    let mut world = world().await;
+    for number in 0..4 {
+        assert!(world.reader(NOW).await.is_ok());
+        world.put_share(&share("Other")).await;
+        let mut later = recipient(&format!("Later{number}"));
+        let (token, jwt) = world.access.issue_bearer(later.id, NOW + DAY, NOW).await.unwrap();
+        assert_eq!(world.reads(&jwt, NOW).await.unwrap_err(), Refusal::Invalid, "it is not kept yet");
+        later.tokens.push(token);
+        world.put(&later).await;
+        assert_eq!(world.reads(&jwt, NOW).await.unwrap().recipient.name, later.name);
+        let (token, jwt) = world.access.issue_bearer(world.recipient.id, NOW + DAY, NOW).await.unwrap();
+        world.recipient.tokens.push(token);
+        world.put(&world.recipient).await;
+        assert_eq!(world.reads(&jwt, NOW).await.unwrap().recipient.name, "Acme");
+    }
+}

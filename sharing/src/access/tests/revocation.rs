@@ -150,9 +150,10 @@ async fn no_reader_of_many_gets_through_after_a_revocation_was_answered() {
                     while late < 100 {
                         let after = revoked.load(Ordering::SeqCst);
                         let read = world.access.still(&ticket, NOW, None).is_ok();
-                        let reads = world.reader(NOW).await.is_ok_and(|reader| {
-                            world.access.share(&reader, "sales").is_some()
-                        });
+                        let reads = world
+                            .reader(NOW)
+                            .await
+                            .is_ok_and(|reader| world.access.share(&reader, "sales").is_some());
                         assert!(!after || !(read || reads), "{what}");
                         late += u32::from(after);
                         tokio::task::yield_now().await;

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod claims;
+mod foreign;
 mod front;
 pub(crate) mod issuer;
 mod keys;
