@@ -5,6 +5,7 @@ credentials known to the tests. Nothing here looks into the drives.
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ ACCESS_KEY = "tarn-test-root"
 SECRET_KEY = "tarn-test-root-secret-0123456789"
 REGION = "us-east-1"
 WAREHOUSE = "main"
+# Systems give these to no connection by themselves: a port that a server leaves for a restart is not taken meanwhile.
+PORTS = range(10_000, 32_768)
 READY_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 
@@ -30,9 +33,14 @@ def binary() -> Path:
 
 def free_port() -> int:
     """A loopback port nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Tarn:

@@ -246,10 +246,18 @@ fn http_parts(request: &reqwest::Request) -> (http::request::Parts, ()) {
     parts.body(()).expect("a request").into_parts()
 }
 
+/// Ports that systems give to no connection by themselves: one that a server leaves for a restart is not taken meanwhile by
+/// whoever connects to another server.
+const PORTS: std::ops::Range<u16> = 10_000..32_768;
+
 /// A port nobody listens on. Taken again by the server a moment later.
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    loop {
+        let port = rand::random_range(PORTS);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn rustls_provider() -> Result<(), std::sync::Arc<rustls::crypto::CryptoProvider>> {
