@@ -165,6 +165,20 @@ fn show(tarn: &Tarn, id: &str) -> Value {
     serde_json::from_str(&shown).unwrap()
 }
 
+/// Waits until the server knows that all events were taken.
+async fn settled(tarn: &Tarn, id: &str) {
+    let path = format!("/_admin/v1/webhooks/{id}");
+    let waiting = async {
+        loop {
+            let shown: Value = tarn.send(Method::GET, &path, b"").await.json().await.unwrap();
+            if shown["status"]["lag_records"] == 0 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("it does not come to the end of the log");
+}
+
 fn check_signature(got: &Got, secret: &str) {
     let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
@@ -205,6 +219,7 @@ async fn every_event_is_delivered_in_order_and_signed_though_the_server_is_kille
         assert_eq!(ids(&got.body), [got.headers["webhook-id"].clone()]);
     }
     // A stop writes down where it stands: nothing comes twice after it.
+    settled(&tarn, "hook").await;
     let before = receiver.shared.got.lock().unwrap().len();
     tarn.stop().await;
     tarn.restart().await;
