@@ -16,6 +16,7 @@ pub mod cache;
 pub mod delta;
 pub mod directory;
 pub mod gateway;
+pub mod holds;
 pub mod iceberg;
 pub mod predicate;
 pub mod protocol;

@@ -29,6 +29,8 @@ mod testing;
 mod tests;
 #[cfg(test)]
 mod tests_equality;
+#[cfg(test)]
+mod tests_kernel;
 
 use std::sync::Arc;
 
