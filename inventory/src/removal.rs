@@ -18,7 +18,7 @@ pub enum Mode {
 /// Whether a run leaves alone what others may be using.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grace {
-    /// Snapshots that were current an hour ago and files of the last day stay.
+    /// Snapshots that were current an hour ago, files of the last day and what readers were promised stay.
     Kept,
     /// They do not. Unsafe while anybody reads or writes the table.
     Waived,

@@ -181,6 +181,7 @@ impl Server {
             catalog.by(tarn_catalog::MAINTENANCE),
             warehouses.clone(),
             tarn_inventory::Settings::default(),
+            Arc::new(tarn_inventory::NoReaders),
         );
         maintenance.start_schedule();
         let source: Arc<str> = format!("urn:uuid:{}", core.status().deployment).into();

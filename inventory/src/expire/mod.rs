@@ -1,6 +1,8 @@
 //! Snapshot expiry: the snapshots that retention no longer keeps are taken out of a table's metadata, then the files
 //! that only they reached are deleted.
 //!
+//! What readers were promised stays (R2).
+//!
 //! The commit requires every reference to be as it was planned with, and none to be there beside them, so neither a
 //! branch nor a tag loses a snapshot that it came to name meanwhile.
 
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tarn_catalog::manifests::Content;
 use tarn_catalog::metadata::{Snapshot, TableMetadata, TableRequirement, TableUpdate};
-use tarn_catalog::state::{Conflict, Request, TableChange, TableIdent};
+use tarn_catalog::state::{Conflict, Request, TableChange, TableEntry, TableIdent};
 use tarn_catalog::{Catalog, CommitError, LoadError, LoadedTable};
 
 pub use self::plan::{Expiry, InvalidProperty, Retention, plan};
@@ -23,6 +25,7 @@ use crate::digest::{Digest, Part};
 use crate::files::{FileError, Files};
 use crate::place::Places;
 use crate::reach::{Live, Reach, ReachError, Stays, statistics};
+use crate::readers::{Held, Readers};
 use crate::removal::{Kind, Mode, Removal, Removed};
 use crate::runs::Progress;
 
@@ -74,6 +77,7 @@ pub(crate) struct Expire<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) files: &'a Files,
     pub(crate) settings: &'a Settings,
+    pub(crate) readers: &'a dyn Readers,
     pub(crate) mode: Mode,
     pub(crate) progress: &'a Progress,
 }
@@ -105,7 +109,10 @@ impl Expire<'_> {
             return Err(ExpireError::Disabled);
         }
         let retention = retention.of_table(metadata.properties())?;
-        let expiry = plan(&metadata, &retention, now_ms);
+        let mut expiry = plan(&metadata, &retention, now_ms);
+        // R2.
+        let held = self.held(ident, &entry, now_ms);
+        expiry.snapshots.retain(|id| !held.holds(*id));
         let mut outcome = Expired {
             snapshots: expiry.snapshots.len() as u64,
             refs: expiry.refs.clone(),
@@ -132,11 +139,20 @@ impl Expire<'_> {
             outcome.files_kept = Some("the table was replaced".into());
             return Ok(outcome);
         }
+        let held = self.held(ident, &now.entry, now_ms);
+        if expiry.snapshots.iter().any(|id| held.holds(*id)) {
+            outcome.files_kept = Some("readers were promised files of what expired".into());
+            return Ok(outcome);
+        }
         let gone = Gone::of(&metadata, &expiry);
         // Of a dry run the snapshots are still in the newest metadata.
         let stays = Stays { metadata: &now.metadata, but: &expiry.snapshots };
         outcome.removed = self.remove(&gone, &stays, &places).await?;
         Ok(outcome)
+    }
+
+    fn held(&self, ident: &TableIdent, entry: &TableEntry, now_ms: i64) -> Held {
+        Held::new(self.readers.promised(ident, entry, now_ms), entry)
     }
 
     async fn load(&self, ident: &TableIdent) -> Result<LoadedTable, ExpireError> {

@@ -1,8 +1,10 @@
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
 use super::*;
+use crate::readers::{NoReaders, Promised};
 use crate::testing::{Step, World, ident};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -12,8 +14,18 @@ fn step<'a>(id: i64, at_ms: i64, adds: &'a [&'a str], drops: &'a [&'a str]) -> S
 }
 
 async fn expire(world: &World, mode: Mode, now_ms: i64) -> Result<Expired, ExpireError> {
+    expire_but(world, &NoReaders, mode, now_ms).await
+}
+
+async fn expire_but(
+    world: &World,
+    readers: &dyn Readers,
+    mode: Mode,
+    now_ms: i64,
+) -> Result<Expired, ExpireError> {
     let World { catalog, files, settings, progress, .. } = world;
-    Expire { catalog, files, settings, mode, progress }.run(&ident("t"), &Retention::default(), now_ms).await
+    let expire = Expire { catalog, files, settings, readers, mode, progress };
+    expire.run(&ident("t"), &Retention::default(), now_ms).await
 }
 
 fn set(names: &[&str]) -> BTreeSet<String> {
@@ -184,4 +196,77 @@ async fn a_table_without_garbage_collection_is_left_alone() {
     world.update("t", json!([{"action": "set-properties", "updates": {"gc.enabled": "false"}}])).await;
     assert!(matches!(expire(&world, Mode::Apply, now).await, Err(ExpireError::Disabled)));
     assert_eq!(snapshots(&world).await, [1, 2, 3]);
+}
+
+/// Promises revisions of every table. Counts how often it is asked, and promises from then on.
+struct Promising {
+    revisions: BTreeSet<u64>,
+    from_question: usize,
+    asked: AtomicUsize,
+}
+
+impl Promising {
+    fn new(revisions: &[u64], from_question: usize) -> Self {
+        Self { revisions: revisions.iter().copied().collect(), from_question, asked: AtomicUsize::new(0) }
+    }
+}
+
+impl Readers for Promising {
+    fn promised(&self, _ident: &TableIdent, _entry: &TableEntry, _now_ms: i64) -> Promised {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        Promised::Revisions(if asked < self.from_question { BTreeSet::new() } else { self.revisions.clone() })
+    }
+}
+
+/// The revision in which a snapshot was current first.
+async fn revision_of(world: &World, snapshot: i64) -> u64 {
+    let state = world.catalog.snapshot();
+    let entry = state.table(&ident("t")).unwrap();
+    let number = entry.revisions.iter().find(|revision| revision.snapshot_id == Some(snapshot));
+    number.unwrap().number
+}
+
+#[tokio::test]
+async fn a_snapshot_whose_files_readers_were_promised_does_not_expire() {
+    let world = World::new(World::quick()).await;
+    let now = rewritten(&world).await;
+    let promising = Promising::new(&[revision_of(&world, 1).await], 0);
+    let done = expire_but(&world, &promising, Mode::Apply, now).await.unwrap();
+    assert_eq!((done.snapshots, snapshots(&world).await), (1, vec![1, 3]));
+    assert!(world.names("t").await.contains("data/a"));
+    let done = expire(&world, Mode::Apply, now).await.unwrap();
+    assert_eq!((done.snapshots, snapshots(&world).await), (1, vec![3]));
+    assert!(!world.names("t").await.contains("data/a"));
+}
+
+#[tokio::test]
+async fn what_is_promised_while_it_expires_keeps_its_files() {
+    let world = World::new(World::quick()).await;
+    let now = rewritten(&world).await;
+    let before = world.names("t").await;
+    let promising = Promising::new(&[revision_of(&world, 1).await], 1);
+    let done = expire_but(&world, &promising, Mode::Apply, now).await.unwrap();
+    assert_eq!((done.snapshots, snapshots(&world).await), (2, vec![3]));
+    assert!(done.files_kept.unwrap().contains("promised"));
+    assert!(before.is_subset(&world.names("t").await));
+}
+
+#[tokio::test]
+async fn a_promise_of_anything_or_of_a_forgotten_revision_keeps_every_snapshot() {
+    struct Anything;
+    impl Readers for Anything {
+        fn promised(&self, _ident: &TableIdent, _entry: &TableEntry, _now_ms: i64) -> Promised {
+            Promised::All
+        }
+    }
+    let world = World::new(World::quick()).await;
+    let now = rewritten(&world).await;
+    let done = expire_but(&world, &Anything, Mode::Apply, now).await.unwrap();
+    assert_eq!((done.snapshots, snapshots(&world).await), (0, vec![1, 2, 3]));
+    let state = world.catalog.snapshot();
+    let mut entry = state.table(&ident("t")).unwrap().as_ref().clone();
+    let promised = || Promised::Revisions([0].into());
+    assert_ne!(Held::new(promised(), &entry), Held::All);
+    entry.revisions = entry.revisions.iter().skip(1).cloned().collect();
+    assert_eq!(Held::new(promised(), &entry), Held::All);
 }

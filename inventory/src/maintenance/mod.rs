@@ -19,6 +19,7 @@ use crate::expire::ExpireError;
 use crate::files::Files;
 use crate::orphans::OrphanError;
 use crate::policy::PolicyError;
+use crate::readers::Readers;
 use crate::removal::{Grace, Mode};
 use crate::runs::{self, Cause, Job, Run, Runs};
 
@@ -37,6 +38,7 @@ struct Inner {
     catalog: Catalog,
     files: Arc<Files>,
     settings: Settings,
+    readers: Arc<dyn Readers>,
     runs: Arc<Runs>,
     /// Runs and the schedule; they stop with the server, and what they left a later run finds.
     tasks: Mutex<JoinSet<()>>,
@@ -71,14 +73,20 @@ enum RunError {
 }
 
 impl Maintenance {
-    /// Maintains the tables of `catalog`, whose files lie in `stores`.
-    pub fn new(catalog: Catalog, stores: Arc<dyn WarehouseStores>, settings: Settings) -> Self {
+    /// Maintains the tables of `catalog`, whose files lie in `stores`. What was promised to `readers` stays.
+    pub fn new(
+        catalog: Catalog,
+        stores: Arc<dyn WarehouseStores>,
+        settings: Settings,
+        readers: Arc<dyn Readers>,
+    ) -> Self {
         let files = Arc::new(Files::new(stores, &settings));
         Self {
             inner: Arc::new(Inner {
                 catalog,
                 files,
                 settings,
+                readers,
                 runs: Arc::default(),
                 tasks: Mutex::default(),
             }),

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::work::is_due;
 use super::*;
+use crate::NoReaders;
 use crate::policy::{self, Policy, Scope};
 use crate::runs::{Outcome, Stage};
 use crate::testing::{Step, World, ident};
@@ -33,7 +34,7 @@ async fn old_table(world: &World) -> Maintenance {
             )
             .await;
     }
-    Maintenance::new(world.catalog.clone(), world.stores.clone(), World::quick())
+    Maintenance::new(world.catalog.clone(), world.stores.clone(), World::quick(), Arc::new(NoReaders))
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use crate::compact::{Compact, Compacted};
 use crate::expire::{Expire, ExpireError, Expired, Retention};
 use crate::orphans::{Age, OrphanError, Orphans, Unreferenced};
 use crate::policy::{self, Policy, Status};
+use crate::readers::{NoReaders, Readers};
 use crate::removal::{Grace, Mode};
 use crate::runs::{self, Cause, Job, Outcome, Progress, Run, Stage, Ticket};
 
@@ -94,7 +95,7 @@ impl Inner {
                     Grace::Kept => policy.retention(),
                     Grace::Waived => Retention { readers_ms: 0, ..policy.retention() },
                 };
-                let expired = self.expire(progress, ident, &retention, mode).await?;
+                let expired = self.expire(progress, ident, &retention, (mode, grace)).await?;
                 Ok(Outcome::Snapshots(expired))
             }
             Job::UnreferencedFileRemoval => {
@@ -102,7 +103,7 @@ impl Inner {
                     Grace::Kept => policy.age(),
                     Grace::Waived => Age::waived(),
                 };
-                let removed = self.remove_unreferenced(progress, ident, age, mode).await?;
+                let removed = self.remove_unreferenced(progress, ident, age, (mode, grace)).await?;
                 Ok(Outcome::Unreferenced(removed))
             }
             Job::Compaction => {
@@ -120,10 +121,19 @@ impl Inner {
         progress: &Progress,
         ident: &TableIdent,
         retention: &Retention,
-        mode: Mode,
+        (mode, grace): (Mode, Grace),
     ) -> Result<Expired, ExpireError> {
         let Self { catalog, files, settings, .. } = self;
-        Expire { catalog, files, settings, mode, progress }.run(ident, retention, now_ms()).await
+        let readers = self.readers(grace);
+        let expire = Expire { catalog, files, settings, readers, mode, progress };
+        expire.run(ident, retention, now_ms()).await
+    }
+
+    fn readers(&self, grace: Grace) -> &dyn Readers {
+        match grace {
+            Grace::Kept => &*self.readers,
+            Grace::Waived => &NoReaders,
+        }
     }
 
     async fn remove_unreferenced(
@@ -131,10 +141,10 @@ impl Inner {
         progress: &Progress,
         ident: &TableIdent,
         age: Age,
-        mode: Mode,
+        (mode, grace): (Mode, Grace),
     ) -> Result<Unreferenced, OrphanError> {
         let Self { catalog, files, settings, .. } = self;
-        let orphans = Orphans { catalog, files, settings, mode, progress };
+        let orphans = Orphans { catalog, files, settings, readers: self.readers(grace), mode, progress };
         let mut outcome = orphans.run(ident, age, now_ms()).await?;
         outcome.old_metadata = orphans.old_metadata(ident, now_ms()).await?;
         Ok(outcome)

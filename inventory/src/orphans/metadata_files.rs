@@ -23,7 +23,7 @@ const AGE_MS: i64 = 60 * 60 * 1000;
 impl Orphans<'_> {
     /// Removes metadata files that the table's log no longer names, if the table wants it.
     pub(crate) async fn old_metadata(&self, ident: &TableIdent, now_ms: i64) -> Result<Removed, OrphanError> {
-        let table = self.load(ident).await?;
+        let table = self.load(ident, now_ms).await?;
         let metadata = &table.metadata;
         let places = Places::location_of(metadata);
         let listed_max = self.settings.listed_files_max;

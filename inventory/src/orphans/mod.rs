@@ -5,6 +5,7 @@
 //!   anything more is deleted.
 //! - O2: a file younger than the age stays: a writer may be about to commit it. The age is a day at least.
 //! - O3: a run ends while the outcome of an append to the catalog log is not known.
+//! - R3: nothing goes while readers were promised files that the table's metadata does not name.
 //! - O4: names that begin with `_` or `.`, and `version-hint.text`, belong to others and stay.
 //!
 //! Places that properties send files to outside of the location are not listed: other tables may share them.
@@ -29,6 +30,7 @@ use crate::expire::may_collect;
 use crate::files::{FileError, Files, split};
 use crate::place::{Overlap, Places};
 use crate::reach::{Live, Reach, ReachError, Stays};
+use crate::readers::{Held, Readers};
 use crate::removal::{Kind, Mode, Removal, Removed};
 use crate::runs::Progress;
 
@@ -86,6 +88,9 @@ pub enum OrphanError {
     /// The table does not want its files removed.
     #[error("the table's property gc.enabled is false")]
     Disabled,
+    /// Readers were promised files that the table's metadata no longer names, or may have been.
+    #[error("readers were promised files that the table does not name any more")]
+    Promised,
     /// Other tables' files may lie there.
     #[error(transparent)]
     Overlap(#[from] Overlap),
@@ -108,8 +113,17 @@ pub(crate) struct Orphans<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) files: &'a Files,
     pub(crate) settings: &'a Settings,
+    pub(crate) readers: &'a dyn Readers,
     pub(crate) mode: Mode,
     pub(crate) progress: &'a Progress,
+}
+
+/// What is looked for.
+struct Asked<'a> {
+    ident: &'a TableIdent,
+    now_ms: i64,
+    /// Files from then on are too young.
+    before_ms: i64,
 }
 
 /// What is known as live, and of which metadata.
@@ -126,14 +140,14 @@ impl Orphans<'_> {
         now_ms: i64,
     ) -> Result<Unreferenced, OrphanError> {
         let reach = Reach { files: self.files, settings: self.settings };
-        let before_ms = now_ms.saturating_sub(age.ms);
+        let asked = Asked { ident, now_ms, before_ms: now_ms.saturating_sub(age.ms) };
         let mut outcome = Unreferenced::default();
         let mut of = 1;
         loop {
             if self.mode == Mode::DryRun {
                 outcome.removed = Removed::default();
             }
-            match self.parts(&reach, ident, before_ms, of, &mut outcome).await {
+            match self.parts(&reach, &asked, of, &mut outcome).await {
                 Err(OrphanError::Reach(ReachError::Overflow)) => of = reach.finer(of)?,
                 done => return done.map(|()| outcome),
             }
@@ -143,13 +157,12 @@ impl Orphans<'_> {
     async fn parts(
         &self,
         reach: &Reach<'_>,
-        ident: &TableIdent,
-        before_ms: i64,
+        asked: &Asked<'_>,
         of: u32,
         outcome: &mut Unreferenced,
     ) -> Result<(), OrphanError> {
         for number in 0..of {
-            let table = self.load(ident).await?;
+            let table = self.load(asked.ident, asked.now_ms).await?;
             let places = Places::location_of(&table.metadata);
             let live = reach.live(&all(&table.metadata), Part { number, of }).await?;
             let mut known = Known { live, table };
@@ -164,7 +177,7 @@ impl Orphans<'_> {
                 progress: self.progress,
                 removed,
             };
-            let looked_at = self.part(reach, ident, before_ms, &mut known, &mut removal).await;
+            let looked_at = self.part(reach, asked, &mut known, &mut removal).await;
             outcome.removed = removal.removed;
             outcome.looked_at = looked_at?;
         }
@@ -175,8 +188,7 @@ impl Orphans<'_> {
     async fn part(
         &self,
         reach: &Reach<'_>,
-        ident: &TableIdent,
-        before_ms: i64,
+        asked: &Asked<'_>,
         known: &mut Known,
         removal: &mut Removal<'_>,
     ) -> Result<u64, OrphanError> {
@@ -189,24 +201,24 @@ impl Orphans<'_> {
             looked_at += 1;
             let key = file.location.as_ref();
             let digest = Digest::of_object(warehouse, key);
-            let is_old = file.last_modified.timestamp_millis() < before_ms;
+            let is_old = file.last_modified.timestamp_millis() < asked.before_ms;
             let below = key.strip_prefix(place.as_ref()).unwrap_or(key);
             if is_old && known.live.part.holds(digest) && !known.live.holds(digest) && is_ours(below) {
                 batch.push(file);
             }
             if batch.len() >= BATCH_FILES {
-                self.sweep(reach, ident, known, std::mem::take(&mut batch), removal).await?;
+                self.sweep(reach, asked, known, std::mem::take(&mut batch), removal).await?;
             }
         }
-        self.sweep(reach, ident, known, batch, removal).await?;
+        self.sweep(reach, asked, known, batch, removal).await?;
         Ok(looked_at)
     }
 
-    /// Removes files that are still not live (O1, O3).
+    /// Removes files that are still not live (O1, O3, R3).
     async fn sweep(
         &self,
         reach: &Reach<'_>,
-        ident: &TableIdent,
+        asked: &Asked<'_>,
         known: &mut Known,
         files: Vec<ObjectMeta>,
         removal: &mut Removal<'_>,
@@ -214,7 +226,8 @@ impl Orphans<'_> {
         if files.is_empty() {
             return Ok(());
         }
-        let now = self.load(ident).await?;
+        let ident = asked.ident;
+        let now = self.load(ident, asked.now_ms).await?;
         let before = &known.table;
         if now.entry.uuid != before.entry.uuid || now.metadata.location() != before.metadata.location() {
             return Err(OrphanError::NoSuchTable(ident.clone()));
@@ -236,7 +249,7 @@ impl Orphans<'_> {
     }
 
     /// The table as it is, if its files may be removed.
-    async fn load(&self, ident: &TableIdent) -> Result<LoadedTable, OrphanError> {
+    async fn load(&self, ident: &TableIdent, now_ms: i64) -> Result<LoadedTable, OrphanError> {
         match self.catalog.standing() {
             Standing::Ready => {}
             Standing::Unsettled | Standing::Fenced => return Err(OrphanError::Unsettled),
@@ -245,6 +258,10 @@ impl Orphans<'_> {
         let table = table.ok_or_else(|| OrphanError::NoSuchTable(ident.clone()))?;
         if !may_collect(&table.metadata) {
             return Err(OrphanError::Disabled);
+        }
+        let promised = self.readers.promised(ident, &table.entry, now_ms);
+        if !Held::new(promised, &table.entry).is_within(&table.metadata) {
+            return Err(OrphanError::Promised);
         }
         let places = Places::location_of(&table.metadata);
         match places.overlap(&self.catalog.snapshot(), ident) {

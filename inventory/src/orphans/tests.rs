@@ -1,7 +1,10 @@
 use serde_json::json;
 
 use super::*;
+use crate::readers::{NoReaders, Promised};
 use crate::testing::{Step, World, ident};
+use tarn_catalog::metadata::TableUpdate;
+use tarn_catalog::state::{Request, TableChange};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -14,6 +17,7 @@ fn orphans(world: &World, mode: Mode) -> Orphans<'_> {
         catalog: &world.catalog,
         files: &world.files,
         settings: &world.settings,
+        readers: &NoReaders,
         mode,
         progress: &world.progress,
     }
@@ -77,7 +81,8 @@ async fn a_file_committed_during_the_run_stays() {
     littered(&world).await;
     let run = orphans(&world, Mode::Apply);
     let reach = Reach { files: &world.files, settings: &world.settings };
-    let table = run.load(&ident("t")).await.unwrap();
+    let asked = Asked { ident: &ident("t"), now_ms: i64::MAX, before_ms: i64::MAX };
+    let table = run.load(asked.ident, asked.now_ms).await.unwrap();
     let live = reach.live(&all(&table.metadata), Part { number: 0, of: 1 }).await.unwrap();
     let places = Places::location_of(&table.metadata);
     let mut known = Known { live, table };
@@ -95,7 +100,7 @@ async fn a_file_committed_during_the_run_stays() {
     let (warehouse, place) = split(known.table.metadata.location()).unwrap();
     let listed: Vec<_> = world.files.list(warehouse, &place).map(Result::unwrap).collect().await;
     let found = listed.into_iter().filter(|file| file.location.as_ref().contains("left")).collect();
-    run.sweep(&reach, &ident("t"), &mut known, found, &mut removal).await.unwrap();
+    run.sweep(&reach, &asked, &mut known, found, &mut removal).await.unwrap();
     assert_eq!(removal.removed.data_files, 1, "only the one in the partition");
     world.check("t").await;
 }
@@ -136,4 +141,42 @@ async fn old_metadata_files_go_when_the_table_asks_for_it() {
     let left = listed.iter().filter(|file| file.location.as_ref().ends_with(".metadata.json")).count();
     assert_eq!(left, 2);
     world.check("t").await;
+}
+
+#[tokio::test]
+async fn nothing_goes_while_readers_were_promised_files_that_the_table_does_not_name() {
+    struct Promising(Promised);
+    impl Readers for Promising {
+        fn promised(&self, _ident: &TableIdent, _entry: &TableEntry, _now_ms: i64) -> Promised {
+            self.0.clone()
+        }
+    }
+    let world = World::new(World::quick()).await;
+    littered(&world).await;
+    let state = world.catalog.snapshot();
+    let revisions = state.table(&ident("t")).unwrap().revisions.clone();
+    let number = |snapshot| revisions.iter().find(|one| one.snapshot_id == Some(snapshot)).unwrap().number;
+    let now = jiff::Timestamp::now().as_millisecond() + 4 * DAY_MS;
+    let run = async |promised: Promised| {
+        let readers = &Promising(promised);
+        let orphans = Orphans { readers, ..orphans(&world, Mode::Apply) };
+        orphans.run(&ident("t"), Age::new(3 * DAY_MS).unwrap(), now).await
+    };
+    let before = world.names("t").await;
+    assert!(matches!(run(Promised::All).await, Err(OrphanError::Promised)));
+    assert_eq!(world.names("t").await, before);
+    let removed = run(Promised::Revisions([number(1), number(2)].into())).await.unwrap().removed;
+    assert_eq!(removed.files, 4, "all snapshots that are promised are in the metadata");
+    let gone = TableChange {
+        ident: ident("t"),
+        requirements: Vec::new(),
+        updates: vec![TableUpdate::RemoveSnapshots(vec![1])],
+    };
+    world.catalog.commit(Request::CommitTables(vec![gone])).await.unwrap();
+    let before = world.names("t").await;
+    let refused = run(Promised::Revisions([number(1)].into())).await;
+    assert!(matches!(refused, Err(OrphanError::Promised)));
+    assert!(before.is_subset(&world.names("t").await));
+    run(Promised::Revisions([number(2)].into())).await.unwrap();
+    assert!(!world.names("t").await.contains("data/a"), "it was of snapshot 1 only");
 }
