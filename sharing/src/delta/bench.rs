@@ -11,11 +11,26 @@ use super::limits::Limits;
 use super::path::Root;
 use super::store::{TableStore, Watch};
 use crate::table::TableError;
+use crate::vectors::Vectors;
+
+/// Where a table lies, and how it is read.
+#[derive(Clone)]
+pub(super) struct Place {
+    /// The store of its bucket.
+    pub(super) store: Arc<dyn ObjectStore>,
+    /// Keeps deletion vectors without files of their own.
+    pub(super) vectors: Arc<Vectors>,
+    pub(super) root: Root,
+    pub(super) limits: Limits,
+}
 
 /// What works out an answer.
 pub(super) struct Bench {
     pub(super) root: Root,
     pub(super) limits: Limits,
+    pub(super) vectors: Arc<Vectors>,
+    /// When the answer was asked for, in milliseconds since 1970.
+    pub(super) now_ms: i64,
     pub(super) store: TableStore,
     pub(super) engine: LogEngine,
     handle: Handle,
@@ -39,18 +54,18 @@ impl Drop for StopOnDrop {
 
 /// Does `work` on a thread that may block. A panic there is an answer too: the kernel reads what others wrote.
 pub(super) async fn run<T: Send + 'static>(
-    inner: Arc<dyn ObjectStore>,
-    root: Root,
-    limits: Limits,
+    place: Place,
     work: impl FnOnce(&Bench) -> Result<T, TableError> + Send + 'static,
 ) -> Result<T, TableError> {
+    let Place { store, vectors, root, limits } = place;
     let watch = Arc::new(Watch::new(limits.clone()));
     let _stop = StopOnDrop(Arc::clone(&watch));
-    let store = TableStore::new(inner, root.prefix(), Arc::clone(&watch));
+    let store = TableStore::new(store, root.prefix(), Arc::clone(&watch));
     let handle = Handle::current();
+    let now_ms = jiff::Timestamp::now().as_millisecond();
     let worked = tokio::task::spawn_blocking(move || {
         let engine = LogEngine::new(store.clone(), root.clone(), Arc::clone(&watch), handle.clone());
-        let bench = Bench { root, limits, store, engine, handle };
+        let bench = Bench { root, limits, vectors, now_ms, store, engine, handle };
         work(&bench).map_err(|why| watch.take_refusal().unwrap_or(why))
     });
     match worked.await {

@@ -13,8 +13,9 @@ use serde::de::DeserializeOwned;
 
 use super::bench::Bench;
 use super::definition::{MetaData, Protocol};
-use super::file::{Action, Vector};
+use super::file::Action;
 use super::log;
+use super::vector::Vector;
 use crate::table::TableError;
 
 /// A line that says which files came and went, or another one.

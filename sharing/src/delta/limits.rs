@@ -11,6 +11,8 @@ pub struct Limits {
     pub log_bytes_max: u64,
     /// Objects listed in the log for one answer.
     pub log_files_max: u64,
+    /// Bytes of deletion vectors that a log holds itself, made files of for one answer.
+    pub inline_bytes_max: u64,
     /// Versions in a range whose changes are asked for.
     pub changed_versions_max: u64,
 }
@@ -22,6 +24,7 @@ impl Default for Limits {
             parquet_bytes_max: 1 << 30,
             log_bytes_max: 8 << 30,
             log_files_max: 1_000_000,
+            inline_bytes_max: 256 << 20,
             changed_versions_max: 10_000,
         }
     }

@@ -20,16 +20,15 @@ const VERSION_DIGITS: usize = 20;
 
 /// A file of a log that says what a version is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LogFile {
-    pub(super) version: i64,
-    pub(super) kind: Kind,
-    pub(super) modified_ms: i64,
-    /// Another one for an object written anew under its name.
-    pub(super) stamp: Stamp,
+struct LogFile {
+    version: i64,
+    kind: Kind,
+    modified_ms: i64,
+    stamp: Stamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     Commit,
     /// A checkpoint, or a part of one: the first is number 1.
     Checkpoint {
@@ -38,6 +37,7 @@ pub(super) enum Kind {
     },
 }
 
+/// A file of a log as it was written: another one for an object written anew under its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp {
     tag: Option<String>,
@@ -58,7 +58,7 @@ pub(super) fn commit_path(version: i64) -> Path {
 }
 
 /// Walks the log from a version on, until `each` ends it.
-pub(super) fn walk(
+fn walk(
     bench: &Bench,
     from: i64,
     mut each: impl FnMut(LogFile) -> ControlFlow<()>,
@@ -107,6 +107,40 @@ pub(super) fn earliest(bench: &Bench) -> Result<Option<i64>, TableError> {
         ControlFlow::Continue(())
     })?;
     Ok(earliest)
+}
+
+/// The versions of a log from one on.
+#[derive(Default)]
+pub(super) struct Tail {
+    /// In order, with the times of their files in milliseconds since 1970.
+    pub(super) versions: Vec<(i64, i64)>,
+    /// The file that tells the first version, when it is the one asked for.
+    pub(super) first: Option<Stamp>,
+    /// The file that tells the last version.
+    pub(super) last: Option<Stamp>,
+}
+
+/// The versions from one on. Each is told by its commit, or by a checkpoint where that is gone.
+pub(super) fn tail(bench: &Bench, from: i64) -> Result<Tail, TableError> {
+    let mut tail = Tail::default();
+    walk(bench, from, |LogFile { version, kind, modified_ms, stamp }| {
+        let told = tail.versions.last().is_some_and(|(last, _)| *last == version);
+        match kind {
+            Kind::Commit if told => {
+                tail.versions.pop();
+            }
+            // A part alone tells nothing, and a commit is listed behind its checkpoint.
+            Kind::Checkpoint { parts, .. } if told || parts > 1 => return ControlFlow::Continue(()),
+            Kind::Commit | Kind::Checkpoint { .. } => {}
+        }
+        tail.versions.push((version, modified_ms));
+        if version == from {
+            tail.first = Some(stamp.clone());
+        }
+        tail.last = Some(stamp);
+        ControlFlow::Continue(())
+    })?;
+    Ok(tail)
 }
 
 impl LogFile {

@@ -18,6 +18,7 @@ mod commit;
 mod definition;
 mod engine;
 mod file;
+mod inline;
 mod limits;
 mod log;
 mod order;
@@ -26,11 +27,14 @@ mod scan;
 mod schema;
 mod store;
 mod table;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod times;
+mod vector;
 mod virtual_log;
 
 pub use limits::Limits;
 pub use table::DeltaTable;
+pub use tables::DeltaTables;
 pub use virtual_log::{COMMIT, delta_log_of, s3_uri};

@@ -11,8 +11,9 @@ use delta_kernel::snapshot::SnapshotRef;
 
 use super::bench::{Bench, kernel_error};
 use super::definition::{Definition, Vectors};
-use super::file::{Action, Files, Vector};
+use super::file::{Action, Files};
 use super::order;
+use super::vector::Vector;
 use crate::table::{FileList, ListBuilder, TableError};
 
 /// The live files of a version, and whether any has a deletion vector.

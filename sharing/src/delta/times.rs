@@ -2,40 +2,24 @@
 //!
 //! - T1: a later version has a later time. Times of files are moved on where they stand still or go back.
 
-use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::bench::Bench;
 use super::commit;
 use super::definition::CommitTimes;
-use super::log::{self, Kind};
 use crate::table::TableError;
 
 /// The versions of a log and when they were committed.
 pub(super) struct Times<'a> {
     bench: &'a Bench,
     told: CommitTimes,
-    /// Versions in order, with the times of their files (T1).
-    files: Vec<(i64, i64)>,
+    files: Arc<[(i64, i64)]>,
 }
 
 impl<'a> Times<'a> {
-    /// Of the versions up to `latest`.
-    pub(super) fn read(bench: &'a Bench, told: CommitTimes, latest: i64) -> Result<Self, TableError> {
-        let mut files: Vec<(i64, i64)> = Vec::new();
-        log::walk(bench, 0, |file| {
-            if file.version > latest {
-                return ControlFlow::Break(());
-            }
-            match (files.last_mut(), file.kind) {
-                // Of a version's files the commit's counts.
-                (Some(last), Kind::Commit) if last.0 == file.version => last.1 = file.modified_ms,
-                (Some(last), Kind::Checkpoint { .. }) if last.0 == file.version => {}
-                (_, Kind::Commit | Kind::Checkpoint { .. }) => files.push((file.version, file.modified_ms)),
-            }
-            ControlFlow::Continue(())
-        })?;
-        moved_on(&mut files);
-        Ok(Self { bench, told, files })
+    /// `files` are versions in order, with times that [`moved_on`] gave (T1).
+    pub(super) fn new(bench: &'a Bench, told: CommitTimes, files: Arc<[(i64, i64)]>) -> Self {
+        Self { bench, told, files }
     }
 
     /// When a version was committed, in milliseconds since 1970.
@@ -85,13 +69,15 @@ impl<'a> Times<'a> {
     }
 }
 
-/// Moves times on until each is later than the one before (T1).
-fn moved_on(files: &mut [(i64, i64)]) {
-    let mut before = i64::MIN;
-    for (_, time) in files {
-        *time = (*time).max(before.saturating_add(1));
-        before = *time;
-    }
+/// Versions with the times of their files, each moved on to be later than the one before (T1): first those of `before`,
+/// which were, and then those of `new`.
+pub(super) fn moved_on(before: &[(i64, i64)], new: &[(i64, i64)]) -> Arc<[(i64, i64)]> {
+    let mut last = before.last().map_or(i64::MIN, |(_, time)| *time);
+    let new = new.iter().map(|(version, time)| {
+        last = last.saturating_add(1).max(*time);
+        (*version, last)
+    });
+    before.iter().copied().chain(new).collect()
 }
 
 #[cfg(test)]
@@ -100,8 +86,8 @@ mod tests {
 
     #[test]
     fn times_of_files_that_go_back_are_moved_on() {
-        let mut files = [(0, 10), (1, 10), (2, 5), (3, 20)];
-        moved_on(&mut files);
-        assert_eq!(files, [(0, 10), (1, 11), (2, 12), (3, 20)]);
+        let files = moved_on(&[], &[(0, 10), (1, 10), (2, 5), (3, 20)]);
+        assert_eq!(*files, [(0, 10), (1, 11), (2, 12), (3, 20)]);
+        assert_eq!(*moved_on(&files[..2], &[(2, 5), (3, 20)]), *files);
     }
 }

@@ -18,6 +18,7 @@ mod equality;
 mod index;
 mod kept;
 mod limits;
+mod packing;
 mod packs;
 mod positions;
 mod record;
@@ -41,6 +42,7 @@ use uuid::Uuid;
 pub use self::assembly::Assembly;
 pub use self::index::DataRef;
 pub use self::limits::Limits;
+pub use self::packing::Packing;
 pub use self::packs::{PACK_AGE_MIN, Placed, REUSED_AGE_MAX, Swept, URL_AGE_MAX};
 pub use self::record::DeletedRows;
 pub use self::snapshot::{Deleting, PlaceOf, SnapshotDeletes};
@@ -80,6 +82,11 @@ impl Vectors {
         now_ms: i64,
     ) -> Assembly<'a> {
         Assembly::new(&self.packs, deletes, table, now_ms)
+    }
+
+    /// Packs of vectors of the table `table` that have no files of their own. `now_ms` is as for [`Self::assemble`].
+    pub fn packing(&self, table: Uuid, now_ms: i64) -> Packing<'_> {
+        Packing::new(&self.packs, table, now_ms)
     }
 
     /// Removes packs that no URL may be for any more (V1). To be called about once an hour, and by one at a time.

@@ -35,7 +35,7 @@ pub(super) enum DecodeError {
 
 impl DeletedRows {
     /// `None` for no rows.
-    pub(super) fn new(rows: &RoaringTreemap) -> Option<Self> {
+    pub(crate) fn new(rows: &RoaringTreemap) -> Option<Self> {
         let plain = rows.bitmaps().filter(|(_, bitmap)| !bitmap.is_empty()).map(|(key, bitmap)| {
             let mut bitmap = bitmap.clone();
             bitmap.remove_run_compression();

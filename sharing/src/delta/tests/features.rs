@@ -1,9 +1,15 @@
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
 use serde_json::{Value, json};
 
 use super::fixture::{
     Fixture, PREFIX, add, changed, column, meta_data, of_files, orders, protocol, protocol_with,
 };
-use crate::table::{Feature, TableError, TableSource as _, TableVersion};
+use crate::delta::Limits;
+use crate::table::{Feature, OWN_BUCKET, TableError, TableSource as _, TableVersion};
+
+/// Rows 3, 4, 7, 11, 18 and 29, inside the log.
+const INLINE: &str = "^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L";
 
 async fn first_version(actions: &[Value]) -> Result<TableVersion, TableError> {
     let table = Fixture::with(actions).await.open().await?;
@@ -139,16 +145,59 @@ async fn deletion_vectors_are_told_where_they_lie() {
 }
 
 #[tokio::test]
+async fn deletion_vectors_inside_the_log_are_made_files_of() {
+    let inline = json!({"storageType": "i", "pathOrInlineDv": INLINE, "sizeInBytes": 44, "cardinality": 6});
+    let actions = [
+        protocol_with(&["deletionVectors"]),
+        orders(),
+        changed(add("a.parquet"), "deletionVector", inline.clone()),
+        add("b.parquet"),
+        changed(add("c.parquet"), "deletionVector", inline),
+    ];
+    let fixture = Fixture::with(&actions).await;
+    let table = fixture.open().await.unwrap();
+    let version = table.load(0).await.unwrap();
+    let deletes = of_files(&version.files, |file| {
+        file.deletes.map(|deletes| {
+            (deletes.at.bucket.to_owned(), deletes.at.key.to_owned(), deletes.offset, deletes.file_size)
+        })
+    });
+    let [Some(first), None, Some(second)] = &deletes[..] else { panic!("{deletes:?}") };
+    assert_eq!((&first.0[..], first.2), (OWN_BUCKET, 1));
+    assert_eq!((&first.1, first.3), (&second.1, second.3));
+    let pack = fixture.own.get(&Path::from(&*first.1)).await.unwrap().bytes().await.unwrap();
+    assert_eq!((pack.len() as u64, pack[0]), (first.3, 1));
+    for offset in [first.2, second.2] {
+        let record = &pack[offset as usize..];
+        let size = u32::from_be_bytes(record[..4].try_into().unwrap()) as usize;
+        assert_eq!(record[4..8], [0xd1, 0xd3, 0x39, 0x64]);
+        let rows = roaring::RoaringTreemap::deserialize_from(&record[8..4 + size]).unwrap();
+        assert_eq!(rows.into_iter().collect::<Vec<_>>(), [3, 4, 7, 11, 18, 29]);
+    }
+    assert_eq!(version.plain, Err("the table has deletion vectors".into()));
+    // The same version makes the same files.
+    let again = table.load(0).await.unwrap();
+    assert_eq!(
+        of_files(&again.files, |file| format!("{file:?}")),
+        of_files(&version.files, |file| format!("{file:?}"))
+    );
+    let limits = Limits { inline_bytes_max: 50, ..Limits::default() };
+    let error = fixture.open_within(limits).await.unwrap().load(0).await.unwrap_err();
+    assert!(matches!(error, TableError::TooLarge { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn deletion_vectors_that_cannot_be_told_are_refused() {
     let url = |bucket: &str, key: &str| format!("s3://{bucket}/{}/{key}", PREFIX.replace(' ', "%20"));
     let outside = |error: &TableError| matches!(error, TableError::Outside);
     let invalid = |error: &TableError| matches!(error, TableError::Invalid(_));
-    let unsupported = |error: &TableError| matches!(error, TableError::Unsupported(_));
     let far = changed(json!({"v": vector("p", &url("main", "small.bin"))}), "offset", 10);
     let shrunk = changed(json!({"v": vector("p", &url("main", "small.bin"))}), "sizeInBytes", -1);
     let head = changed(json!({"v": vector("p", &url("main", "small.bin"))}), "offset", 0);
     type Is<'a> = &'a dyn Fn(&TableError) -> bool;
-    let cases: [(Value, Is<'_>); 10] = [
+    let large = |error: &TableError| matches!(error, TableError::TooLarge { .. });
+    let inline = |text: &str, rows: i64| json!({"storageType": "i", "pathOrInlineDv": text, "sizeInBytes": 44, "cardinality": rows});
+    let cases: [(Value, Is<'_>); 15] = [
         (vector("p", &url("other", "small.bin")), &outside),
         (vector("p", "s3://main/elsewhere/small.bin"), &outside),
         (vector("p", "file:///etc/passwd"), &outside),
@@ -159,9 +208,13 @@ async fn deletion_vectors_that_cannot_be_told_are_refused() {
         (far["v"].clone(), &invalid),
         (shrunk["v"].clone(), &invalid),
         (head["v"].clone(), &invalid),
+        (inline(INLINE, 5), &invalid),
+        (inline(&INLINE[..40], 6), &invalid),
+        (inline("no letters of it", 6), &invalid),
+        (inline("", 0), &invalid),
+        (inline(&"0".repeat(100_000), 6), &large),
     ];
-    let inline = json!({"storageType": "i", "pathOrInlineDv": "wi5b=000010000siXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L", "sizeInBytes": 40, "cardinality": 6});
-    for (vector, right) in cases.into_iter().chain([(inline, &unsupported as Is<'_>)]) {
+    for (vector, right) in cases {
         let fixture = Fixture::default();
         fixture.put("small.bin", vec![1; 43]).await;
         let file = changed(add("a.parquet"), "deletionVector", vector.clone());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use delta_kernel::checkpoint::CheckpointSpec;
 use delta_kernel::snapshot::Snapshot;
@@ -12,9 +13,11 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::{Value, json};
+use tarn_catalog::{WarehouseError, WarehouseStores};
 
-use crate::delta::{DeltaTable, Limits};
+use crate::delta::{DeltaTable, DeltaTables, Limits};
 use crate::table::{DataFile, FileList, TableError};
+use crate::vectors::Vectors;
 
 /// Where the table lies.
 pub(super) const PREFIX: &str = "sales/orders all";
@@ -22,6 +25,27 @@ pub(super) const PREFIX: &str = "sales/orders all";
 #[derive(Clone, Default)]
 pub(super) struct Fixture {
     pub(super) store: Arc<InMemory>,
+    /// What sharing writes itself.
+    pub(super) own: Arc<InMemory>,
+}
+
+#[async_trait]
+impl WarehouseStores for Fixture {
+    fn store(&self, _: &str) -> Arc<dyn ObjectStore> {
+        self.store.clone()
+    }
+
+    async fn create(&self, _: &str) -> Result<(), WarehouseError> {
+        Err(WarehouseError::Exists)
+    }
+
+    async fn remove(&self, _: &str) -> Result<(), WarehouseError> {
+        Err(WarehouseError::NotEmpty)
+    }
+
+    async fn exists(&self, _: &str) -> Result<bool, WarehouseError> {
+        Ok(true)
+    }
 }
 
 impl Fixture {
@@ -46,12 +70,19 @@ impl Fixture {
         self.store.delete(&Path::parse(format!("{PREFIX}/{path}")).unwrap()).await.unwrap();
     }
 
-    pub(super) async fn open(&self) -> Result<DeltaTable, TableError> {
+    pub(super) async fn open(&self) -> Result<Arc<DeltaTable>, TableError> {
         self.open_within(Limits::default()).await
     }
 
-    pub(super) async fn open_within(&self, limits: Limits) -> Result<DeltaTable, TableError> {
-        DeltaTable::open(self.store.clone(), "main", PREFIX, limits).await
+    pub(super) async fn open_within(&self, limits: Limits) -> Result<Arc<DeltaTable>, TableError> {
+        self.tables(limits, 10).open("main", PREFIX).await
+    }
+
+    /// Keeps so many tables.
+    pub(super) fn tables(&self, limits: Limits, tables_max: u64) -> DeltaTables {
+        let stores: Arc<dyn WarehouseStores> = Arc::new(self.clone());
+        let vectors = Vectors::new(stores.clone(), self.own.clone(), crate::vectors::Limits::default());
+        DeltaTables::keeping(stores, Arc::new(vectors), limits, tables_max)
     }
 
     /// Writes a checkpoint of the latest version, as the kernel does.

@@ -1,10 +1,15 @@
+use std::sync::Arc;
+
 use delta_kernel::checkpoint::{CheckpointSpec, V2CheckpointConfig};
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
 use serde_json::json;
 
 use super::fixture::{
     Fixture, PREFIX, add, changed, column, meta_data, names, of_files, orders, protocol, protocol_with,
     remove,
 };
+use crate::delta::{COMMIT, Limits, delta_log_of, s3_uri};
 use crate::table::{TableError, TableSource as _, Versions};
 
 #[tokio::test]
@@ -160,4 +165,30 @@ async fn a_log_that_only_a_checkpoint_tells_is_a_table_that_stays_the_same() {
     assert_eq!(table.versions().await.unwrap(), Versions { earliest: 0, latest: 0 });
     assert_eq!(names(&table.load(0).await.unwrap().files), ["a.parquet"]);
     assert_eq!(table.identity(), identity);
+}
+
+#[tokio::test]
+async fn a_table_that_was_forgotten_is_opened_as_another_and_one_that_is_kept_stays() {
+    let fixture = Fixture::with(&[protocol(), orders(), add("a.parquet")]).await;
+    let tables = fixture.tables(Limits::default(), 10);
+    let first = tables.open("main", PREFIX).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &tables.open("main", PREFIX).await.unwrap()));
+    // As after a restart: whoever comes with a token of before is told of the same table.
+    assert_eq!(
+        fixture.tables(Limits::default(), 10).open("main", PREFIX).await.unwrap().identity(),
+        first.identity()
+    );
+    let log: Vec<u8> = delta_log_of(&first.load(0).await.unwrap(), s3_uri).flatten().collect();
+    let at = Path::from(format!("whole/{COMMIT}"));
+    fixture.store.put(&at, log.into()).await.unwrap();
+    let forgetful = fixture.tables(Limits::default(), 1);
+    let mut identities = Vec::new();
+    for _ in 0..2 {
+        for prefix in [PREFIX, "whole/"] {
+            identities.push(forgetful.open("main", prefix).await.unwrap().identity());
+            forgetful.settle().await;
+        }
+    }
+    assert_ne!(identities[..2], identities[2..]);
+    assert!(matches!(tables.open("main", "elsewhere").await, Err(TableError::NoSuchTable)));
 }
