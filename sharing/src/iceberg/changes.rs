@@ -2,8 +2,11 @@
 //!
 //! Files are told as added or removed where two snapshots differ in them, and as both where the same file has other
 //! deleted rows. Manifests that both snapshots name are not read, unless their delete files differ.
+//!
+//! Readers may take all files of an answer as files of its last version. One that lacks a value of that version's
+//! partition columns would be read wrong, and is refused (I6).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
 use futures::TryStreamExt as _;
@@ -27,6 +30,7 @@ pub(super) async fn changes(
     versions: RangeInclusive<i64>,
 ) -> Result<Vec<VersionChanges>, TableError> {
     let mut all: Vec<VersionChanges> = Vec::new();
+    let mut partitioned = Vec::new();
     let mut before = match readable.version(versions.start().saturating_sub(1)) {
         Ok(version) => Some(Told::new(reading, version).await?),
         Err(TableError::NoSuchVersion { .. }) => None,
@@ -42,20 +46,30 @@ pub(super) async fn changes(
         let files = all.iter().map(|one| one.added.len() + one.removed.len()).sum::<u64>();
         within(files + added.len() + removed.len(), CHANGED_FILES_MAX)?;
         let is_other = before.as_ref().is_none_or(|before| told.shape.differs(&before.shape));
+        if !added.is_empty() || !removed.is_empty() {
+            partitioned.push((number, told.shape.partitioning.ids()));
+        }
         if is_other || !added.is_empty() || !removed.is_empty() {
-            all.push(VersionChanges {
-                version: number,
-                timestamp_ms: told.shape.timestamp_ms,
-                metadata: is_other.then(|| told.shape.metadata.clone()),
-                features: if is_other { told.shape.features.clone() } else { Default::default() },
-                added,
-                removed,
-                changed: FileList::default(),
-            });
+            all.push(told.changes(is_other, added, removed));
         }
         before = Some(told);
     }
+    if let Some(last) = before {
+        check_partitions(&last.shape, &partitioned)?;
+    }
     Ok(all)
+}
+
+/// Refuses files that do not have the partition columns of the last version.
+fn check_partitions(last: &Shape, partitioned: &[(i64, BTreeSet<i32>)]) -> Result<(), TableError> {
+    let ids = last.partitioning.ids();
+    match partitioned.iter().find(|(_, of_files)| !ids.is_subset(of_files)) {
+        None => Ok(()),
+        Some((number, _)) => Err(TableError::Unsupported(format!(
+            "version {number} changed files that lack partition columns the table has since; changes up to that version \
+             and after it can be read apart"
+        ))),
+    }
 }
 
 /// A version as readers are told it, its files aside.
@@ -68,6 +82,18 @@ impl<'a> Told<'a> {
     async fn new(reading: &Reading<'_>, version: ReadableVersion<'a>) -> Result<Self, TableError> {
         let list = reading.list(version.snapshot).await?;
         Ok(Self { shape: reading.shape(&version, &list)?, version })
+    }
+
+    fn changes(&self, is_other: bool, added: FileList, removed: FileList) -> VersionChanges {
+        VersionChanges {
+            version: self.version.number,
+            timestamp_ms: self.shape.timestamp_ms,
+            metadata: is_other.then(|| self.shape.metadata.clone()),
+            features: if is_other { self.shape.features.clone() } else { BTreeSet::new() },
+            added,
+            removed,
+            changed: FileList::default(),
+        }
     }
 
     /// Whether a version has the same rows and columns.

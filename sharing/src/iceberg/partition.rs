@@ -1,12 +1,12 @@
 //! Partitions of Iceberg as Delta tells them.
 //!
-//! - P1: a column is told as a partition column only where every live file has its value: Delta reads it from there and
+//! - I6: a column is told as a partition column only where every live file has its value: Delta reads it from there and
 //!   never from the file. So it is partitioned by identity in every spec that live files have.
-//! - P2: no value of a partition column is the empty text, which Delta takes for null.
+//! - I7: no value of a partition column is the empty text, which Delta takes for null.
 //!
 //! Everything else a spec says of its files is kept for skipping files (`hidden`); readers find the columns in the files.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tarn_catalog::manifests::{
@@ -101,6 +101,11 @@ impl Partitioning {
         Ok(Self { declared, hidden, specs })
     }
 
+    /// The ids of the partition columns.
+    pub(super) fn ids(&self) -> BTreeSet<i32> {
+        self.declared.iter().map(|column| column.id).collect()
+    }
+
     /// Where the partition values of a manifest's files stand.
     pub(super) fn of_manifest(
         &self,
@@ -191,7 +196,7 @@ fn identity_at(spec: &PartitionSpec, id: i32) -> Option<usize> {
     spec.fields.iter().position(|field| identity_source(&field.transform, &field.source_ids) == Some(id))
 }
 
-/// The column as a partition column, where it may be one (P1, P2).
+/// The column as a partition column, where it may be one (I6, I7).
 fn declare(id: i32, told: &Told, specs: &[(&PartitionSpec, &[&ManifestFile])]) -> Option<Declared> {
     let Leaf { path, name, of } = told.leaves.get(&id)?;
     let [physical] = path.as_slice() else { return None };

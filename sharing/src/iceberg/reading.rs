@@ -73,6 +73,9 @@ impl<'a> Reading<'a> {
     /// The manifests of a snapshot; none where there is no snapshot.
     pub(super) async fn list(&self, snapshot: Option<&Snapshot>) -> Result<List, TableError> {
         let Some(snapshot) = snapshot else { return Ok(Arc::default()) };
+        if snapshot.key_id().is_some() {
+            return Err(TableError::Unsupported("the table is encrypted".into()));
+        }
         let location = snapshot.manifest_list().ok_or_else(|| {
             TableError::Unsupported("the table has a snapshot without a manifest list".into())
         })?;

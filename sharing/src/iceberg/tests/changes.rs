@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use iceberg::spec::Literal;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
 
-use super::super::testing::{File, Step, World, names, schema};
+use super::super::testing::{File, Step, World, names, schema, unsupported};
 use crate::table::{TableError, TableSource as _, VersionChanges};
 
 async fn world() -> World {
@@ -94,6 +95,54 @@ async fn changes_of_a_version_whose_base_was_expired_are_not_told() {
     assert!(matches!(refused, Err(TableError::NoSuchVersion { version: 2, earliest: 3, latest: 4 })));
     assert_eq!(told(&table.changes(3..=4).await.unwrap()), [one(4, &["3"], &[], false)]);
     assert!(matches!(table.changes(4..=5).await, Err(TableError::NoSuchVersion { version: 5, .. })));
+}
+
+#[tokio::test]
+async fn a_file_that_went_without_the_partition_columns_of_those_that_came_is_refused() {
+    let world = World::new().await;
+    world.create("orders", schema(0, &[(1, "id", json!("int"))]), json!([])).await;
+    world.step("orders", Step { adds: files(&["1", "2"]), ..Step::default() }).await;
+    world.repartition("orders", json!([{"name": "id", "transform": "identity", "source-id": 1}])).await;
+    world.step("orders", Step { operation: "delete", drops: &["1"], ..Step::default() }).await;
+    let by_id = |name| vec![File::of(name, vec![Some(Literal::int(7))])];
+    let overwrite = Step { operation: "overwrite", adds: by_id("3"), drops: &["2"], ..Step::default() };
+    world.step("orders", overwrite).await;
+    world.step("orders", Step { adds: by_id("4"), ..Step::default() }).await;
+    let table = world.table("orders");
+    let apart = [one(1, &["1", "2"], &[], false), one(3, &[], &["1"], false)];
+    assert_eq!(told(&table.changes(1..=3).await.unwrap()), apart);
+    // The file that went is not partitioned as the table is from then on.
+    assert!(unsupported(table.changes(1..=4).await).contains("not partitioned by id"));
+    assert_eq!(told(&table.changes(5..=5).await.unwrap()), [one(5, &["4"], &[], false)]);
+}
+
+#[tokio::test]
+async fn files_of_an_answer_all_have_the_partition_columns_of_its_last_version() {
+    let world = world().await;
+    world.step("orders", Step { adds: files(&["1"]), ..Step::default() }).await;
+    world.step("orders", Step { operation: "delete", drops: &["1"], ..Step::default() }).await;
+    world.repartition("orders", json!([{"name": "id", "transform": "identity", "source-id": 1}])).await;
+    let adds = vec![File::of("2", vec![Some(Literal::int(7))])];
+    world.step("orders", Step { adds, ..Step::default() }).await;
+    let table = world.table("orders");
+    let why = unsupported(table.changes(1..=4).await);
+    assert!(why.contains("version 1 changed files that lack partition columns"), "{why}");
+    assert_eq!(told(&table.changes(1..=3).await.unwrap()).len(), 2);
+    assert_eq!(told(&table.changes(3..=4).await.unwrap()), [one(4, &["2"], &[], true)]);
+}
+
+#[tokio::test]
+async fn files_are_told_by_the_partition_columns_that_all_of_a_version_have() {
+    let world = World::new().await;
+    let by_id = json!([{"name": "id", "transform": "identity", "source-id": 1}]);
+    world.create("orders", schema(0, &[(1, "id", json!("int"))]), by_id).await;
+    let adds = vec![File::of("1", vec![Some(Literal::int(7))])];
+    world.step("orders", Step { adds, ..Step::default() }).await;
+    world.repartition("orders", json!([])).await;
+    world.step("orders", Step { adds: files(&["2"]), ..Step::default() }).await;
+    let changes = world.table("orders").changes(1..=3).await.unwrap();
+    assert_eq!(told(&changes), [one(1, &["1"], &[], false), one(3, &["2"], &[], true)]);
+    assert!(changes[1].metadata.as_ref().unwrap().partition_columns.is_empty());
 }
 
 /// The rows of files, each as often as it is there.

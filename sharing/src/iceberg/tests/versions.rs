@@ -232,3 +232,49 @@ async fn a_table_made_anew_under_its_name_is_another() {
     assert!(matches!(old.load(0).await, Err(TableError::NoSuchTable)));
     assert_ne!(old.identity(), world.table_with("orders", UnsupportedColumns::Omit).identity());
 }
+
+#[tokio::test]
+async fn names_in_files_are_kept_in_the_catalog_and_outlive_the_schemas_they_come_from() {
+    let world = World::new().await;
+    world.create("orders", schema(0, &[(1, "a", json!("int")), (2, "s", json!("string"))]), json!([])).await;
+    // Both read and keep at once: one of them reads again.
+    let (one, other) = (world.table("orders"), world.table("orders"));
+    let (first, second) = tokio::join!(one.metadata(0), other.metadata(0));
+    assert_eq!(first.unwrap().metadata, second.unwrap().metadata);
+    world.evolve("orders", schema(1, &[(1, "b", json!("int")), (3, "s", json!("string"))])).await;
+    world.update("orders", json!([{"action": "remove-schemas", "schema-ids": [0]}])).await;
+    let names = |version: TableVersion| {
+        let fields = version.metadata.schema.fields.iter();
+        fields.map(|field| format!("{}={}", field.name, field.physical_name())).collect::<Vec<_>>()
+    };
+    let told = one.metadata(2).await.unwrap();
+    assert!(told.plain.is_err());
+    assert_eq!(names(told), ["b=a", "s=col-3"]);
+    let documents = world.catalog.list_documents("shared-columns");
+    assert_eq!(documents.len(), 1);
+    let revision = documents[0].1.revision;
+    one.metadata(2).await.unwrap();
+    assert_eq!(world.catalog.list_documents("shared-columns")[0].1.revision, revision);
+    // Its schema is gone, so version 0 is none any more.
+    assert_eq!(one.versions().await.unwrap(), Versions { earliest: 1, latest: 2 });
+}
+
+#[tokio::test]
+async fn a_table_with_files_without_ids_is_told_by_name_while_its_partitions_are() {
+    let world = World::new().await;
+    let columns = schema(0, &[(1, "id", json!("int")), (2, "p", json!("string"))]);
+    world.create("orders", columns, serde_json::from_str(IDENTITY_P).unwrap()).await;
+    let mapping = json!([{"field-id": 1, "names": ["id"]}, {"field-id": 2, "names": ["p"]}]).to_string();
+    let updates = json!({"schema.name-mapping.default": mapping});
+    world.update("orders", json!([{"action": "set-properties", "updates": updates}])).await;
+    world.step("orders", append(vec![File::of("1", vec![Some(Literal::string("x"))])])).await;
+    let told = load(&world, 2).await;
+    assert!(told.features.is_empty() && told.plain.is_ok());
+    assert!(!told.metadata.configuration.contains_key("delta.columnMapping.mode"));
+    assert_eq!(partitions(&told.files), [[("p".to_owned(), Some("x".to_owned()))]]);
+    world.repartition("orders", json!([])).await;
+    world.step("orders", append(vec![File::new("2")])).await;
+    assert!(
+        unsupported(world.table("orders").load(4).await).contains("column p, which some are partitioned by")
+    );
+}
