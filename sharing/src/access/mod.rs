@@ -16,6 +16,8 @@ mod oauth;
 mod profile;
 mod rate;
 mod reader;
+#[cfg(test)]
+pub(crate) mod records;
 mod routes;
 mod signing;
 mod still;

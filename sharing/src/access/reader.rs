@@ -26,6 +26,8 @@ pub struct Reader {
     pub token_expires_ms: i64,
     /// The number of this server's key that signed what it showed; 0 where another issuer did.
     pub key: u32,
+    /// Where it came from, when that is known.
+    pub address: Option<IpAddr>,
 }
 
 /// A share that a reader may read.
@@ -128,6 +130,7 @@ impl Access {
             token: shown.token,
             token_expires_ms: shown.expires_ms,
             key: shown.key,
+            address,
         })
     }
 

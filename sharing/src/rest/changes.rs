@@ -12,7 +12,8 @@ use super::call::{Caller, Client, Names};
 use super::query::{Reading, after_latest};
 use super::rows::{Rows, unfit};
 use super::shared::{TableNames, since};
-use super::walk::{Choice, Segment, Walk};
+use super::walk::{Choice, Contents, Segment};
+use crate::access::audit::Call;
 use crate::directory::History;
 use crate::protocol::{
     Bound, ChangesParams, Checksum, Failure, Form, Format, Head, Page, Part, Stamp, metadata_line,
@@ -60,7 +61,7 @@ pub(super) async fn changes(
 ) -> Result<Response, Failure> {
     let client = Client::of(&headers)?;
     let params = ChangesParams::parse(query.as_deref())?;
-    let opened = front.open(&caller, names).await?;
+    let opened = front.open(&caller, Call::Changes, names).await?;
     Reading { front, caller, client, opened }.feed(params).await
 }
 
@@ -145,8 +146,8 @@ impl Reading {
         }
         let choice = Choice { rows, predicate: None, limit: None, files_max: span.files_max };
         let ending = self.ending(span.files_max.is_some(), span.checksum, Some(end));
-        let walk = Walk::new(text, segments, choice, self.writing(&form), ending);
-        Ok(self.answer(span.start, form.format, ignored, walk))
+        let contents = Contents { head: text, segments, choice, ending };
+        Ok(self.answer(span.start, &form, ignored, contents))
     }
 
     /// Where the page begins, and the last version of the whole answer: what was committed since is no part of it.

@@ -10,6 +10,7 @@ use super::SharingFront;
 use super::answer::json;
 use super::call::{Caller, Names, body};
 use super::shared::TableNames;
+use crate::access::audit::Call;
 use crate::directory::History;
 use crate::protocol::Failure;
 
@@ -53,7 +54,7 @@ pub(super) async fn vend(
         serde_json::from_slice(&sent)
             .map_err(|error| Failure::malformed(format!("the body cannot be read: {error}")))?
     };
-    let shared = front.shared(&caller, names)?;
+    let mut shared = front.shared(&caller, Call::Credentials, names)?;
     match shared.table.history {
         History::Shared { .. } => {}
         History::Latest => {
@@ -77,6 +78,7 @@ pub(super) async fn vend(
     let expires_ms = caller.now_ms.saturating_add(lifetime_ms).min(caller.reader.token_expires_ms);
     let vended = credentials.vend(&shared.ticket, &shared.table, expires_ms).await;
     let vended = vended.map_err(|error| shared.untold(&error))?;
+    shared.told(None);
     Ok(json(&Answer {
         credentials: Vended {
             location: &location,

@@ -14,6 +14,7 @@ use super::answer::{Coding, Told, json, lines, number};
 use super::call::{Caller, Client, Names};
 use super::rows::Rows;
 use super::shared::{Opened, TableNames};
+use crate::access::audit::Call;
 use crate::directory::{History, Source};
 use crate::protocol::{Failure, Form, Head, MetadataParams, VersionParams, metadata_line, protocol_line};
 use crate::table::TableVersion;
@@ -35,7 +36,8 @@ pub(super) async fn table(
     State(front): State<Arc<SharingFront>>,
     Names(names): Names<TableNames>,
 ) -> Result<Response, Failure> {
-    let shared = front.shared(&caller, names)?;
+    let mut shared = front.shared(&caller, Call::Table, names)?;
+    shared.told(None);
     // Readers of Iceberg read all rows.
     let as_iceberg = front.access.endpoints().iceberg.is_some() && shared.filters.is_empty();
     let format = match shared.table.source {
@@ -60,9 +62,11 @@ pub(super) async fn version(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let params = VersionParams::parse(query.as_deref())?;
-    let opened = front.open(&caller, names).await?;
+    let mut opened = front.open(&caller, Call::Version, names).await?;
     let Some((written, timestamp_ms)) = params.starting else {
-        return Ok(number(opened.resolve(None, caller.now_ms).await?));
+        let version = opened.resolve(None, caller.now_ms).await?;
+        opened.shared.told(Some(version));
+        return Ok(number(version));
     };
     let start = opened.shared.history()?;
     let version = opened.from(timestamp_ms).await?;
@@ -72,6 +76,7 @@ pub(super) async fn version(
              The provided timestamp({written}) corresponds to {version}."
         )));
     }
+    opened.shared.told(Some(version));
     Ok(number(version))
 }
 
@@ -83,7 +88,10 @@ pub(super) async fn version_of_old(
 ) -> Response {
     let version = async {
         let caller = caller?;
-        front.open(&caller, names).await?.resolve(None, caller.now_ms).await
+        let mut opened = front.open(&caller, Call::Version, names).await?;
+        let version = opened.resolve(None, caller.now_ms).await?;
+        opened.shared.told(Some(version));
+        Ok::<_, Failure>(version)
     };
     match version.await {
         Ok(version) => number(version),
@@ -105,7 +113,7 @@ pub(super) async fn metadata(
 ) -> Result<Response, Failure> {
     let params = MetadataParams::parse(query.as_deref())?;
     let client = Client::of(&headers)?;
-    let opened = front.open(&caller, names).await?;
+    let mut opened = front.open(&caller, Call::Metadata, names).await?;
     let version = opened.resolve(params.at.as_ref(), caller.now_ms).await?;
     let found = opened.metadata(version).await?;
     Rows::of(&opened.shared.filters, &caller.reader.recipient, &found.metadata)?;
@@ -116,6 +124,7 @@ pub(super) async fn metadata(
     let mut body = String::new();
     protocol_line(&form, &found.metadata, None, &mut body);
     metadata_line(&form, &found.metadata, head, &mut body);
+    opened.shared.told(Some(version));
     let told = Told { version, format: form.format, end_line: false, ids: client.ids, ignored: Vec::new() };
     Ok(lines(&told, Coding::Identity, body.into()))
 }

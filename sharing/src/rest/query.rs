@@ -12,7 +12,8 @@ use super::changes::{Feed, Span};
 use super::describe::form_of;
 use super::rows::Rows;
 use super::shared::{Opened, TableNames, since};
-use super::walk::{Choice, Ending, Segment, Walk, Writing};
+use super::walk::{Choice, Contents, Ending, Segment, Walk, Writing};
+use crate::access::audit::Call;
 use crate::predicate::{Limit, Predicate};
 use crate::protocol::{
     At, Bound, Checksum, Failure, FileIds, Form, Format, Head, Page, Part, Query, Refresh, Stamp,
@@ -43,7 +44,8 @@ pub(super) async fn query(
     let (parts, sent) = request.into_parts();
     let client = Client::of(&parts.headers)?;
     let query = Query::parse(&body(sent).await?)?;
-    let opened = front.open(&caller, names).await?;
+    let mut opened = front.open(&caller, Call::Query, names).await?;
+    opened.shared.trail.asked(query.sql_hints.iter().chain(&query.json_hints));
     let reading = Reading { front, caller, client, opened };
     match query.at {
         At::Latest => reading.snapshot(&query, None).await,
@@ -59,7 +61,7 @@ pub(super) async fn poll(
     State(front): State<Arc<SharingFront>>,
     Names((share, schema, table, _query)): Names<(String, String, String, String)>,
 ) -> Result<Response, Failure> {
-    front.shared(&caller, (share, schema, table))?;
+    front.shared(&caller, Call::Query, (share, schema, table))?;
     Err(Failure::unsupported(
         "asynchronous queries are not offered; the answer to the query itself has the files",
     ))
@@ -102,8 +104,8 @@ impl Reading {
         ending.refresh_token =
             refresh.map(|refresh| ending.tokens.refresh(refresh, ending.subject, ending.now_ms));
         let ignored = ignored.iter().map(ToString::to_string).collect();
-        let walk = Walk::new(text, vec![segment], choice, self.writing(&form), ending);
-        Ok(self.answer(found.version, form.format, ignored, walk))
+        let contents = Contents { head: text, segments: vec![segment], choice, ending };
+        Ok(self.answer(found.version, &form, ignored, contents))
     }
 
     /// Which version, and where to begin: as a token says, or as the query does.
@@ -147,7 +149,7 @@ impl Reading {
         self.tell(span, ignored.into_iter().collect()).await
     }
 
-    pub(super) fn writing(&self, form: &Form) -> Writing {
+    fn writing(&self, form: &Form) -> Writing {
         let now_s = self.caller.now_ms.div_euclid(1000);
         let token_ends_s = self.caller.reader.token_expires_ms.div_euclid(1000);
         let by_format = match form.format {
@@ -177,10 +179,20 @@ impl Reading {
         }
     }
 
-    pub(super) fn answer(&self, version: i64, format: Format, ignored: Vec<String>, walk: Walk) -> Response {
+    /// The answer, which is written while it is read.
+    pub(super) fn answer(
+        self,
+        version: i64,
+        form: &Form,
+        ignored: Vec<String>,
+        contents: Contents,
+    ) -> Response {
+        let (writing, coding) = (self.writing(form), self.client.coding);
         let end_line = self.client.capabilities.end_stream;
-        let told = Told { version, format, end_line, ids: self.client.ids, ignored };
-        lines(&told, self.client.coding, walk.into_body(self.client.coding))
+        let told = Told { version, format: form.format, end_line, ids: self.client.ids, ignored };
+        let mut trail = self.opened.shared.trail;
+        trail.tells(Some(version));
+        lines(&told, coding, Walk::new(contents, writing, trail).into_body(coding))
     }
 }
 

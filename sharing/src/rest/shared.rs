@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::SharingFront;
 use super::answer::untold;
 use super::call::Caller;
+use crate::access::audit::{Call, Trail};
 use crate::access::{Granted, Reader, Ticket};
 use crate::directory::{History, RowFilter, SharedTable};
 use crate::protocol::{Bound, Failure, Kind, Subject};
@@ -22,6 +23,8 @@ pub(super) struct Shared {
     /// Which rows; empty is all.
     pub(super) filters: Vec<RowFilter>,
     pub(super) ticket: Ticket,
+    /// What becomes of the call.
+    pub(super) trail: Trail,
     names: TableNames,
 }
 
@@ -40,8 +43,9 @@ impl SharingFront {
     }
 
     /// The table of these names, if whoever shared it may read it (F1, F2).
-    pub(super) fn shared(&self, caller: &Caller, names: TableNames) -> Result<Shared, Failure> {
+    pub(super) fn shared(&self, caller: &Caller, call: Call, names: TableNames) -> Result<Shared, Failure> {
         let (share, schema, table) = &names;
+        let trail = Trail::begin(&caller.reader, call, [share, schema, table]);
         let missing = || Failure::no_table(share, schema, table);
         let granted = self.access.share(&caller.reader, share).ok_or_else(missing)?;
         let (schema_key, table_key) = (schema.to_lowercase(), table.to_lowercase());
@@ -59,13 +63,19 @@ impl SharingFront {
             ticket: caller.reader.ticket(&granted.grant, &table),
             table,
             granted,
+            trail,
             names,
         })
     }
 
     /// The same, opened.
-    pub(super) async fn open(&self, caller: &Caller, names: TableNames) -> Result<Opened, Failure> {
-        let shared = self.shared(caller, names)?;
+    pub(super) async fn open(
+        &self,
+        caller: &Caller,
+        call: Call,
+        names: TableNames,
+    ) -> Result<Opened, Failure> {
+        let shared = self.shared(caller, call, names)?;
         let source = self.tables.open(&shared.table).await.map_err(|error| shared.untold(&error))?;
         let recipient = caller.reader.recipient.id;
         let subject =
@@ -84,6 +94,12 @@ impl SharingFront {
 }
 
 impl Shared {
+    /// The call was answered whole.
+    pub(super) fn told(&mut self, version: Option<i64>) {
+        self.trail.tells(version);
+        self.trail.whole();
+    }
+
     /// `share.schema.table`, as the request named it.
     pub(super) fn dotted(&self) -> String {
         let (share, schema, table) = &self.names;

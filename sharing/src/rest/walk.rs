@@ -10,6 +10,7 @@ use super::answer::Coding;
 use super::gzip::compressed;
 use super::rows::Rows;
 use crate::access::Ticket;
+use crate::access::audit::Trail;
 use crate::gateway::Signer;
 use crate::predicate::{Fit, Limit, Predicate};
 use crate::protocol::{
@@ -70,6 +71,15 @@ pub(super) struct Ending {
     pub(super) changes_until: Option<i64>,
 }
 
+/// What an answer is made of.
+pub(super) struct Contents {
+    /// Its first lines.
+    pub(super) head: String,
+    pub(super) segments: Vec<Segment>,
+    pub(super) choice: Choice,
+    pub(super) ending: Ending,
+}
+
 /// An answer and how far it is written.
 pub(super) struct Walk {
     segments: std::vec::IntoIter<Segment>,
@@ -77,8 +87,8 @@ pub(super) struct Walk {
     writing: Writing,
     ending: Ending,
     state: State,
-    files_told: u64,
-    bytes_told: u64,
+    /// What was told so far.
+    trail: Trail,
 }
 
 enum State {
@@ -100,22 +110,10 @@ enum State {
 }
 
 impl Walk {
-    pub(super) fn new(
-        head: String,
-        segments: Vec<Segment>,
-        choice: Choice,
-        writing: Writing,
-        ending: Ending,
-    ) -> Self {
-        Self {
-            segments: segments.into_iter(),
-            choice,
-            writing,
-            ending,
-            state: State::Head(head),
-            files_told: 0,
-            bytes_told: 0,
-        }
+    pub(super) fn new(contents: Contents, writing: Writing, trail: Trail) -> Self {
+        let Contents { head, segments, choice, ending } = contents;
+        let segments = segments.into_iter();
+        Self { segments, choice, writing, ending, state: State::Head(head), trail }
     }
 
     /// The body.
@@ -180,7 +178,7 @@ impl Walk {
             );
             let lines = FileLines { format: self.writing.format, ids: self.writing.ids, urls };
             for (file, place) in open.files().zip(place..).filter(|(_, place)| *place >= segment.from) {
-                match self.choice.decide(&file, self.files_told) {
+                match self.choice.decide(&file, self.trail.files()) {
                     Decision::Pass => {}
                     Decision::Enough => {
                         self.state = State::End { rest: None };
@@ -194,8 +192,7 @@ impl Walk {
                         if let Err(error) = lines.write(segment.part, segment.stamp, &file, &mut out) {
                             return self.broken(error);
                         }
-                        self.files_told += 1;
-                        self.bytes_told += file.size;
+                        self.trail.file(file.size);
                     }
                 }
             }
@@ -217,11 +214,12 @@ impl Walk {
     }
 
     fn end(&mut self, rest: Option<(i64, u64)>) -> Option<Result<String, LineError>> {
+        self.trail.whole();
         if !self.ending.wanted {
             return None;
         }
         let mut out = String::new();
-        end_line(&self.ending.line(rest, self.files_told, self.writing.expires_s), &mut out);
+        end_line(&self.ending.line(rest, self.trail.files(), self.writing.expires_s), &mut out);
         Some(Ok(out))
     }
 }

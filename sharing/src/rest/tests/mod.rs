@@ -1,6 +1,7 @@
 //! The front over tables in memory: whole answers are compared.
 
 mod answer;
+mod audit;
 mod changes;
 mod filters;
 mod lists;
