@@ -70,6 +70,8 @@ pub struct Session {
     pub restriction: Restriction,
     /// When it ends, in seconds since the Unix epoch.
     pub expires: i64,
+    /// What it stands on beside its parent, as who ordered it knows that: gone, and the session is over.
+    pub ticket: Option<Arc<str>>,
 }
 
 /// What a [`Session`] is restricted to.

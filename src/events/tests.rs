@@ -147,7 +147,7 @@ async fn a_stream_ends_with_the_key_it_began_with_also_where_another_has_its_nam
     };
     let alice = Principal::AccessKey("alice".into());
     let restriction = Restriction::Policy("{}".into());
-    let session = Session { id: "s".into(), parent: alice.clone(), restriction, expires: 100 };
+    let session = Session { id: "s".into(), parent: alice.clone(), restriction, expires: 100, ticket: None };
     let begin = || {
         let of = |principal: Principal| reader(keyring.clone(), principal, None, Everything);
         [of(alice.clone()), of(Principal::Session(Arc::new(session.clone())))]

@@ -1,6 +1,6 @@
 //! The one place where requests are authenticated, before any front sees them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -114,6 +114,7 @@ impl Identity {
         now: i64,
     ) -> Result<(Request, Option<Share>), AuthError> {
         let (mut parts, mut content) = request.into_parts();
+        let sender = sender(&parts, &self.proxies, now);
         let mut share = None;
         let (principal, how) = match present(&parts)? {
             Credentials::None if wants_credentials(protocol, parts.uri.path()) => {
@@ -123,14 +124,16 @@ impl Identity {
             Credentials::Bearer(_) if protocol == Protocol::S3 => {
                 return Err(AuthError::UnsupportedMechanism);
             }
-            Credentials::Bearer(token) => (self.bearer(token, protocol, now).await?, Authenticated::Bearer),
+            Credentials::Bearer(token) => {
+                let principal = self.bearer(token, protocol, (sender.address, now)).await?;
+                (principal, Authenticated::Bearer)
+            }
             Credentials::Signed(presented) => {
-                let verified = self.check_signed(*presented, &parts, content, now).await?;
+                let verified = self.check_signed(*presented, &parts, content, (sender.address, now)).await?;
                 (content, share) = (verified.content, verified.share);
                 (verified.principal, verified.how)
             }
         };
-        let sender = sender(&parts, &self.proxies, now);
         parts.extensions.insert(sender);
         parts.extensions.insert(principal);
         parts.extensions.insert(how);
@@ -142,10 +145,10 @@ impl Identity {
         mut presented: Presented,
         parts: &Parts,
         mut content: Body,
-        now: i64,
+        (address, now): (Option<IpAddr>, i64),
     ) -> Result<Verified, AuthError> {
         verify::check_time(&presented, now)?;
-        let (principal, secret) = self.signatory(&presented, now)?;
+        let (principal, secret) = self.signatory(&presented, address, now)?;
         let mut share = None;
         if presented.payload == Payload::Unstated {
             verify::check_headers(&presented, parts)?;
@@ -177,14 +180,19 @@ impl Identity {
     }
 
     /// Who signs with the access key id that is presented, and with which secret.
-    fn signatory(&self, presented: &Presented, now: i64) -> Result<(Principal, Secret), AuthError> {
+    fn signatory(
+        &self,
+        presented: &Presented,
+        address: Option<IpAddr>,
+        now: i64,
+    ) -> Result<(Principal, Secret), AuthError> {
         let id = &presented.credential.access_key;
         let Some(token) = &presented.token else {
             let key = self.keyring.find(id).ok_or(AuthError::UnknownKey)?;
             return Ok((key.principal(), key.secret.clone()));
         };
         let sessions = self.sessions.as_ref().ok_or(AuthError::SecurityToken)?;
-        let opened = sessions.open(token, Use::Signing, now)?;
+        let opened = sessions.open(token, Use::Signing, address, now)?;
         if *opened.session.id != **id {
             return Err(AuthError::SecurityToken);
         }
@@ -192,7 +200,12 @@ impl Identity {
     }
 
     /// Whose a bearer token is. A session's and an identity provider's are taken by the catalog only.
-    async fn bearer(&self, token: &str, protocol: Protocol, now: i64) -> Result<Principal, AuthError> {
+    async fn bearer(
+        &self,
+        token: &str,
+        protocol: Protocol,
+        (address, now): (Option<IpAddr>, i64),
+    ) -> Result<Principal, AuthError> {
         let issued = self.tokens.as_ref().ok_or(AuthError::InvalidBearer);
         let refused = match issued.and_then(|tokens| tokens.verify(token, &self.keyring, now)) {
             Ok(key) => return Ok(key.principal()),
@@ -204,7 +217,7 @@ impl Identity {
         // A JWT has dots, a session token has none.
         match (token.contains('.'), &self.sessions, &self.issuers) {
             (false, Some(sessions), _) => {
-                Ok(Principal::Session(sessions.open(token, Use::Bearer, now)?.session))
+                Ok(Principal::Session(sessions.open(token, Use::Bearer, address, now)?.session))
             }
             (true, _, Some(issuers)) => match issuers.verify(token, now).await {
                 Ok(verified) => Ok(Principal::Web(verified.identity)),

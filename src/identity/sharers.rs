@@ -200,7 +200,13 @@ mod tests {
         let alice = world.user(&["readonly"]).await;
         let of = |parent| {
             let restriction = Restriction::Policy("{}".into());
-            Principal::Session(Arc::new(Session { id: "s".into(), parent, restriction, expires: i64::MAX }))
+            Principal::Session(Arc::new(Session {
+                id: "s".into(),
+                parent,
+                restriction,
+                expires: i64::MAX,
+                ticket: None,
+            }))
         };
         let inner = of(of(Principal::AccessKey("alice".into())));
         assert_eq!(world.sharers.sharer(&inner), Some(alice));

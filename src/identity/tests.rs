@@ -301,7 +301,7 @@ async fn a_token_is_refused_with_the_error_of_oauth() {
 fn temporary(purpose: Use, age_seconds: i64) -> Temporary {
     let prefix = Prefix::new("b", "t", PrefixAccess::Read).unwrap();
     let restriction = Restriction::Prefixes([prefix].into());
-    let order = Order { parent: Principal::Root, restriction, lifetime_seconds: 60, purpose };
+    let order = Order { parent: Principal::Root, restriction, lifetime_seconds: 60, purpose, ticket: None };
     sessions().issue(order, now() - age_seconds).unwrap()
 }
 

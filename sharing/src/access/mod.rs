@@ -39,6 +39,7 @@ pub use reader::{Granted, Reader, Refusal, bearer};
 pub use routes::routes;
 pub use signing::KeyError;
 pub use still::StillGranted;
+pub(crate) use ticket::TICKET_BYTES;
 pub use ticket::{Gone, Ticket};
 
 use known::Known;

@@ -7,9 +7,11 @@
 
 mod range;
 mod serve;
+mod standing;
 mod url;
 
 pub use serve::{Gateway, Tickets, router};
+pub use standing::Standing;
 pub use url::{InvalidUrl, Signed, Signer, Urls};
 
 /// Where the gateway's routes begin.

@@ -11,16 +11,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use ring::{hkdf, hmac};
-use uuid::Uuid;
 
 use super::MOUNT;
-use crate::access::Ticket;
+use crate::access::{TICKET_BYTES, Ticket};
 use crate::table::Place;
 
 /// What keys derived for URLs are derived for.
 const PURPOSE: &[u8] = b"tarn sharing file urls 1";
-/// Bytes of a ticket: four ids and the number of a key.
-const TICKET_BYTES: usize = 68;
 /// What stands in a path as it is (RFC 3986, "unreserved").
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// The same, and `/` between the parts of a key.
@@ -75,7 +72,7 @@ impl Signer {
 
     /// URLs below `endpoint` (no slash at its end) that end at `expires`, in seconds since 1970.
     pub fn urls<'a>(&'a self, endpoint: &str, ticket: &Ticket, expires: i64) -> Urls<'a> {
-        let ticket = bytes_of(ticket);
+        let ticket = ticket.to_bytes();
         let front = format!("{endpoint}{MOUNT}/{}/", URL_SAFE_NO_PAD.encode(ticket));
         Urls { signer: self, ticket, expires, front }
     }
@@ -89,7 +86,7 @@ impl Signer {
         if now >= expires {
             return Err(InvalidUrl::Expired);
         }
-        Ok(Signed { ticket: ticket_of(&ticket), bucket, key, expires })
+        Ok(Signed { ticket: Ticket::of_bytes(&ticket), bucket, key, expires })
     }
 }
 
@@ -125,22 +122,6 @@ fn message(ticket: &[u8; TICKET_BYTES], expires: i64, at: Place<'_>) -> Vec<u8> 
     message
 }
 
-fn bytes_of(ticket: &Ticket) -> [u8; TICKET_BYTES] {
-    let Ticket { recipient, token, key, grant, table } = ticket;
-    let mut bytes = [0; TICKET_BYTES];
-    for (slot, id) in bytes.chunks_exact_mut(16).zip([recipient, token, grant, table]) {
-        slot.copy_from_slice(id.as_bytes());
-    }
-    bytes[64..].copy_from_slice(&key.to_be_bytes());
-    bytes
-}
-
-fn ticket_of(bytes: &[u8; TICKET_BYTES]) -> Ticket {
-    let id = |at: usize| Uuid::from_slice(&bytes[at * 16..at * 16 + 16]).expect("an id is 16 bytes");
-    let key = u32::from_be_bytes(bytes[64..].try_into().expect("a number is 4 bytes"));
-    Ticket { recipient: id(0), token: id(1), key, grant: id(2), table: id(3) }
-}
-
 fn parts(path: &str) -> Option<([u8; TICKET_BYTES], String, String)> {
     let (ticket, rest) = path.strip_prefix('/')?.split_once('/')?;
     let (bucket, key) = rest.split_once('/')?;
@@ -169,6 +150,7 @@ fn parameters(query: &str) -> Option<(i64, [u8; 32])> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use uuid::Uuid;
 
     use super::*;
 

@@ -88,12 +88,13 @@ impl World {
             restriction: Restriction::Policy(everything.into()),
             lifetime_seconds: 900,
             purpose: Use::Signing,
+            ticket: None,
         };
         self.sessions.issue(order, NOW).unwrap()
     }
 
     fn open(&self, session: &Temporary) -> Result<Principal, AuthError> {
-        let opened = self.sessions.open(session.token.expose(), Use::Signing, NOW)?;
+        let opened = self.sessions.open(session.token.expose(), Use::Signing, None, NOW)?;
         Ok(Principal::Session(opened.session))
     }
 }
@@ -472,6 +473,7 @@ impl World {
             restriction: Restriction::Files(files("ns/t", access)),
             lifetime_seconds: 900,
             purpose: Use::Signing,
+            ticket: None,
         };
         self.open(&self.sessions.issue(order, NOW).unwrap()).unwrap()
     }
@@ -554,6 +556,7 @@ async fn cve_2021_41137_what_a_session_or_service_account_is_held_to_holds_what_
             parent: key("alice"),
             restriction: Restriction::Policy(policy.into()),
             expires: i64::MAX,
+            ticket: None,
         };
         for held in [account, Principal::Session(Arc::new(session))] {
             let vended = world.vended(&held, PrefixAccess::ReadWrite);

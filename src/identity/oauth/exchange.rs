@@ -51,6 +51,7 @@ pub(super) async fn grant(identity: &Identity, ask: Ask, now: i64) -> Response {
         restriction: Restriction::Policy(ALL_OF_PARENT.into()),
         lifetime_seconds: LIFETIME_SECONDS,
         purpose: Use::Bearer,
+        ticket: None,
     };
     match sessions.issue(order, now) {
         Ok(made) => granted(made.token.expose(), made.expires - now, ask.scope.as_deref()),

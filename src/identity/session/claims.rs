@@ -33,6 +33,9 @@ pub(super) struct Claims {
     /// When it ends.
     pub(super) expires: i64,
     bearer: bool,
+    /// What it stands on beside its parent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ticket: Option<Arc<str>>,
     /// All hold; the outermost first.
     within: Vec<Within>,
 }
@@ -90,13 +93,14 @@ impl Claims {
         restrictions: &[Restriction],
         purpose: Use,
         (issued, expires): (i64, i64),
+        ticket: Option<Arc<str>>,
     ) -> Self {
         let within = restrictions.iter().map(Within::of).collect();
         let (key, fingerprint, web) = match parent {
             Parent::Key { id, fingerprint } => (Some(id), Some(fingerprint), None),
             Parent::Web(web) => (None, None, Some(web)),
         };
-        Self { key, fingerprint, web, issued, expires, bearer: purpose == Use::Bearer, within }
+        Self { key, fingerprint, web, issued, expires, bearer: purpose == Use::Bearer, ticket, within }
     }
 
     /// Whom it acts for; `None` when it names nobody, or two.

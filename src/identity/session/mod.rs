@@ -7,6 +7,7 @@
 //! - Z2: a session is good until its time, and only while the key of its parent exists with the secret it had
 //!   when the session began: a key made anew under an old id revives no session.
 //!   That of a provider's token is good while its provider is configured, with that issuer.
+//!   One that stands on a ticket is good while its maker says so, wherever it is used, and so are sessions made of it.
 //! - Z3: a session of a session is inside both, and ends no later.
 //!
 //! What a session may do is decided where every principal's rights are (`policy`), at each request.
@@ -18,6 +19,7 @@ pub(super) mod tests;
 mod vend;
 mod web;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ring::hmac;
@@ -59,6 +61,14 @@ pub struct Order {
     pub lifetime_seconds: i64,
     /// How the token is presented.
     pub purpose: Use,
+    /// What they stand on beside the parent's key; asked of [`Tickets`] whenever they are used.
+    pub ticket: Option<Arc<str>>,
+}
+
+/// Knows what sessions stand on that others than the holder of a key were given.
+pub trait Tickets: Send + Sync + 'static {
+    /// Whether it is still there, for who asks from `address` at `now` (seconds since the Unix epoch).
+    fn stands(&self, ticket: &str, address: Option<IpAddr>, now: i64) -> bool;
 }
 
 /// Temporary credentials as they are given out.
@@ -101,13 +111,14 @@ pub struct Sessions {
     fingerprints: hmac::Key,
     keyring: Arc<Keyring>,
     issuers: Option<Arc<Issuers>>,
+    tickets: Option<Arc<dyn Tickets>>,
 }
 
 impl Sessions {
     /// Seals with keys derived from `secret`, which stays the same over restarts.
     pub fn new(secret: &[u8; 32], keyring: Arc<Keyring>) -> Self {
         let seal = Seal::new(secret);
-        Self { fingerprints: seal.fingerprints(), seal, keyring, issuers: None }
+        Self { fingerprints: seal.fingerprints(), seal, keyring, issuers: None, tickets: None }
     }
 
     /// With sessions of the holders of tokens of `issuers`.
@@ -115,13 +126,24 @@ impl Sessions {
         Self { issuers: Some(issuers), ..self }
     }
 
+    /// With sessions that stand on tickets.
+    pub fn with_tickets(self, tickets: Arc<dyn Tickets>) -> Self {
+        Self { tickets: Some(tickets), ..self }
+    }
+
     /// Makes credentials that begin at `now` (seconds since the Unix epoch).
     pub fn issue(&self, order: Order, now: i64) -> Result<Temporary, IssueError> {
-        let Order { parent, restriction, lifetime_seconds, purpose } = order;
+        let Order { parent, restriction, lifetime_seconds, purpose, mut ticket } = order;
         let mut restrictions = vec![restriction];
         let mut expires = now.saturating_add(lifetime_seconds);
         for outer in parent.sessions() {
             restrictions.push(outer.restriction.clone());
+            match (&ticket, &outer.ticket) {
+                (None, Some(_)) => ticket.clone_from(&outer.ticket),
+                (_, None) => {}
+                // One cannot stand for the other.
+                (Some(_), Some(_)) => return Err(IssueError::NoParent),
+            }
             expires = expires.min(outer.expires);
         }
         restrictions.reverse();
@@ -133,7 +155,7 @@ impl Sessions {
         if restrictions.len() > RESTRICTIONS_MAX {
             return Err(IssueError::TooLarge);
         }
-        let claims = Claims::new(parent, &restrictions, purpose, (now, expires));
+        let claims = Claims::new(parent, &restrictions, purpose, (now, expires), ticket);
         let sealed = self.seal.seal(&claims.encode().ok_or(IssueError::TooLarge)?)?;
         if sealed.token.expose().len() > TOKEN_BYTES_MAX {
             return Err(IssueError::TooLarge);
@@ -141,8 +163,14 @@ impl Sessions {
         Ok(Temporary { id: sealed.id, secret: sealed.secret, token: sealed.token, expires })
     }
 
-    /// The session of a token that is good at `now` for `purpose`.
-    pub(crate) fn open(&self, token: &str, purpose: Use, now: i64) -> Result<Opened, AuthError> {
+    /// The session of a token that is good at `now` for `purpose`, for who presents it from `address`.
+    pub(crate) fn open(
+        &self,
+        token: &str,
+        purpose: Use,
+        address: Option<IpAddr>,
+        now: i64,
+    ) -> Result<Opened, AuthError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(AuthError::SecurityToken);
         }
@@ -154,13 +182,19 @@ impl Sessions {
         if now >= claims.expires {
             return Err(AuthError::ExpiredToken);
         }
+        let ticket = claims.ticket.take();
+        if let Some(ticket) = &ticket {
+            let tickets = self.tickets.as_ref().ok_or(AuthError::SecurityToken)?;
+            tickets.stands(ticket, address, now).then_some(()).ok_or(AuthError::ExpiredToken)?;
+        }
         let parent = claims.parent().ok_or(AuthError::SecurityToken)?;
         let mut parent = self.alive(parent, claims.expires).ok_or(AuthError::UnknownKey)?;
         let id: Arc<str> = opened.id.into();
         let restrictions = claims.restrictions().ok_or(AuthError::SecurityToken)?;
         let mut innermost = None;
         for restriction in restrictions {
-            let session = Arc::new(Session { id: id.clone(), parent, restriction, expires: claims.expires });
+            let (id, ticket) = (id.clone(), ticket.clone());
+            let session = Arc::new(Session { id, parent, restriction, expires: claims.expires, ticket });
             parent = Principal::Session(session.clone());
             innermost = Some(session);
         }

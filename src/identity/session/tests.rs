@@ -31,11 +31,11 @@ pub(in crate::identity) fn files(path: &str, access: PrefixAccess) -> Arc<TableF
 }
 
 fn order(parent: Principal, restriction: Restriction) -> Order {
-    Order { parent, restriction, lifetime_seconds: 900, purpose: Use::Signing }
+    Order { parent, restriction, lifetime_seconds: 900, purpose: Use::Signing, ticket: None }
 }
 
 fn open(sessions: &Sessions, credentials: &Temporary, now: i64) -> Result<Opened, AuthError> {
-    sessions.open(credentials.token.expose(), Use::Signing, now)
+    sessions.open(credentials.token.expose(), Use::Signing, None, now)
 }
 
 #[test]
@@ -136,11 +136,39 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
         let changed = URL_SAFE_NO_PAD.encode(bytes);
-        prop_assert_eq!(sessions().open(&changed, Use::Signing, NOW).unwrap_err(), AuthError::SecurityToken);
+        prop_assert_eq!(sessions().open(&changed, Use::Signing, None, NOW).unwrap_err(), AuthError::SecurityToken);
     }
 
     #[test]
     fn any_text_is_a_token_or_refused(text in ".{0,300}") {
-        prop_assert_eq!(sessions().open(&text, Use::Signing, NOW).unwrap_err(), AuthError::SecurityToken);
+        prop_assert_eq!(sessions().open(&text, Use::Signing, None, NOW).unwrap_err(), AuthError::SecurityToken);
     }
+}
+
+struct Stamped(std::sync::atomic::AtomicBool);
+
+impl Tickets for Stamped {
+    fn stands(&self, ticket: &str, address: Option<IpAddr>, _: i64) -> bool {
+        ticket == "stamped" && address.is_none() && !self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn a_session_that_stands_on_a_ticket_ends_with_it_and_so_do_sessions_made_of_it() {
+    let tickets = Arc::new(Stamped(false.into()));
+    let sessions = sessions().with_tickets(tickets.clone());
+    let order =
+        |parent, ticket: Option<&str>| Order { ticket: ticket.map(Arc::from), ..order(parent, below("t1")) };
+    let made = sessions.issue(order(Principal::Root, Some("stamped")), NOW).unwrap();
+    let opened = open(&sessions, &made, NOW).unwrap();
+    let inner = sessions.issue(order(Principal::Session(opened.session.clone()), None), NOW).unwrap();
+    assert_eq!(open(&sessions, &inner, NOW).unwrap().session.ticket.as_deref(), Some("stamped"));
+    let both = sessions.issue(order(Principal::Session(opened.session), Some("other")), NOW);
+    assert_eq!(both.unwrap_err(), IssueError::NoParent);
+    tickets.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    for gone in [&made, &inner] {
+        assert_eq!(open(&sessions, gone, NOW).unwrap_err(), AuthError::ExpiredToken);
+    }
+    // Who knows no tickets takes none for granted.
+    assert_eq!(open(&self::sessions(), &made, NOW).unwrap_err(), AuthError::SecurityToken);
 }

@@ -37,6 +37,7 @@ impl Vend for Vendor {
             restriction: Restriction::Files(files),
             lifetime_seconds: self.lifetime_seconds,
             purpose: Use::Signing,
+            ticket: None,
         };
         let made = self.sessions.issue(order, now).map_err(vend_error)?;
         Ok(Credentials {
@@ -56,8 +57,13 @@ impl Vend for Vendor {
     ) -> Result<Vec<(String, String)>, VendError> {
         let restriction = Restriction::Files(files);
         let parent = principal.clone();
-        let order_of =
-            Order { parent, restriction, lifetime_seconds: SKEW_SECONDS_MAX, purpose: Use::Signing };
+        let order_of = Order {
+            parent,
+            restriction,
+            lifetime_seconds: SKEW_SECONDS_MAX,
+            purpose: Use::Signing,
+            ticket: None,
+        };
         let made = self.sessions.issue(order_of, now).map_err(vend_error)?;
         let mut request = http::Request::builder().method(order.method).uri(order.uri);
         request = request.header("x-amz-security-token", made.token.expose());
@@ -125,7 +131,8 @@ mod tests {
         assert_ne!(epoch(NOW), epoch(NOW + 1800));
         assert_ne!(Some(epoch(NOW)), vendor("secret-2").epoch(&Principal::Root, NOW));
         let restriction = Restriction::Files(files("t", PrefixAccess::Read));
-        let session = Session { id: "s".into(), parent: Principal::Root, restriction, expires: NOW + 60 };
+        let session =
+            Session { id: "s".into(), parent: Principal::Root, restriction, expires: NOW + 60, ticket: None };
         assert_eq!(vendor_of.epoch(&Principal::Session(session.into()), NOW), None);
     }
 

@@ -171,6 +171,7 @@ impl Sts {
             restriction: wanted.restriction.clone(),
             lifetime_seconds: wanted.lifetime_seconds,
             purpose: Use::Signing,
+            ticket: None,
         };
         self.sessions.issue(order, now).map_err(|error| match error {
             IssueError::NoParent => StsError::Denied,

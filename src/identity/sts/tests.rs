@@ -40,7 +40,7 @@ impl Server {
     }
 
     fn opened(&self, made: &Temporary) -> Principal {
-        let opened = self.sts.sessions.open(made.token.expose(), Use::Signing, NOW).unwrap();
+        let opened = self.sts.sessions.open(made.token.expose(), Use::Signing, None, NOW).unwrap();
         Principal::Session(opened.session)
     }
 

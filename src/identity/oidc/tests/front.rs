@@ -114,7 +114,7 @@ impl Server {
 
     /// Whose a token of temporary credentials is.
     fn holder(&self, token: &str, purpose: Use) -> Principal {
-        Principal::Session(self.sessions.open(token, purpose, now()).unwrap().session)
+        Principal::Session(self.sessions.open(token, purpose, None, now()).unwrap().session)
     }
 
     fn may(&self, who: &Principal, action: Action, key: &str) -> bool {
@@ -221,6 +221,7 @@ async fn credentials_end_with_the_token_they_were_given_for() {
         restriction: Restriction::Policy("{}".into()),
         lifetime_seconds: 3600,
         purpose: Use::Signing,
+        ticket: None,
     };
     assert!(server.sessions.issue(order, now()).unwrap().expires <= now() + 300 + LEEWAY);
 }
@@ -233,12 +234,12 @@ async fn a_session_ends_when_its_provider_is_not_configured_any_more() {
     let keyring = || Arc::new(Keyring::new(AccessKey::root(ROOT.0, Secret::new(ROOT.1.into()))));
     let with = |providers| {
         let issuers = Arc::new(Issuers::open(providers, once()).unwrap());
-        Sessions::new(SECRET, keyring()).with_issuers(issuers).open(token, Use::Signing, now())
+        Sessions::new(SECRET, keyring()).with_issuers(issuers).open(token, Use::Signing, None, now())
     };
     assert!(with(vec![server.issuer.provider()]).is_ok());
     assert!(
         with(Vec::new()).is_err()
-            && Sessions::new(SECRET, keyring()).open(token, Use::Signing, now()).is_err()
+            && Sessions::new(SECRET, keyring()).open(token, Use::Signing, None, now()).is_err()
     );
     // The same name for another issuer is another provider.
     assert!(with(vec![super::issuer::provider("idp", "https://id.example")]).is_err());
@@ -300,7 +301,8 @@ async fn a_token_of_one_kind_is_refused_wherever_another_is_taken() {
     let server = Server::start().await;
     let of_session = |purpose| {
         let restriction = Restriction::Policy("{}".into());
-        let order = Order { parent: Principal::Root, restriction, lifetime_seconds: 900, purpose };
+        let order =
+            Order { parent: Principal::Root, restriction, lifetime_seconds: 900, purpose, ticket: None };
         server.sessions.issue(order, now()).unwrap()
     };
     let (signing, bearer) = (of_session(Use::Signing), of_session(Use::Bearer));

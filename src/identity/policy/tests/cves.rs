@@ -17,7 +17,13 @@ fn grants() -> Grants {
 
 fn session(parent: Principal, policy: &str) -> Principal {
     let restriction = Restriction::Policy(policy.into());
-    Principal::Session(Arc::new(Session { id: "TEMP".into(), parent, restriction, expires: i64::MAX }))
+    Principal::Session(Arc::new(Session {
+        id: "TEMP".into(),
+        parent,
+        restriction,
+        expires: i64::MAX,
+        ticket: None,
+    }))
 }
 
 #[test]

@@ -49,7 +49,13 @@ fn a_session_may_do_what_both_its_parent_and_its_restriction_allow() {
     let below = |parent: Principal, path: &str| {
         let prefix = Prefix::new("b", path, PrefixAccess::ReadWrite).unwrap();
         let restriction = Restriction::Prefixes([prefix].into());
-        Principal::Session(Arc::new(Session { id: "s".into(), parent, restriction, expires: 0 }))
+        Principal::Session(Arc::new(Session {
+            id: "s".into(),
+            parent,
+            restriction,
+            expires: 0,
+            ticket: None,
+        }))
     };
     let may = |principal: &Principal, key: &str| {
         grants.authorize(principal, Ask::new(Action::PutObject, Resource::Object("b", key))).is_ok()
@@ -61,7 +67,8 @@ fn a_session_may_do_what_both_its_parent_and_its_restriction_allow() {
     assert!(may(&below(session, "t1/data"), "t1/data/f"));
     assert!(!may(&below(Principal::AccessKey("gone".into()), "t1"), "t1/f"));
     let policy = Restriction::Policy("{}".into());
-    let session = Session { id: "s".into(), parent: Principal::Root, restriction: policy, expires: 0 };
+    let session =
+        Session { id: "s".into(), parent: Principal::Root, restriction: policy, expires: 0, ticket: None };
     assert!(!may(&Principal::Session(Arc::new(session)), "t1/f"));
 }
 
