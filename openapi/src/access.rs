@@ -338,7 +338,13 @@ mod tests {
     fn behind_sessions_of_sessions_is_who_began_the_first() {
         let within = |parent: Principal, id: &str| {
             let restriction = session(PrefixAccess::Read);
-            Principal::Session(Arc::new(Session { id: id.into(), parent, restriction, expires: 0 }))
+            Principal::Session(Arc::new(Session {
+                id: id.into(),
+                parent,
+                restriction,
+                expires: 0,
+                ticket: None,
+            }))
         };
         for holder in [Principal::Root, Principal::AccessKey("ada".into()), Principal::Anonymous] {
             let inner = within(within(holder.clone(), "outer"), "inner");

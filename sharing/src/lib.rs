@@ -24,7 +24,9 @@ pub mod rest;
 mod sharers;
 mod stores;
 pub mod table;
+mod tables;
 pub mod vectors;
 
 pub use sharers::Sharers;
 pub use stores::Stores;
+pub use tables::SharedTables;

@@ -158,14 +158,14 @@ impl Server {
             ..Default::default()
         };
         let catalog =
-            Catalog::open(log_store, Path::from(CATALOG_ROOT), warehouses.clone(), catalog_settings).await?;
+            Catalog::open(log_store.clone(), Path::from(CATALOG_ROOT), warehouses.clone(), catalog_settings)
+                .await?;
         setup::first_start(&catalog, &*warehouses, &settings.warehouse).await?;
         let secret = obtain_server_secret(&catalog).await?;
         let issuers = Arc::new(Issuers::open(settings.providers.clone(), Pace::default())?);
         let tokens = oauth::Tokens::new(&secret);
         let root_key = AccessKey::root(&root.access_key, root.secret_key.clone());
         let keyring = Arc::new(Keyring::with_catalog(root_key, catalog.clone()));
-        let sessions = Arc::new(Sessions::new(&secret, keyring.clone()).with_issuers(issuers.clone()));
         let grants = Arc::new(Grants::new(keyring.clone()));
         let authorize: Arc<dyn Authorize> = grants.clone();
         let sharers = KeySharers::new(&secret, keyring.clone(), authorize.clone());
@@ -173,7 +173,14 @@ impl Server {
         let public = public_endpoint(settings, address)
             .unwrap_or_else(|| format!("http://localhost:{}", address.port()));
         let sharing = Sharing::new(&catalog, warehouses.clone(), sharers, issuers.clone(), &public);
-        let access = sharing.access.clone();
+        let sessions = Sessions::new(&secret, keyring.clone()).with_issuers(issuers.clone());
+        let sessions = Arc::new(sessions.with_tickets(sharing.tickets()));
+        let sharing_front = sharing.router(sharing::Parts {
+            catalog: catalog.clone(),
+            own: log_store,
+            secret: &secret,
+            endpoint: &public,
+        });
         let identity = Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone());
         let identity =
             Arc::new(identity.with_issuers(issuers.clone()).with_proxies(settings.trusted_proxies.clone()));
@@ -222,9 +229,8 @@ impl Server {
             scan_planning: settings.scan_planning,
         });
         let tokens = oauth::router(identity.clone());
-        let sharing = sharing::router(access);
         let own = program::own(program);
-        front.open(program::all(Fronts { s3, iceberg, tokens, sts, sharing, own }, identity));
+        front.open(program::all(Fronts { s3, iceberg, tokens, sts, sharing: sharing_front, own }, identity));
         let upkeep = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(METRICS_UPKEEP).await;

@@ -1,14 +1,27 @@
 //! Wires Delta Sharing.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::response::{IntoResponse as _, Response};
-use axum::{Json, Router};
-use http::StatusCode;
+use axum::Router;
+use object_store::ObjectStore;
 use tarn_catalog::{Catalog, WarehouseStores};
-use tarn_sharing::access::{self, Access, AccessSettings, Endpoints, ForeignTokens};
+use tarn_openapi::access::Sender;
+use tarn_sharing::access::{self, Access, AccessSettings, Endpoints, ForeignTokens, Ticket};
+use tarn_sharing::cache::VersionCache;
+use tarn_sharing::gateway::{self, Gateway, Signer, Standing, Tickets as _};
+use tarn_sharing::protocol::Tokens;
+use tarn_sharing::rest::{self, SharingFront};
+use tarn_sharing::{SharedTables, Sharers, Stores};
 
-use crate::identity::KeySharers;
+use crate::identity::{KeySharers, session};
+
+/// Where the protocol begins.
+const MOUNT: &str = "/_delta-sharing/v1";
+/// How long URLs of files last, in seconds.
+const URL_LIFETIME_SECONDS: i64 = 60 * 60;
+/// Bytes that versions of tables may take which are kept read.
+const VERSIONS_BYTES_MAX: u64 = 512 << 20;
 
 /// What Delta Sharing works with, and what changes shares and recipients.
 #[derive(Clone)]
@@ -19,6 +32,17 @@ pub(crate) struct Sharing {
     pub(crate) sharers: Arc<KeySharers>,
     /// The buckets that tables lie in.
     pub(crate) buckets: Arc<dyn WarehouseStores>,
+    standing: Arc<Standing>,
+}
+
+/// What the fronts of Delta Sharing need beside.
+pub(super) struct Parts<'a> {
+    pub(super) catalog: Catalog,
+    /// The store of the system bucket.
+    pub(super) own: Arc<dyn ObjectStore>,
+    pub(super) secret: &'a [u8; 32],
+    /// Where clients come to: `https://tarn.example:9000`.
+    pub(super) endpoint: &'a str,
 }
 
 impl Sharing {
@@ -31,20 +55,43 @@ impl Sharing {
         public: &str,
     ) -> Self {
         let settings = AccessSettings::new(Endpoints::below(public));
-        let access = Access::new(catalog.clone(), settings, Some(foreign));
-        Self { access: Arc::new(access), sharers: Arc::new(sharers), buckets }
+        let access = Arc::new(Access::new(catalog.clone(), settings, Some(foreign)));
+        let sharers = Arc::new(sharers);
+        let standing = Arc::new(Standing::new(access.clone(), sharers.clone()));
+        Self { access, sharers, buckets, standing }
+    }
+
+    /// Says whether what sessions of recipients stand on is still there.
+    pub(super) fn tickets(&self) -> Arc<dyn session::Tickets> {
+        self.standing.clone()
+    }
+
+    /// The routes below `/_delta-sharing`.
+    pub(super) fn router(&self, parts: Parts<'_>) -> Router {
+        let sharers: Arc<dyn Sharers> = self.sharers.clone();
+        let stores = Stores::new(self.buckets.clone(), parts.own);
+        let signer = Arc::new(Signer::new(parts.secret));
+        let front = SharingFront {
+            access: self.access.clone(),
+            sharers: sharers.clone(),
+            tables: Arc::new(SharedTables::new(parts.catalog, stores.clone(), sharers)),
+            versions: Arc::new(VersionCache::new(VERSIONS_BYTES_MAX)),
+            signer: signer.clone(),
+            tokens: Arc::new(Tokens::new(parts.secret)),
+            endpoint: parts.endpoint.into(),
+            url_lifetime_s: URL_LIFETIME_SECONDS,
+            credentials: None,
+        };
+        let gateway = Gateway { signer, tickets: self.standing.clone(), stores };
+        let routes = access::routes(self.access.clone()).merge(gateway::router(Arc::new(gateway)));
+        routes.nest(MOUNT, rest::router(Arc::new(front))).fallback(rest::no_such_route)
     }
 }
 
-/// The routes below `/_delta-sharing`.
-pub(super) fn router(access: Arc<Access>) -> Router {
-    access::routes(access).fallback(not_there)
-}
-
-async fn not_there() -> Response {
-    let told = serde_json::json!({
-        "errorCode": "UNSUPPORTED_OPERATION",
-        "message": "this server does not serve Delta Sharing yet",
-    });
-    (StatusCode::NOT_IMPLEMENTED, Json(told)).into_response()
+impl session::Tickets for Standing {
+    fn stands(&self, ticket: &str, address: Option<IpAddr>, now: i64) -> bool {
+        let sender = Sender { address, ..Sender::default() };
+        Ticket::decode(ticket)
+            .is_some_and(|ticket| self.still(&ticket, Some(&sender), now.saturating_mul(1000)).is_ok())
+    }
 }

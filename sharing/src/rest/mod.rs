@@ -115,7 +115,8 @@ pub fn router(front: Arc<SharingFront>) -> Router {
         .with_state(front)
 }
 
-async fn no_such_route() -> Failure {
+/// What is answered where nothing is.
+pub async fn no_such_route() -> Failure {
     Failure::new(Kind::Missing, "there is no such path in the protocol")
 }
 
