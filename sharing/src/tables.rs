@@ -18,6 +18,7 @@ use crate::iceberg::{IcebergTable, Options};
 use crate::rest::Tables;
 use crate::stores::Stores;
 use crate::table::{TableError, TableSource};
+use crate::vectors::{self, Vectors};
 
 /// The most Delta tables that are kept open.
 const OPEN_MAX: u64 = 1_000;
@@ -29,6 +30,7 @@ pub struct SharedTables {
     catalog: Catalog,
     stores: Stores,
     sharers: Arc<dyn Sharers>,
+    vectors: Arc<Vectors>,
     limits: delta::Limits,
     /// By bucket and prefix.
     delta: Cache<(String, String), Arc<DeltaTable>>,
@@ -38,7 +40,9 @@ impl SharedTables {
     /// Opens tables of `catalog` and below prefixes of `stores`, as far as `sharers` may read their files.
     pub fn new(catalog: Catalog, stores: Stores, sharers: Arc<dyn Sharers>) -> Self {
         let delta = Cache::builder().max_capacity(OPEN_MAX).time_to_idle(IDLE_MAX).build();
-        Self { catalog, stores, sharers, limits: delta::Limits::default(), delta }
+        let (buckets, own) = (stores.buckets().clone(), stores.own().clone());
+        let vectors = Arc::new(Vectors::new(buckets, own, vectors::Limits::default()));
+        Self { catalog, stores, sharers, vectors, limits: delta::Limits::default(), delta }
     }
 
     fn iceberg(&self, table: &SharedTable, ident: TableIdent) -> Result<IcebergTable, TableError> {
@@ -48,7 +52,7 @@ impl SharedTables {
             unsupported_columns: table.unsupported_columns,
             equality_deletes: table.equality_deletes,
         };
-        IcebergTable::open(&self.catalog, ident, options, reach)
+        IcebergTable::open(&self.catalog, ident, options, (self.vectors.clone(), reach))
     }
 
     async fn delta(&self, bucket: &str, prefix: &str) -> Result<Arc<DeltaTable>, TableError> {
