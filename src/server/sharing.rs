@@ -74,7 +74,7 @@ impl Sharing {
         let front = SharingFront {
             access: self.access.clone(),
             sharers: sharers.clone(),
-            tables: Arc::new(SharedTables::new(parts.catalog, stores.clone(), sharers)),
+            tables: Arc::new(SharedTables::new(parts.catalog, &stores, sharers)),
             versions: Arc::new(VersionCache::new(VERSIONS_BYTES_MAX)),
             signer: signer.clone(),
             tokens: Arc::new(Tokens::new(parts.secret)),
