@@ -3,6 +3,7 @@
 //! - A1: a version belongs to the log it was read from. A log put in the place of another, even a copy that carries its
 //!   id, is seen by the last commit known, and gives the table another identity.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,14 +18,19 @@ use super::engine::TABLE;
 use super::log::{self, Stamp, Tail};
 use super::scan;
 use super::times::{Times, moved_on};
-use crate::table::{TableError, TableSource, TableVersion, VersionChanges, Versions};
+use crate::table::{FileList, TableError, TableSource, TableVersion, VersionChanges, Versions};
 
 /// A Delta table below a prefix of a bucket. [`DeltaTables`](super::DeltaTables) keeps it: what it knows of the log makes
 /// the next look at it cheap.
 pub struct DeltaTable {
     place: Place,
     known: Mutex<Known>,
+    /// Whether files of a version have deletion vectors, by generation and version: finding out takes a replay.
+    vectors: Mutex<BTreeMap<(u64, i64), Vectors>>,
 }
+
+/// Versions of which it is remembered whether their files have deletion vectors.
+const REMEMBERED_MAX: usize = 256;
 
 /// What is known of the log.
 #[derive(Clone)]
@@ -51,12 +57,24 @@ impl DeltaTable {
     /// The table whose log lies in `_delta_log/` below `prefix`. `store` is that of the bucket.
     pub(super) async fn open(place: Place, generation: u64) -> Result<Self, TableError> {
         let known = run(place.clone(), move |bench| look_anew(bench, generation)).await?;
-        Ok(Self { place, known: Mutex::new(known) })
+        Ok(Self { place, known: Mutex::new(known), vectors: Mutex::default() })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         // Each change of it is one assignment: it is whole whatever became of a thread.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remembered(&self, version: &(u64, i64)) -> Option<Vectors> {
+        self.vectors.lock().unwrap_or_else(PoisonError::into_inner).get(version).copied()
+    }
+
+    fn remember(&self, version: (u64, i64), vectors: Vectors) {
+        let mut remembered = self.vectors.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.insert(version, vectors);
+        if remembered.len() > REMEMBERED_MAX {
+            remembered.pop_first();
+        }
     }
 
     async fn run<T: Send + 'static>(
@@ -78,19 +96,11 @@ impl DeltaTable {
         Ok(now)
     }
 
-    /// Works on a version that is there, and on when it was committed.
-    async fn at<T: Send + 'static>(
-        &self,
-        version: i64,
-        work: impl FnOnce(&Bench, SnapshotRef, i64) -> Result<T, TableError> + Send + 'static,
-    ) -> Result<T, TableError> {
+    /// What is known, of a log that has a version.
+    async fn knowing(&self, version: i64) -> Result<Known, TableError> {
         let known = self.refresh().await?;
         known.must_have(version)?;
-        self.run(move |bench| {
-            let timestamp_ms = known.times(bench)?.of(version)?;
-            work(bench, snapshot_at(bench, &known.snapshot, version)?, timestamp_ms)
-        })
-        .await
+        Ok(known)
     }
 }
 
@@ -98,6 +108,14 @@ impl Known {
     /// When versions were committed. What the table is now says how that is told: so all answers agree.
     fn times<'a>(&self, bench: &'a Bench) -> Result<Times<'a>, TableError> {
         Ok(Times::new(bench, Definition::of(&self.snapshot)?.times, Arc::clone(&self.times)))
+    }
+
+    /// A version, what the table was, and when it was committed.
+    fn at(&self, bench: &Bench, version: i64) -> Result<(SnapshotRef, Definition, i64), TableError> {
+        let timestamp_ms = self.times(bench)?.of(version)?;
+        let snapshot = snapshot_at(bench, &self.snapshot, version)?;
+        let definition = Definition::of(&snapshot)?;
+        Ok((snapshot, definition, timestamp_ms))
     }
 
     fn versions(&self) -> Result<Versions, TableError> {
@@ -185,22 +203,36 @@ impl TableSource for DeltaTable {
     }
 
     async fn load(&self, version: i64) -> Result<TableVersion, TableError> {
-        self.at(version, move |bench, snapshot, timestamp_ms| {
-            let definition = Definition::of(&snapshot)?;
-            let (files, vectors) = scan::files(bench, snapshot, &definition)?;
-            Ok(definition.version(version, timestamp_ms, vectors, files))
-        })
-        .await
+        let known = self.knowing(version).await?;
+        let key = (known.generation, version);
+        let (loaded, vectors) = self
+            .run(move |bench| {
+                let (snapshot, definition, timestamp_ms) = known.at(bench, version)?;
+                let (files, vectors) = scan::files(bench, snapshot, &definition)?;
+                Ok((definition.version(version, timestamp_ms, vectors, files), vectors))
+            })
+            .await?;
+        self.remember(key, vectors);
+        Ok(loaded)
     }
 
     async fn metadata(&self, version: i64) -> Result<TableVersion, TableError> {
-        self.at(version, move |bench, snapshot, timestamp_ms| {
-            let definition = Definition::of(&snapshot)?;
-            let vectors =
-                if definition.may_have_vectors { scan::vectors(bench, snapshot)? } else { Vectors::None };
-            Ok(definition.version(version, timestamp_ms, vectors, Default::default()))
-        })
-        .await
+        let known = self.knowing(version).await?;
+        let key = (known.generation, version);
+        let remembered = self.remembered(&key);
+        let (told, vectors) = self
+            .run(move |bench| {
+                let (snapshot, definition, timestamp_ms) = known.at(bench, version)?;
+                let vectors = match remembered {
+                    Some(vectors) => vectors,
+                    None if definition.may_have_vectors => scan::vectors(bench, snapshot)?,
+                    None => Vectors::None,
+                };
+                Ok((definition.version(version, timestamp_ms, vectors, FileList::default()), vectors))
+            })
+            .await?;
+        self.remember(key, vectors);
+        Ok(told)
     }
 
     async fn changes(&self, versions: RangeInclusive<i64>) -> Result<Vec<VersionChanges>, TableError> {
@@ -208,8 +240,7 @@ impl TableSource for DeltaTable {
         if start > end {
             return Ok(Vec::new());
         }
-        let known = self.refresh().await?;
-        known.must_have(start)?;
+        let known = self.knowing(start).await?;
         known.must_have(end)?;
         self.run(move |bench| {
             let versions = changes::checked(bench, start, end)?;
