@@ -114,7 +114,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         LOG_FILTER,
         "TARN_LOG",
-        "info,fjall=warn,lsm_tree=warn",
+        "info,delta_kernel=off,fjall=warn,lsm_tree=warn",
         "what to log: a level, or target=level, ...",
     ),
     key(LOG_REQUESTS, "TARN_LOG_REQUESTS", "false", "whether every request is logged, not only failures"),
