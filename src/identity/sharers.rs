@@ -10,30 +10,32 @@ use std::sync::Arc;
 
 use ring::{hkdf, hmac};
 use subtle::ConstantTimeEq as _;
+use tarn_catalog::state::{Namespace, TableIdent};
 use tarn_objectcore::name::BucketName;
 use tarn_openapi::access::{Action, Ask, Authorize, Principal, Resource, Sender, Transport};
 use tarn_sharing::Sharers;
 use tarn_sharing::directory::{Sharer, Source};
 
 use super::keyring::Keyring;
+use super::policy::Grants;
 
 /// Sharers by the keys of this server.
 pub struct KeySharers {
     keyring: Arc<Keyring>,
-    authorize: Arc<dyn Authorize>,
+    grants: Arc<Grants>,
     marks: hmac::Key,
 }
 
 impl KeySharers {
     /// Tells sharers by marks made with a key derived from `secret`, which stays the same over restarts.
-    pub fn new(secret: &[u8; 32], keyring: Arc<Keyring>, authorize: Arc<dyn Authorize>) -> Self {
+    pub fn new(secret: &[u8; 32], keyring: Arc<Keyring>, grants: Arc<Grants>) -> Self {
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"tarn sharers v1").extract(secret);
         let key = prk.expand(&[b"mark"], hkdf::HKDF_SHA256).map(|okm| {
             let mut bytes = [0; 32];
             okm.fill(&mut bytes).expect("HKDF fills what it was asked for");
             hmac::Key::new(hmac::HMAC_SHA256, &bytes)
         });
-        Self { keyring, authorize, marks: key.expect("HKDF gives 32 bytes") }
+        Self { keyring, grants, marks: key.expect("HKDF gives 32 bytes") }
     }
 
     /// Who shares what `principal` does: who holds the key, of a session too. `None` where there is no key of this server
@@ -60,13 +62,35 @@ impl KeySharers {
     }
 
     fn may(&self, principal: &Principal, asked: &[(Action, Resource<'_>)]) -> bool {
-        let at_seconds = jiff::Timestamp::now().as_second();
-        let sender = Sender { at_seconds, transport: Transport::Encrypted, ..Sender::default() };
+        let sender = itself();
         asked.iter().all(|(action, resource)| {
             let ask = Ask::new(*action, *resource).sent_by(Some(&sender));
-            self.authorize.authorize(principal, ask).is_ok()
+            self.grants.authorize(principal, ask).is_ok()
         })
     }
+
+    /// Whether a rule denies it the files of a table: that counts against a right to the table's data, as it does where
+    /// credentials are made for the table.
+    fn is_denied_files(&self, principal: &Principal, source: &Source) -> bool {
+        let Source::Iceberg { warehouse, namespace, table } = source else { return false };
+        let ident = Namespace::new(namespace.clone())
+            .and_then(|levels| TableIdent::new(&**warehouse, levels, &**table));
+        let state = self.keyring.state();
+        let entry = state.as_ref().zip(ident.ok()).and_then(|(state, ident)| state.table(&ident));
+        let place = entry.and_then(|entry| entry.location.strip_prefix("s3://")?.split_once('/'));
+        place.is_some_and(|(bucket, path)| {
+            let below = format!("{}/", path.trim_end_matches('/'));
+            let sender = itself();
+            let ask = Ask::new(Action::GetObject, Resource::Object(bucket, &below)).sent_by(Some(&sender));
+            self.grants.denies(principal, ask)
+        })
+    }
+}
+
+/// What policies see of a sharer: no address. No byte of it goes over a wire.
+fn itself() -> Sender {
+    let at_seconds = jiff::Timestamp::now().as_second();
+    Sender { at_seconds, transport: Transport::Encrypted, ..Sender::default() }
 }
 
 /// Calls `ask` with all that who reads `source` must be allowed. `None` for what nobody reads: the system's own bucket.
@@ -90,7 +114,8 @@ pub(crate) fn with_rights<T>(source: &Source, ask: impl FnOnce(&[(Action, Resour
 impl Sharers for KeySharers {
     fn may_read(&self, by: &Sharer, source: &Source) -> bool {
         let Some(principal) = self.principal(by) else { return false };
-        with_rights(source, |asked| self.may(&principal, asked)).unwrap_or(false)
+        let may = with_rights(source, |asked| self.may(&principal, asked)).unwrap_or(false);
+        may && !self.is_denied_files(&principal, source)
     }
 
     fn may_read_object(&self, by: &Sharer, bucket: &str, key: &str) -> bool {
@@ -109,7 +134,6 @@ mod tests {
 
     use super::super::directory::NewUser;
     use super::super::key::{AccessKey, Grant, Policy};
-    use super::super::policy::Grants;
     use super::super::secret::Secret;
     use super::super::{Change, Directory};
     use super::*;

@@ -168,7 +168,7 @@ impl Server {
         let keyring = Arc::new(Keyring::with_catalog(root_key, catalog.clone()));
         let grants = Arc::new(Grants::new(keyring.clone()));
         let authorize: Arc<dyn Authorize> = grants.clone();
-        let sharers = KeySharers::new(&secret, keyring.clone(), authorize.clone());
+        let sharers = KeySharers::new(&secret, keyring.clone(), grants.clone());
         // Profiles need an address that clients can use: the setting `endpoint` tells it where it is not this machine's.
         let public = public_endpoint(settings, address)
             .unwrap_or_else(|| format!("http://localhost:{}", address.port()));

@@ -9,6 +9,7 @@ mod house;
 mod maintenance;
 mod migrate;
 mod serve;
+mod shares;
 mod support;
 mod tables;
 mod users;

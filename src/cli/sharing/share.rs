@@ -47,6 +47,12 @@ enum OfShare {
         #[arg(long)]
         comment: String,
     },
+    /// Sign tokens of recipients with a new key from now on.
+    RotateKey {
+        /// End every token that was signed so far, now.
+        #[arg(long)]
+        withdraw: bool,
+    },
     /// Delete a share. Nobody reads it any more, by URLs that are out neither.
     Delete {
         #[arg(value_name = "SHARE")]
@@ -83,6 +89,13 @@ async fn run_share(verb: OfShare, client: &ClientFlags, connection: &Connection)
         OfShare::Alter { name, comment } => {
             let changed = connection.patch(&of(&name), &json!({ "comment": comment })).await?;
             tell(client, &changed, |_| output::line(&format!("changed {name}")));
+        }
+        OfShare::RotateKey { withdraw } => {
+            let asked = json!({ "withdraw": withdraw });
+            let rotated = connection.post("/_admin/v1/sharing-keys/rotate", &asked).await?;
+            tell(client, &rotated, |key| {
+                output::line(&format!("signing with key {}", output::text(&key["key"])))
+            });
         }
         OfShare::Delete { name } => {
             connection.delete(&of(&name)).await?;
