@@ -140,7 +140,7 @@ impl IntoResponse for Failure {
             Self::Missing(message) => (StatusCode::NOT_FOUND, "NotFound", message),
             Self::Damaged(message) => (StatusCode::UNPROCESSABLE_ENTITY, "Damaged", message),
             Self::Conflict(message) => (StatusCode::CONFLICT, "Conflict", message),
-            Self::Unserved(message) => (StatusCode::NOT_IMPLEMENTED, "NotImplemented", message),
+            Self::Unserved(message) => (StatusCode::BAD_REQUEST, "NotImplemented", message),
             Self::Busy(message) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message),
             Self::Key(error) => key_error(&error),
             Self::Directory(error) => directory_error(&error),

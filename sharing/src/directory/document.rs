@@ -263,3 +263,47 @@ pub enum TokenKind {
         subject: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A share and two recipients, as this version writes them.
+    const SHARE: &str = r#"{"id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b","name":"Partners","comment":"for all","created-ms":1,"updated-ms":2,"schemas":{"empty":{"name":"empty","tables":{}},"sales":{"name":"Sales","tables":{"lines":{"id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c","name":"Lines","source":{"type":"delta","bucket":"lake","prefix":"lines/"},"by":{},"history":{"mode":"latest"},"unsupported-columns":"omit","equality-deletes":"resolve"},"orders":{"id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5d","name":"orders","comment":"all of them","source":{"type":"iceberg","warehouse":"main","namespace":["a","b"],"table":"orders"},"by":{"key":"alice","fingerprint":"00ff"},"history":{"mode":"shared","start":3},"unsupported-columns":"error","equality-deletes":"error"}}}}}"#;
+    const RECIPIENTS: [&str; 2] = [
+        r#"{"id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b","name":"Acme","created-ms":1,"status":"disabled","properties":{},"addresses":[],"grants":{},"tokens":[]}"#,
+        r#"{"id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b","name":"acme","comment":"a partner","created-ms":1,"status":"enabled","properties":{"region":"eu"},"addresses":["192.0.2.0/24"],"requests-per-second":5,"grants":{"partners":{"id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c","share":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5d","created-ms":2,"filters":{"sales.orders":[{"column":"region","values":{"in":["eu",""]}},{"column":"home","values":{"property":"region"}}]}}},"tokens":[{"id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5e","kind":{"type":"bearer"},"comment":"first","created-ms":3,"expires-ms":4},{"id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5f","kind":{"type":"bearer","activation":"00ff","activation-expires-ms":5},"created-ms":3,"expires-ms":4},{"id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a60","kind":{"type":"client","secret-sha256":"00ff"},"created-ms":3,"expires-ms":4},{"id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a61","kind":{"type":"federated","issuer":"https://idp.example","audiences":["tarn"],"subject-claim":"azp","subject":"app"},"created-ms":3,"expires-ms":4}]}"#,
+    ];
+
+    #[test]
+    fn documents_are_written_as_they_were_read() {
+        let read: Share = serde_json::from_str(SHARE).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), SHARE);
+        for text in RECIPIENTS {
+            let read: Recipient = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_document_with_what_is_not_known_is_refused() {
+        for (known, unknown) in [
+            (r#""bucket":"lake""#, r#""bucket":"lake","held":true"#),
+            (r#""mode":"shared""#, r#""mode":"some""#),
+            (r#""by":{}"#, r#""by":{"name":"bob"}"#),
+            (r#""comment":"for all""#, r#""remark":"for all""#),
+        ] {
+            let text = SHARE.replace(known, unknown);
+            assert!(text != SHARE && serde_json::from_str::<Share>(&text).is_err(), "{unknown}");
+        }
+        for (known, unknown) in [
+            (r#""property":"region""#, r#""property":"region","not":true"#),
+            (r#""type":"bearer""#, r#""type":"cookie""#),
+            (r#""column":"home""#, r#""column":"home","op":"<""#),
+            (r#""secret-sha256":"00ff""#, r#""secret-sha256":"00ff","scope":"all""#),
+        ] {
+            let text = RECIPIENTS[1].replace(known, unknown);
+            assert!(text != RECIPIENTS[1] && serde_json::from_str::<Recipient>(&text).is_err(), "{unknown}");
+        }
+    }
+}

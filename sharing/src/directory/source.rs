@@ -57,14 +57,15 @@ impl Directory {
             Ok(false) | Err(WarehouseError::Name(_) | WarehouseError::Missing) => return Err(none()),
             Err(error) => return Err(DirectoryError::Bucket(error)),
         }
-        let log = Path::from_iter(prefix.split('/').filter(|part| !part.is_empty())).join(LOG);
+        let lacks = || {
+            let message = format!("there is no Delta table at s3://{bucket}/{prefix}: it has no {LOG}/");
+            DirectoryError::NoSource(message)
+        };
+        // Not made of parts: that would write some characters in another way than the keys have them.
+        let log = Path::parse(format!("{prefix}{LOG}")).map_err(|_| lacks())?;
         let store = self.stores.store(bucket);
         let first = store.list(Some(&log)).try_next().await.map_err(DirectoryError::Listing)?;
-        first.map(|_| ()).ok_or_else(|| {
-            DirectoryError::NoSource(format!(
-                "there is no Delta table at s3://{bucket}/{prefix}: it has no {LOG}/"
-            ))
-        })
+        first.map(|_| ()).ok_or_else(lacks)
     }
 }
 

@@ -42,8 +42,8 @@ impl WarehouseStores for Buckets {
 /// A directory, and a bucket `lake` with Delta tables at `orders/` and `lines/`.
 async fn directory() -> Directory {
     let buckets = Arc::new(Buckets::default());
-    for table in ["orders", "lines"] {
-        let log = Path::from(format!("{table}/_delta_log/00000000000000000000.json"));
+    for table in ["orders", "lines", "odd %1~#"] {
+        let log = Path::parse(format!("{table}/_delta_log/00000000000000000000.json")).unwrap();
         buckets.store("lake").put(&log, "{}".into()).await.unwrap();
     }
     let (log, root) = (Arc::new(InMemory::new()), Path::from("catalog"));
@@ -131,6 +131,8 @@ async fn what_is_not_there_is_not_shared() {
         assert!(Source::delta("lake", prefix).is_err(), "{prefix:?}");
     }
     assert_eq!(delta("lake", "orders"), delta("lake", "orders/"));
+    let odd = NewTable { source: delta("lake", "odd %1~#"), ..table("odd") };
+    assert!(directory.add_table("partners", odd, NOW).await.is_ok(), "a key is what it is");
 }
 
 #[tokio::test]
@@ -354,4 +356,31 @@ async fn changes_at_once_all_count() {
         added.unwrap();
     }
     assert_eq!(directory.recipient("acme").unwrap().tokens.len(), 3);
+}
+
+#[tokio::test]
+async fn a_reader_is_made_with_its_grant_and_token_at_once_or_not_at_all() {
+    let (directory, share, _) = shared().await;
+    let birth = Uuid::from_u128(7);
+    let reader =
+        directory.create_reader((named("reader"), birth), "PARTNERS", bearer(NOW + 10), NOW).await.unwrap();
+    assert_eq!((reader.id, reader.tokens.len()), (birth, 1));
+    assert!(reader.grant_on(&share).is_some());
+    let nothing = directory.create_reader((named("other"), birth), "no-such", bearer(NOW + 10), NOW).await;
+    assert!(nothing.is_err_and(|error| matches!(error, DirectoryError::Missing { .. })));
+    assert!(directory.recipient("other").is_err());
+}
+
+#[tokio::test]
+async fn shares_and_recipients_are_listed_in_pages_in_order_of_their_names() {
+    let directory = directory().await;
+    for name in ["b", "A", "c"] {
+        directory.create_share(name, None, NOW).await.unwrap();
+        directory.create_recipient(named(name), NOW).await.unwrap();
+    }
+    let names = |shares: Vec<Share>| shares.into_iter().map(|share| share.name).collect::<Vec<_>>();
+    assert_eq!(names(directory.shares(None, 2)), ["A", "b"]);
+    assert_eq!(names(directory.shares(Some("B"), 2)), ["c"]);
+    assert_eq!(directory.recipients(Some("a"), 9).len(), 2);
+    assert_eq!(directory.births().into_keys().collect::<Vec<_>>(), ["a", "b", "c"]);
 }

@@ -5,6 +5,7 @@
 //! - A3: tokens and secrets are told once, in the answer that makes them.
 
 pub(super) mod aistor;
+pub(super) mod entries;
 pub(super) mod error;
 pub(super) mod grants;
 pub(super) mod recipients;
@@ -53,9 +54,9 @@ pub(super) fn router() -> Router<Arc<Program>> {
         )
         .route("/_admin/v1/recipients/{recipient}/tokens", get(tokens::list).post(tokens::create))
         .route("/_admin/v1/recipients/{recipient}/tokens/{id}", delete(tokens::revoke))
-        .route("/_admin/v1/recipients/{recipient}/links", post(tokens::create_link))
+        .route("/_admin/v1/recipients/{recipient}/links", post(entries::create_link))
         .route("/_admin/v1/recipients/{recipient}/clients", post(tokens::create_client))
-        .route("/_admin/v1/recipients/{recipient}/federation", post(tokens::federate))
+        .route("/_admin/v1/recipients/{recipient}/federation", post(entries::federate))
         .route("/_admin/v1/recipients/{recipient}/rotate", post(tokens::rotate))
         .route("/_admin/v1/sharing-keys/rotate", post(tokens::rotate_key))
         .merge(aistor())
@@ -66,21 +67,23 @@ fn aistor() -> Router<Arc<Program>> {
     Router::new()
         .route(
             "/_admin/v1/delta-sharing/shares",
-            get(aistor::list).post(aistor::create).layer(DefaultBodyLimit::max(DOCUMENT_BYTES_MAX)),
+            get(aistor::shares::list)
+                .post(aistor::shares::create)
+                .layer(DefaultBodyLimit::max(DOCUMENT_BYTES_MAX)),
         )
         .route(
             "/_admin/v1/delta-sharing/shares/{share}",
-            get(aistor::show)
-                .put(aistor::update)
-                .delete(aistor::delete)
+            get(aistor::shares::show)
+                .put(aistor::shares::update)
+                .delete(aistor::shares::delete)
                 .layer(DefaultBodyLimit::max(DOCUMENT_BYTES_MAX)),
         )
         .route(
             "/_admin/v1/delta-sharing/shares/{share}/tokens",
-            get(aistor::list_tokens).post(aistor::create_token),
+            get(aistor::tokens::list_tokens).post(aistor::tokens::create_token),
         )
-        .route("/_admin/v1/delta-sharing/tokens/{id}", delete(aistor::delete_token))
-        .route("/_admin/v1/delta-sharing/tokens/{id}/profile", get(aistor::profile))
+        .route("/_admin/v1/delta-sharing/tokens/{id}", delete(aistor::tokens::delete_token))
+        .route("/_admin/v1/delta-sharing/tokens/{id}/profile", get(aistor::tokens::profile))
 }
 
 /// Who shares `source` when `caller` does. Refuses who may not read it (A2).
