@@ -46,6 +46,10 @@ impl Applied {
         for at in all {
             match kind(index.file(at)) {
                 Kind::Vector => {
+                    // One that says of no file that it is for it would count for every file of its partition.
+                    if index.file(at).file().referenced_data_file.as_deref() != Some(data.location) {
+                        return Err(TableError::Invalid("a deletion vector is of no data file".into()));
+                    }
                     if applied.vector.replace(at).is_some() {
                         return Err(TableError::Invalid("a data file has two deletion vectors".into()));
                     }

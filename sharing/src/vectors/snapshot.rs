@@ -221,7 +221,7 @@ impl<'a> SnapshotDeletes<'a> {
         }
         if &*file.format != format {
             return Err(TableError::Unsupported(format!(
-                "{what} is in the format {}, and only {format} is read; compact the table",
+                "{what} is in the format {}, and only {format} is read",
                 file.format
             )));
         }

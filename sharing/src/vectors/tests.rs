@@ -106,7 +106,8 @@ async fn deletes_that_are_not_understood_refuse_the_table() {
             "`equality-deletes` set to `resolve`",
         ),
     ];
-    let vectors: [(Change<'_>, &str); 4] = [
+    let vectors: [(Change<'_>, &str); 5] = [
+        (&|file| file.referenced_data_file = None, "is of no data file"),
         (&|file| file.record_count = 2, "other rows than its manifest says"),
         (&|file| file.content_offset = Some(3), "is damaged"),
         (&|file| file.content_offset = Some(-3), "is damaged"),
