@@ -66,7 +66,7 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::table::{FileList, Metadata, Schema, VersionChanges, Versions};
+    use crate::table::{FileList, HoldTime, Metadata, Schema, VersionChanges, Versions};
 
     struct Counting {
         loads: AtomicUsize,
@@ -116,6 +116,10 @@ mod tests {
         }
         async fn changes(&self, _: RangeInclusive<i64>) -> Result<Vec<VersionChanges>, TableError> {
             Ok(Vec::new())
+        }
+
+        async fn hold(&self, _versions: RangeInclusive<i64>, _time: HoldTime) -> Result<(), TableError> {
+            Ok(())
         }
     }
 

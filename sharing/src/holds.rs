@@ -1,7 +1,7 @@
 //! Versions of Iceberg tables whose files readers may still ask for, by URLs that were given out.
 //!
-//! - H1: a version is held from before it is looked up to give out URLs of its files, until the last of these ends. Whoever
-//!   removes files of old snapshots asks after they are out of the table's metadata: either it sees the hold, or the lookup
+//! - H1: a version is held from before it is looked up a last time to give out URLs of its files, until the last of these
+//!   ends. Whoever removes files of old snapshots asks after they are out of the table's metadata: either it sees the hold, or the lookup
 //!   did not find the version.
 //! - H2: what was given out before a start is not known. Until all that has ended, every version of a shared table is held.
 //!
@@ -12,6 +12,8 @@ use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
+
+use crate::table::HoldTime;
 
 /// Versions of one table that are held one by one. The catalog knows no more revisions of one.
 const VERSIONS_MAX: usize = 1000;
@@ -47,9 +49,9 @@ impl Holds {
         Self { unknown_until_ms: now_ms.saturating_add(url_age_max_ms), tables: Mutex::default() }
     }
 
-    /// Holds versions of the table with this UUID; to be called before they are looked up (H1). `until_ms` is when the
-    /// last URL of them will end.
-    pub fn hold(&self, table: Uuid, versions: RangeInclusive<i64>, now_ms: i64, until_ms: i64) {
+    /// Holds versions of the table with this UUID, which are there; to be called before they are looked up a last time (H1).
+    pub fn hold(&self, table: Uuid, versions: RangeInclusive<i64>, time: HoldTime) {
+        let HoldTime { now_ms, until_ms } = time;
         let mut tables = self.lock();
         let held = tables.entry(table).or_default();
         let count = versions.end().saturating_sub(*versions.start()).saturating_add(1);
@@ -111,6 +113,10 @@ mod tests {
 
     const T: Uuid = Uuid::from_u128(1);
 
+    fn from(now_ms: i64, until_ms: i64) -> HoldTime {
+        HoldTime { now_ms, until_ms }
+    }
+
     fn these(versions: impl IntoIterator<Item = i64>) -> HeldVersions {
         HeldVersions::These(versions.into_iter().collect())
     }
@@ -118,9 +124,9 @@ mod tests {
     #[test]
     fn a_version_is_held_until_its_last_url_ends() {
         let holds = Holds::new(0, 10);
-        holds.hold(T, 3..=3, 20, 30);
-        holds.hold(T, 3..=5, 20, 40);
-        holds.hold(T, 5..=5, 20, 25);
+        holds.hold(T, 3..=3, from(20, 30));
+        holds.hold(T, 3..=5, from(20, 40));
+        holds.hold(T, 5..=5, from(20, 25));
         assert_eq!(holds.held(T, true, 25), these([3, 4, 5]));
         assert_eq!(holds.held(T, true, 40), these([3, 4, 5]));
         assert_eq!(holds.held(T, true, 41), these([]));
@@ -134,7 +140,7 @@ mod tests {
         assert_eq!(holds.held(T, true, 110), HeldVersions::All);
         assert_eq!(holds.held(T, false, 110), these([]));
         assert_eq!(holds.held(T, true, 111), these([]));
-        holds.hold(T, 1..=1, 105, 200);
+        holds.hold(T, 1..=1, from(105, 200));
         assert_eq!(holds.held(T, true, 110), HeldVersions::All);
         assert_eq!(holds.held(T, false, 110), these([1]));
     }
@@ -142,17 +148,17 @@ mod tests {
     #[test]
     fn more_versions_than_are_counted_hold_the_whole_table() {
         let holds = Holds::new(0, 0);
-        holds.hold(T, 0..=i64::MAX, 10, 20);
+        holds.hold(T, 0..=i64::MAX, from(10, 20));
         assert_eq!(holds.held(T, true, 20), HeldVersions::All);
         assert_eq!(holds.held(T, true, 21), these([]));
         for version in 0..=VERSIONS_MAX as i64 {
-            holds.hold(T, version..=version, 30, 40);
+            holds.hold(T, version..=version, from(30, 40));
         }
         assert_eq!(holds.held(T, true, 40), HeldVersions::All);
         assert_eq!(holds.held(T, true, 41), these([]));
         // Those that ended make room.
-        (0..VERSIONS_MAX as i64).for_each(|version| holds.hold(T, version..=version, 50, 60));
-        holds.hold(T, 5000..=5000, 70, 80);
+        (0..VERSIONS_MAX as i64).for_each(|version| holds.hold(T, version..=version, from(50, 60)));
+        holds.hold(T, 5000..=5000, from(70, 80));
         assert_eq!(holds.held(T, true, 75), these([5000]));
     }
 }

@@ -18,7 +18,7 @@ use super::engine::TABLE;
 use super::log::{self, Stamp, Tail};
 use super::scan;
 use super::times::{Times, moved_on};
-use crate::table::{FileList, TableError, TableSource, TableVersion, VersionChanges, Versions};
+use crate::table::{FileList, HoldTime, TableError, TableSource, TableVersion, VersionChanges, Versions};
 
 /// A Delta table below a prefix of a bucket. [`DeltaTables`](super::DeltaTables) keeps it: what it knows of the log makes
 /// the next look at it cheap.
@@ -250,5 +250,10 @@ impl TableSource for DeltaTable {
             versions.map(|version| reader.read(version)).collect()
         })
         .await
+    }
+
+    /// No file of a Delta table is removed here.
+    async fn hold(&self, _versions: RangeInclusive<i64>, _time: HoldTime) -> Result<(), TableError> {
+        Ok(())
     }
 }

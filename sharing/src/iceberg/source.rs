@@ -15,7 +15,8 @@ use super::place::Reach;
 use super::reading::{Parts, Reading};
 use super::versions::Readable;
 use super::{EqualityDeletes, Options, UnsupportedColumns};
-use crate::table::{FileList, TableError, TableSource, TableVersion, VersionChanges, Versions};
+use crate::holds::Holds;
+use crate::table::{FileList, HoldTime, TableError, TableSource, TableVersion, VersionChanges, Versions};
 use crate::vectors::Vectors;
 
 /// The documents of columns' names, by the table's UUID.
@@ -32,6 +33,7 @@ pub struct IcebergTable {
     vectors: Arc<Vectors>,
     reach: Reach,
     identity: Arc<str>,
+    holds: Option<Arc<Holds>>,
 }
 
 /// What is read first, whatever is asked for.
@@ -59,7 +61,21 @@ impl IcebergTable {
             EqualityDeletes::Resolve => "resolve",
         };
         let identity = format!("iceberg/{uuid}/{columns}/{deletes}").into();
-        Ok(Self { catalog: catalog.by("sharing"), ident, uuid, options, vectors, reach, identity })
+        Ok(Self {
+            catalog: catalog.by("sharing"),
+            ident,
+            uuid,
+            options,
+            vectors,
+            reach,
+            identity,
+            holds: None,
+        })
+    }
+
+    /// Lets its versions be held. Without it nothing is.
+    pub fn with_holds(self, holds: Arc<Holds>) -> Self {
+        Self { holds: Some(holds), ..self }
     }
 
     async fn loaded(&self) -> Result<(Arc<TableEntry>, Arc<TableMetadata>), TableError> {
@@ -159,6 +175,22 @@ impl TableSource for IcebergTable {
         let now = self.now().await?;
         let readable = Readable::new(&now.entry.revisions, &now.metadata);
         changes(&self.reading(&now), &readable, versions).await
+    }
+
+    async fn hold(&self, versions: RangeInclusive<i64>, time: HoldTime) -> Result<(), TableError> {
+        let Some(holds) = &self.holds else { return Ok(()) };
+        let (first, last) = (*versions.start(), *versions.end());
+        for is_held in [false, true] {
+            let (entry, metadata) = self.loaded().await?;
+            let Versions { earliest, latest } = Readable::new(&entry.revisions, &metadata).range()?;
+            if let Some(version) = [first, last].into_iter().find(|one| !(earliest..=latest).contains(one)) {
+                return Err(TableError::NoSuchVersion { version, earliest, latest });
+            }
+            if !is_held {
+                holds.hold(self.uuid, earliest.max(first - 1)..=last, time);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -115,6 +115,7 @@ impl Reading {
     /// Tells the changes of a span.
     pub(super) async fn tell(self, span: Span, ignored: Vec<String>) -> Result<Response, Failure> {
         let (from, end) = self.page(&span)?;
+        self.hold(span.start..=end).await?;
         // Who is told what the table became starts with what it was.
         let at = if span.historical_metadata { span.start } else { end };
         let head = self.opened.metadata(at).await?;

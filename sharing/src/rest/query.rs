@@ -1,5 +1,6 @@
 //! Queries: the files of a version, or of what came and went since one.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -19,6 +20,7 @@ use crate::protocol::{
     At, Bound, Checksum, Failure, FileIds, Form, Format, Head, Page, Part, Query, Refresh, Stamp,
     metadata_line, protocol_line,
 };
+use crate::table::HoldTime;
 
 /// A request for files, with all it is answered from.
 pub(super) struct Reading {
@@ -71,6 +73,7 @@ impl Reading {
     async fn snapshot(self, query: &Query, at: Option<Bound>) -> Result<Response, Failure> {
         let checksum = checksum(query);
         let start = self.start(query, at.as_ref(), checksum).await?;
+        self.hold(start.version..=start.version).await?;
         let found = self.front.versions.get(&self.opened.source, start.version).await;
         let found = found.map_err(|error| self.opened.shared.untold(&error))?;
         let rows = Rows::of(&self.opened.shared.filters, &self.caller.reader.recipient, &found.metadata)?;
@@ -123,6 +126,15 @@ impl Reading {
         };
         self.opened.shared.reaches(start.version)?;
         Ok(start)
+    }
+
+    /// Keeps the files of versions as long as the URLs count that are given out now. A version that is kept read may be
+    /// one whose files are gone: this fails then.
+    pub(super) async fn hold(&self, versions: RangeInclusive<i64>) -> Result<(), Failure> {
+        let now_ms = self.caller.now_ms;
+        let until_ms = now_ms.saturating_add(self.front.url_lifetime_s.saturating_mul(1000));
+        let held = self.opened.source.hold(versions, HoldTime { now_ms, until_ms }).await;
+        held.map_err(|error| self.opened.shared.untold(&error))
     }
 
     async fn since(self, query: &Query, start: i64, end: Option<i64>) -> Result<Response, Failure> {

@@ -10,4 +10,4 @@ pub use error::TableError;
 pub use file::{DataFile, Deletes, HiddenField, OWN_BUCKET, Place, Transform};
 pub use list::{FileList, ListBuilder, OpenChunk};
 pub use schema::{Column, DataType, Nested, Schema, TypeChanges};
-pub use source::{Feature, Metadata, TableSource, TableVersion, VersionChanges, Versions};
+pub use source::{Feature, HoldTime, Metadata, TableSource, TableVersion, VersionChanges, Versions};

@@ -88,6 +88,15 @@ pub struct VersionChanges {
     pub changed: FileList,
 }
 
+/// From when until when versions are held, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldTime {
+    /// Now.
+    pub now_ms: i64,
+    /// When the last URL ends.
+    pub until_ms: i64,
+}
+
 /// A table whose versions can be told. Implemented for Iceberg and for Delta.
 #[async_trait]
 pub trait TableSource: Send + Sync {
@@ -112,4 +121,9 @@ pub trait TableSource: Send + Sync {
 
     /// What each version of a range changed, in order. Versions that changed nothing may be absent.
     async fn changes(&self, versions: RangeInclusive<i64>) -> Result<Vec<VersionChanges>, TableError>;
+
+    /// Keeps the files of these versions and of the one before them, as far as this server removes files of the table by
+    /// itself. To be called before URLs of them are given out, whether they were read before or not: it fails when one
+    /// of the versions cannot be read any more.
+    async fn hold(&self, versions: RangeInclusive<i64>, time: HoldTime) -> Result<(), TableError>;
 }

@@ -1,13 +1,17 @@
 //! Versions of tables in a catalog, with their files.
 
+use std::sync::Arc;
+
 use iceberg::spec::{DataFileFormat, Datum, Literal};
 use serde_json::json;
 use tarn_catalog::state::{DropTable, Guard, Purge, Request};
 
 use super::super::testing::{File, Step, World, ident, names, schema, stats, unsupported};
 use crate::directory::UnsupportedColumns;
+use crate::holds::{HeldVersions, Holds};
 use crate::table::{
-    DataFile, Feature, FileList, HiddenField, TableError, TableSource as _, TableVersion, Transform, Versions,
+    DataFile, Feature, FileList, HiddenField, HoldTime, TableError, TableSource as _, TableVersion,
+    Transform, Versions,
 };
 
 const IDENTITY_P: &str = r#"[{"name": "p", "transform": "identity", "source-id": 2}]"#;
@@ -277,4 +281,33 @@ async fn a_table_with_files_without_ids_is_told_by_name_while_its_partitions_are
     assert!(
         unsupported(world.table("orders").load(4).await).contains("column p, which some are partitioned by")
     );
+}
+
+#[tokio::test]
+async fn versions_are_held_with_the_one_before_and_only_while_they_can_be_read() {
+    let world = World::new().await;
+    world.create("orders", schema(0, &[(1, "id", json!("int"))]), json!([])).await;
+    for name in ["1", "2", "3"] {
+        world.step("orders", Step { adds: vec![File::new(name)], ..Step::default() }).await;
+    }
+    let holds = Arc::new(Holds::new(0, 0));
+    let table = world.table("orders").with_holds(holds.clone());
+    let uuid = world.catalog.snapshot().table(&ident("orders")).unwrap().uuid;
+    let held = |now_ms| holds.held(uuid, true, now_ms);
+    let time = HoldTime { now_ms: 10, until_ms: 20 };
+    table.hold(2..=3, time).await.unwrap();
+    assert_eq!((held(20), held(21)), (HeldVersions::These([1, 2, 3].into()), HeldVersions::These([].into())));
+    table.hold(0..=0, time).await.unwrap();
+    assert_eq!(held(20), HeldVersions::These([0].into()));
+    // Nobody keeps a table's files by asking for versions that are not there.
+    for missing in [4..=4, 3..=4] {
+        let refused = table.hold(missing, time).await;
+        assert!(matches!(refused, Err(TableError::NoSuchVersion { version: 4, earliest: 0, latest: 3 })));
+    }
+    let first = world.metadata("orders").await.snapshots().map(|one| one.id()).min().unwrap();
+    world.update("orders", json!([{"action": "remove-snapshots", "snapshot-ids": [first]}])).await;
+    let refused = table.hold(1..=2, time).await;
+    assert!(matches!(refused, Err(TableError::NoSuchVersion { version: 1, earliest: 2, latest: 4 })));
+    table.hold(2..=3, HoldTime { now_ms: 30, until_ms: 40 }).await.unwrap();
+    assert_eq!(held(40), HeldVersions::These([2, 3].into()));
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 
 use crate::table::{
-    Column, DataFile, DataType, Deletes, Feature, FileList, ListBuilder, Metadata, OWN_BUCKET, Place, Schema,
-    TableError, TableSource, TableVersion, VersionChanges, Versions,
+    Column, DataFile, DataType, Deletes, Feature, FileList, HoldTime, ListBuilder, Metadata, OWN_BUCKET,
+    Place, Schema, TableError, TableSource, TableVersion, VersionChanges, Versions,
 };
 
 /// A table that is what a test makes it.
@@ -20,6 +20,8 @@ pub(super) struct Memory {
 pub(super) struct State {
     pub(super) versions: Vec<TableVersion>,
     pub(super) changes: Vec<VersionChanges>,
+    /// What was asked to be held.
+    pub(super) held: Vec<(RangeInclusive<i64>, HoldTime)>,
 }
 
 impl Memory {
@@ -74,6 +76,12 @@ impl TableSource for Memory {
         Ok(self.read(|state| {
             state.changes.iter().filter(|change| versions.contains(&change.version)).cloned().collect()
         }))
+    }
+
+    async fn hold(&self, versions: RangeInclusive<i64>, time: HoldTime) -> Result<(), TableError> {
+        self.at(*versions.end())?;
+        self.change(|state| state.held.push((versions, time)));
+        Ok(())
     }
 }
 

@@ -182,3 +182,27 @@ async fn a_query_of_what_is_not_shared_is_refused() {
     let asynchronous = world.query(ORDERS, &[(DELTA.0, "asyncquery=true")], empty()).await;
     assert_eq!((asynchronous.told().len(), asynchronous.header(DELTA.0)), (3, "responseformat=parquet"));
 }
+
+#[tokio::test]
+async fn the_versions_of_an_answer_are_held_as_long_as_its_urls_count() {
+    let world = world().await;
+    world.query(ORDERS, &[DELTA], json!({"version": 1})).await.lines();
+    world
+        .ask("GET", &format!("{ORDERS}/changes?startingVersion=1&endingVersion=2"), &[DELTA], "")
+        .await
+        .lines();
+    let held = world.table.read(|state| state.held.clone());
+    let versions: Vec<_> = held.iter().map(|(versions, _)| versions.clone()).collect();
+    assert_eq!(versions, [1..=1, 1..=2]);
+    for (_, time) in held {
+        assert_eq!(time.until_ms - time.now_ms, 1000 * 3600);
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_is_kept_read_is_refused_once_its_files_may_be_gone() {
+    let world = world().await;
+    assert_eq!(world.query(ORDERS, &[DELTA], json!({"version": 1})).await.status, 200);
+    world.table.change(|state| state.versions.retain(|version| version.version != 1));
+    assert_eq!(world.query(ORDERS, &[DELTA], json!({"version": 1})).await.status, 400);
+}

@@ -171,6 +171,7 @@ pub(super) async fn world() -> World {
     let state = State {
         versions: (0..3).map(|number| version(number, 0..=number.unsigned_abs())).collect(),
         changes: (0..3).map(|number| change(number, [number.unsigned_abs()], [])).collect(),
+        held: Vec::new(),
     };
     let table = Arc::new(Memory { state: Mutex::new(state) });
     let rights = Arc::new(Rights(AtomicBool::new(true)));
