@@ -87,6 +87,7 @@ async fn no_directory_leads_around_a_filter() {
         tables["items"].as_array().unwrap().iter().all(|item| item.get("location").is_none()),
         "{tables}"
     );
+    assert_eq!(world.get(ORDERS).await.json()["format"], "delta");
     let metadata = world.get(&format!("{ORDERS}/metadata")).await.lines();
     assert!(metadata[1]["metaData"].get("location").is_none());
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
+use crate::directory::Source;
 
 #[tokio::test]
 async fn the_version_is_a_header_in_either_way_of_asking() {
@@ -120,8 +121,15 @@ async fn a_table_is_described_as_opensharing_has_it() {
             )
             .await
             .json(),
-        json!({"name": "Orders", "schema": "EU", "share": "Sales", "shareId": share.id, "id": id, "format": "delta"})
+        json!({"name": "Orders", "schema": "EU", "share": "Sales", "shareId": share.id, "id": id, "format": "delta,iceberg"})
     );
+    world
+        .change_share(|share| {
+            let delta = Source::Delta { bucket: "main".into(), prefix: "t/".into() };
+            share.schemas.get_mut("eu").unwrap().tables.get_mut("orders").unwrap().source = delta;
+        })
+        .await;
+    assert_eq!(world.get(ORDERS).await.json()["format"], "delta");
 }
 
 #[tokio::test]

@@ -144,10 +144,11 @@ pub(super) async fn world() -> World {
     let root = Path::from(".tarn/catalog");
     let opened = Catalog::open(Arc::new(InMemory::new()), root, Arc::new(NoWarehouses), Settings::default());
     let catalog = opened.await.unwrap();
+    let iceberg = Some("https://tarn.example/_delta-sharing/iceberg".to_owned());
     let settings = AccessSettings {
         requests_per_second: 1_000_000,
         requests_per_second_all: 1_000_000,
-        ..AccessSettings::new(Endpoints::below("https://tarn.example"))
+        ..AccessSettings::new(Endpoints { iceberg, ..Endpoints::below("https://tarn.example") })
     };
     let access = Arc::new(Access::new(catalog.clone(), settings, None));
     let share = new_share();
