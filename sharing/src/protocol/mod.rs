@@ -1,9 +1,9 @@
 //! The wire of Delta Sharing v1, pure: what requests say, how answers are written.
 //!
-//! - L1: a request is read whole before anything is done for it; what it says beyond the protocol is passed over, what
+//! - M1: a request is read whole before anything is done for it; what it says beyond the protocol is passed over, what
 //!   contradicts the protocol is refused with the reference server's words, which clients match.
-//! - L2: nothing is told unasked: no line of an end, no capability, no format the client did not list.
-//! - L3: no null is written but the value of a partition column that is null: clients take a key that is there for a value.
+//! - M2: nothing is told unasked: no line of an end, no capability, no format the client did not list.
+//! - M3: no null is written but the value of a partition column that is null: clients take a key that is there for a value.
 //!
 //! Source: delta-sharing, PROTOCOL.md; where clients differ: docs/API-QUIRKS.md.
 
