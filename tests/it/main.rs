@@ -8,6 +8,7 @@ mod history;
 mod house;
 mod maintenance;
 mod migrate;
+mod recipients;
 mod serve;
 mod shares;
 mod support;

@@ -12,15 +12,17 @@ use zeroize::Zeroizing;
 
 use super::keys::{SigningKeys, TOKEN_LIFETIME_MS_MAX};
 
-/// The longest token, in bytes.
-pub(super) const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// The longest token of ours, in bytes.
+const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// The longest token that is read to see whose it is, in bytes: those of providers list groups.
+const SHOWN_BYTES_MAX: usize = 20_000;
 /// How far the clock of another node may be ahead, in seconds.
 const AHEAD_SECONDS_MAX: i64 = 60;
 
 /// What makes a token none of ours. For the log only: who sends it is told nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Flaw {
-    #[error("it is longer than {TOKEN_BYTES_MAX} bytes")]
+    #[error("it is longer than {TOKEN_BYTES_MAX} bytes, or {SHOWN_BYTES_MAX} of a provider")]
     TooLong,
     #[error("it cannot be read: {0}")]
     Malformed(&'static str),
@@ -72,6 +74,7 @@ pub(super) struct Proved {
 
 /// A token before its signature is checked.
 pub(super) struct Unverified<'t> {
+    bytes: usize,
     header: Vec<u8>,
     claims: Vec<u8>,
     signed: &'t [u8],
@@ -119,7 +122,7 @@ fn encode(part: &impl Serialize) -> String {
 impl<'t> Unverified<'t> {
     /// Takes a token apart.
     pub(super) fn read(token: &'t str) -> Result<Self, Flaw> {
-        if token.len() > TOKEN_BYTES_MAX {
+        if token.len() > SHOWN_BYTES_MAX {
             return Err(Flaw::TooLong);
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(Flaw::Malformed("it has no signature"))?;
@@ -128,6 +131,7 @@ impl<'t> Unverified<'t> {
         let Issued { iss } =
             serde_json::from_slice(&claims).map_err(|_| Flaw::Malformed("its claims name no issuer"))?;
         Ok(Self {
+            bytes: token.len(),
             header: decode(header)?,
             claims,
             signed: signed.as_bytes(),
@@ -138,6 +142,9 @@ impl<'t> Unverified<'t> {
 
     /// Whether it is one of ours, and what it says. That it ended is for the caller to see.
     pub(super) fn prove(&self, keys: &SigningKeys, now_ms: i64) -> Result<Proved, Flaw> {
+        if self.bytes > TOKEN_BYTES_MAX {
+            return Err(Flaw::TooLong);
+        }
         let header: Header = serde_json::from_slice(&self.header)
             .map_err(|_| Flaw::Malformed("its header is not one of this server's"))?;
         let key = keys.verifying(&header.kid, now_ms).ok_or(Flaw::Key)?;

@@ -194,10 +194,18 @@ fn a_token_that_lasts_longer_than_a_year_or_begins_in_the_future_is_refused() {
 }
 
 #[test]
-fn a_long_token_is_refused_before_it_is_read() {
+fn a_long_token_is_refused_before_its_signature_is_looked_at() {
     let [header, claims, _] = parts(&made());
-    let long = format!("{header}.{claims}.{}", "A".repeat(8 * 1024));
-    assert_eq!(proved(&long).unwrap_err(), Flaw::TooLong);
+    let long = |bytes: usize| {
+        let front = format!("{header}.{claims}.");
+        let rest = bytes - front.len();
+        // No text of base64 has one letter more than a multiple of four.
+        format!("{front}{}", "A".repeat(if rest % 4 == 1 { rest - 1 } else { rest }))
+    };
+    assert_eq!(proved(&long(8 * 1024)).unwrap_err(), Flaw::Signature);
+    for bytes in [8 * 1024 + 4, 20_000, 20_004, 1 << 20] {
+        assert_eq!(proved(&long(bytes)).unwrap_err(), Flaw::TooLong, "{bytes}");
+    }
 }
 
 proptest! {
