@@ -92,3 +92,38 @@ pub(super) fn kernel_error(error: Error) -> TableError {
         error => TableError::Invalid(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use futures::poll;
+    use object_store::ObjectStoreExt as _;
+    use object_store::path::Path;
+
+    use super::super::tests::place;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_while_a_log_is_read_is_an_error() {
+        let worked = run(place(), |_| -> Result<(), TableError> { panic!("what nobody foresaw") }).await;
+        assert!(matches!(worked, Err(TableError::Invalid(_))), "{worked:?}");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_any_more_for_whoever_went_away() {
+        let (go, wait) = channel::<()>();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let mut work = Box::pin(run(place(), move |bench| {
+            wait.recv().expect("the test goes on");
+            let read = bench.wait(bench.store.get(&Path::from("a")));
+            tell.send(read.map(|_| ()).map_err(|error| error.to_string())).expect("the test waits");
+            Ok(())
+        }));
+        assert!(poll!(&mut work).is_pending());
+        drop(work);
+        go.send(()).unwrap();
+        let read = told.await.unwrap();
+        assert!(read.as_ref().is_err_and(|error| error.contains("nobody waits")), "{read:?}");
+    }
+}

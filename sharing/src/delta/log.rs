@@ -83,22 +83,32 @@ fn walk(
     })
 }
 
+/// Which parts of a checkpoint were seen.
+#[derive(Default)]
+struct Parts {
+    of: Option<(i64, u32)>,
+    seen: BTreeSet<u32>,
+}
+
+impl Parts {
+    /// Whether a checkpoint is whole with this part.
+    fn whole_with(&mut self, version: i64, part: u32, parts: u32) -> bool {
+        if self.of != Some((version, parts)) {
+            *self = Self { of: Some((version, parts)), seen: BTreeSet::new() };
+        }
+        self.seen.insert(part);
+        self.seen.len() == parts as usize
+    }
+}
+
 /// The earliest version that the log still tells.
 pub(super) fn earliest(bench: &Bench) -> Result<Option<i64>, TableError> {
     let mut earliest = None;
-    let mut parts = BTreeSet::new();
-    let mut parts_of = None;
+    let mut seen = Parts::default();
     walk(bench, 0, |file| {
         let whole = match file.kind {
             Kind::Commit => file.version == 0,
-            Kind::Checkpoint { part, parts: count } => {
-                if parts_of != Some((file.version, count)) {
-                    parts_of = Some((file.version, count));
-                    parts.clear();
-                }
-                parts.insert(part);
-                parts.len() == count as usize
-            }
+            Kind::Checkpoint { part, parts } => seen.whole_with(file.version, part, parts),
         };
         if whole {
             earliest = Some(file.version);
@@ -123,15 +133,19 @@ pub(super) struct Tail {
 /// The versions from one on. Each is told by its commit, or by a checkpoint where that is gone.
 pub(super) fn tail(bench: &Bench, from: i64) -> Result<Tail, TableError> {
     let mut tail = Tail::default();
+    let mut seen = Parts::default();
     walk(bench, from, |LogFile { version, kind, modified_ms, stamp }| {
         let told = tail.versions.last().is_some_and(|(last, _)| *last == version);
         match kind {
             Kind::Commit if told => {
                 tail.versions.pop();
             }
-            // A part alone tells nothing, and a commit is listed behind its checkpoint.
-            Kind::Checkpoint { parts, .. } if told || parts > 1 => return ControlFlow::Continue(()),
-            Kind::Commit | Kind::Checkpoint { .. } => {}
+            Kind::Commit => {}
+            // A commit is listed behind its checkpoint.
+            Kind::Checkpoint { part, parts } if told || !seen.whole_with(version, part, parts) => {
+                return ControlFlow::Continue(());
+            }
+            Kind::Checkpoint { .. } => {}
         }
         tail.versions.push((version, modified_ms));
         if version == from {

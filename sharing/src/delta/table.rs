@@ -89,8 +89,8 @@ impl DeltaTable {
         let before = self.known().clone();
         let now = self.run(move |bench| look(bench, before)).await?;
         let mut known = self.known();
-        // Two may look at once; of the same log, what the slower one saw may be older.
-        if now.generation > known.generation || now.snapshot.version() >= known.snapshot.version() {
+        // Two may look at once; what the slower one saw may be older.
+        if now.age() >= known.age() {
             *known = now.clone();
         }
         Ok(now)
@@ -105,6 +105,11 @@ impl DeltaTable {
 }
 
 impl Known {
+    /// Greater for what was seen later.
+    fn age(&self) -> (u64, u64) {
+        (self.generation, self.snapshot.version())
+    }
+
     /// When versions were committed. What the table is now says how that is told: so all answers agree.
     fn times<'a>(&self, bench: &'a Bench) -> Result<Times<'a>, TableError> {
         Ok(Times::new(bench, Definition::of(&self.snapshot)?.times, Arc::clone(&self.times)))

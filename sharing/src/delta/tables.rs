@@ -71,7 +71,7 @@ impl DeltaTables {
         self.known.run_pending_tasks().await;
     }
 
-    fn place(&self, bucket: &str, prefix: &str) -> Result<Place, TableError> {
+    pub(super) fn place(&self, bucket: &str, prefix: &str) -> Result<Place, TableError> {
         Ok(Place {
             store: self.stores.store(bucket),
             vectors: Arc::clone(&self.vectors),

@@ -84,6 +84,16 @@ async fn logs_that_break_the_format_are_errors() {
 }
 
 #[tokio::test]
+async fn a_log_with_a_gap_is_damaged() {
+    let fixture = Fixture::with(&[protocol(), orders(), add("a.parquet")]).await;
+    for version in [1, 3] {
+        fixture.commit(version, &[add(&format!("{version}.parquet"))]).await;
+    }
+    let error = load(&fixture, Limits::default()).await.unwrap_err();
+    assert!(matches!(error, TableError::Invalid(_)), "{error:?}");
+}
+
+#[tokio::test]
 async fn checkpoints_that_are_none_are_errors_and_hints_of_them_are_only_hints() {
     let fixture = Fixture::with(&[protocol(), orders(), add("a.parquet")]).await;
     fixture.put("_delta_log/_last_checkpoint", "{\"version\": 99999999999999999999").await;

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use delta_kernel::checkpoint::{CheckpointSpec, V2CheckpointConfig};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::json;
 
 use super::fixture::{
@@ -153,6 +155,9 @@ async fn the_order_of_files_stays_when_a_checkpoint_comes_later() {
     fixture.checkpoint(None).await;
     assert_eq!(order().await, before);
     assert_eq!(before.len(), 30);
+    // Versions before the checkpoint are still told by their commits.
+    let table = fixture.open().await.unwrap();
+    assert_eq!(table.load(5).await.unwrap().files.len(), 5);
 }
 
 #[tokio::test]
@@ -191,4 +196,43 @@ async fn a_table_that_was_forgotten_is_opened_as_another_and_one_that_is_kept_st
     }
     assert_ne!(identities[..2], identities[2..]);
     assert!(matches!(tables.open("main", "elsewhere").await, Err(TableError::NoSuchTable)));
+}
+
+/// Cuts the checkpoint of a version in two parts.
+async fn cut_in_two(fixture: &Fixture, version: i64) -> [String; 2] {
+    let name = format!("_delta_log/{version:020}.checkpoint");
+    let at = Path::parse(format!("{PREFIX}/{name}.parquet")).unwrap();
+    let whole = fixture.store.get(&at).await.unwrap().bytes().await.unwrap();
+    fixture.store.delete(&at).await.unwrap();
+    let batches = ParquetRecordBatchReaderBuilder::try_new(whole).unwrap().build().unwrap();
+    let batches: Vec<_> = batches.map(Result::unwrap).collect();
+    let rows = arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap();
+    let half = rows.num_rows() / 2;
+    let halves = [rows.slice(0, half), rows.slice(half, rows.num_rows() - half)];
+    let names = [1, 2].map(|part| format!("{name}.{part:010}.0000000002.parquet"));
+    for (name, half) in names.iter().zip(halves) {
+        let mut writer = ArrowWriter::try_new(Vec::new(), half.schema(), None).unwrap();
+        writer.write(&half).unwrap();
+        fixture.put(name, writer.into_inner().unwrap()).await;
+    }
+    names
+}
+
+#[tokio::test]
+async fn a_checkpoint_in_parts_counts_once_all_are_there() {
+    let fixture = Fixture::with(&[protocol(), orders(), add("a.parquet"), add("b.parquet")]).await;
+    fixture.commit(1, &[add("c.parquet"), add("d.parquet")]).await;
+    fixture.checkpoint(None).await;
+    fixture.delete("_delta_log/_last_checkpoint").await;
+    let [first, _] = cut_in_two(&fixture, 1).await;
+    for version in 0..2 {
+        fixture.delete(&format!("_delta_log/{version:020}.json")).await;
+    }
+    let table = fixture.open().await.unwrap();
+    assert_eq!(table.versions().await.unwrap(), Versions { earliest: 1, latest: 1 });
+    assert_eq!(table.load(1).await.unwrap().files.len(), 4);
+    fixture.commit(2, &[add("e.parquet")]).await;
+    assert_eq!(table.load(2).await.unwrap().files.len(), 5);
+    fixture.delete(&first).await;
+    assert!(matches!(table.versions().await, Err(TableError::NoSuchTable)));
 }
