@@ -313,3 +313,81 @@ async fn aistors_shapes_make_shares_and_tokens_and_its_names_of_rights_count() {
     ask(&tarn, ROOT, Method::POST, "shares", json!({"name": "partners"})).await;
     assert_eq!(ask(&tarn, steward, Method::POST, &tokens, json!({})).await.0, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test]
+async fn a_recipient_sees_what_is_granted_until_any_of_it_is_taken_back() {
+    let tarn = with_tables().await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let profile = |made: &Value| made["profile"]["bearerToken"].as_str().unwrap().to_owned();
+    let look = async |token: &str, path: &str| {
+        let url = format!("{}/_delta-sharing/v1/{path}", tarn.endpoint());
+        let answer = http.get(url).bearer_auth(token).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    };
+    ok(&tarn, &["share", "create", "Partners"]);
+    ok(&tarn, &["share", "add-table", "partners", "Sales.Orders=iceberg:main.sales.orders"]);
+    ok(&tarn, &["recipient", "create", "acme"]);
+    let made = ok_json(&tarn, &["recipient", "token", "create", "acme"]);
+    let (token, id) = (profile(&made), made["token"]["id"].as_str().unwrap());
+    let (all, version) =
+        ("shares/partners/all-tables", "shares/PARTNERS/schemas/sales/tables/orders/version");
+    assert_eq!(look(&token, all).await.0, StatusCode::NOT_FOUND, "nothing is granted");
+
+    ok(&tarn, &["share", "grant", "partners", "acme"]);
+    let (status, tables) = look(&token, all).await;
+    assert_eq!(status, StatusCode::OK, "{tables}");
+    assert!(tables.contains("\"Orders\"") && tables.contains("\"Sales\""), "{tables}");
+    assert_eq!(look(&token, version).await.0, StatusCode::OK);
+    ok(&tarn, &["share", "revoke", "partners", "acme"]);
+    assert_eq!(look(&token, version).await.0, StatusCode::NOT_FOUND);
+    ok(&tarn, &["share", "grant", "partners", "acme"]);
+    ok(&tarn, &["share", "remove-table", "partners", "sales.orders"]);
+    assert_eq!(look(&token, version).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(look(&token, all).await.0, StatusCode::OK);
+
+    ok(&tarn, &["recipient", "alter", "acme", "--address", "192.0.2.0/24"]);
+    assert_eq!(look(&token, all).await.0, StatusCode::FORBIDDEN);
+    ok(&tarn, &["recipient", "alter", "acme", "--no-addresses", "--disable"]);
+    assert_eq!(look(&token, all).await.0, StatusCode::UNAUTHORIZED);
+    ok(&tarn, &["recipient", "alter", "acme", "--enable"]);
+    assert_eq!(look(&token, all).await.0, StatusCode::OK);
+    let rotated = profile(&ok_json(&tarn, &["recipient", "token", "rotate", "acme"]));
+    for token in [&token, &rotated] {
+        assert_eq!(look(token, all).await.0, StatusCode::OK, "the old one has its time of grace");
+    }
+    ok(&tarn, &["recipient", "token", "revoke", "acme", id]);
+    assert_eq!(look(&token, all).await.0, StatusCode::UNAUTHORIZED);
+    ok(&tarn, &["share", "delete", "partners"]);
+    ok(&tarn, &["share", "create", "partners"]);
+    assert_eq!(
+        look(&rotated, all).await.0,
+        StatusCode::NOT_FOUND,
+        "another share of its name is not granted"
+    );
+    ok(&tarn, &["share", "rotate-key", "--withdraw"]);
+    assert_eq!(look(&rotated, "shares").await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_table_is_refused_as_soon_as_who_shares_it_may_not_read_it() {
+    let tarn = with_tables().await;
+    let secret = user(&tarn, "steward", &["sharing:*", "s3tables:GetTableData"]).await;
+    ask(&tarn, ROOT, Method::POST, "shares", json!({"name": "partners"})).await;
+    let (status, told) =
+        ask(&tarn, ("steward", &secret), Method::POST, "shares/partners/tables", orders()).await;
+    assert_eq!(status, StatusCode::CREATED, "{told}");
+    ok(&tarn, &["recipient", "create", "acme"]);
+    ok(&tarn, &["share", "grant", "partners", "acme"]);
+    let made = ok_json(&tarn, &["recipient", "profile", "acme"]);
+    let token = made["profile"]["bearerToken"].as_str().unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let version =
+        format!("{}/_delta-sharing/v1/shares/partners/schemas/sales/tables/orders/version", tarn.endpoint());
+    let look = async || http.get(&version).bearer_auth(token).send().await.unwrap().status();
+    assert_eq!(look().await, StatusCode::OK);
+    ok(&tarn, &["admin", "user", "disable", "steward"]);
+    let refused = look().await;
+    assert!(refused.is_client_error(), "{refused}");
+    ok(&tarn, &["admin", "user", "enable", "steward"]);
+    assert_eq!(look().await, StatusCode::OK);
+}
