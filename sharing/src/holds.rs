@@ -73,27 +73,23 @@ impl Holds {
         }
     }
 
-    /// What is held of the table with this UUID. `is_shared`: whether some share has it now.
-    pub fn held(&self, table: Uuid, is_shared: bool, now_ms: i64) -> HeldVersions {
-        let mut tables = self.lock();
-        let Some(held) = tables.get_mut(&table) else {
-            return self.unknown(is_shared, now_ms).unwrap_or(HeldVersions::These(BTreeSet::new()));
-        };
-        held.forget(now_ms);
-        let all = held.all_until_ms >= now_ms;
-        let these = held.versions.keys().copied().collect();
-        if these == BTreeSet::new() && !all {
-            tables.remove(&table);
-        }
-        if all {
+    /// What is held of the table with this UUID. `is_shared` tells whether some share has it now.
+    pub fn held(&self, table: Uuid, is_shared: impl FnOnce() -> bool, now_ms: i64) -> HeldVersions {
+        // H2.
+        if now_ms <= self.unknown_until_ms && is_shared() {
             return HeldVersions::All;
         }
-        self.unknown(is_shared, now_ms).unwrap_or(HeldVersions::These(these))
-    }
-
-    /// H2.
-    fn unknown(&self, is_shared: bool, now_ms: i64) -> Option<HeldVersions> {
-        (is_shared && now_ms <= self.unknown_until_ms).then_some(HeldVersions::All)
+        let mut tables = self.lock();
+        let Some(held) = tables.get_mut(&table) else { return HeldVersions::These(BTreeSet::new()) };
+        held.forget(now_ms);
+        if held.all_until_ms >= now_ms {
+            return HeldVersions::All;
+        }
+        let these: BTreeSet<i64> = held.versions.keys().copied().collect();
+        if these.is_empty() {
+            tables.remove(&table);
+        }
+        HeldVersions::These(these)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Held>> {
@@ -127,38 +123,38 @@ mod tests {
         holds.hold(T, 3..=3, from(20, 30));
         holds.hold(T, 3..=5, from(20, 40));
         holds.hold(T, 5..=5, from(20, 25));
-        assert_eq!(holds.held(T, true, 25), these([3, 4, 5]));
-        assert_eq!(holds.held(T, true, 40), these([3, 4, 5]));
-        assert_eq!(holds.held(T, true, 41), these([]));
-        assert_eq!(holds.held(Uuid::from_u128(2), true, 25), these([]));
+        assert_eq!(holds.held(T, || true, 25), these([3, 4, 5]));
+        assert_eq!(holds.held(T, || true, 40), these([3, 4, 5]));
+        assert_eq!(holds.held(T, || true, 41), these([]));
+        assert_eq!(holds.held(Uuid::from_u128(2), || true, 25), these([]));
         assert!(holds.lock().is_empty(), "what is not held any more takes no memory");
     }
 
     #[test]
     fn after_a_start_all_of_a_shared_table_is_held_for_the_life_of_a_url() {
         let holds = Holds::new(100, 10);
-        assert_eq!(holds.held(T, true, 110), HeldVersions::All);
-        assert_eq!(holds.held(T, false, 110), these([]));
-        assert_eq!(holds.held(T, true, 111), these([]));
+        assert_eq!(holds.held(T, || true, 110), HeldVersions::All);
+        assert_eq!(holds.held(T, || false, 110), these([]));
+        assert_eq!(holds.held(T, || true, 111), these([]));
         holds.hold(T, 1..=1, from(105, 200));
-        assert_eq!(holds.held(T, true, 110), HeldVersions::All);
-        assert_eq!(holds.held(T, false, 110), these([1]));
+        assert_eq!(holds.held(T, || true, 110), HeldVersions::All);
+        assert_eq!(holds.held(T, || false, 110), these([1]));
     }
 
     #[test]
     fn more_versions_than_are_counted_hold_the_whole_table() {
         let holds = Holds::new(0, 0);
         holds.hold(T, 0..=i64::MAX, from(10, 20));
-        assert_eq!(holds.held(T, true, 20), HeldVersions::All);
-        assert_eq!(holds.held(T, true, 21), these([]));
+        assert_eq!(holds.held(T, || true, 20), HeldVersions::All);
+        assert_eq!(holds.held(T, || true, 21), these([]));
         for version in 0..=VERSIONS_MAX as i64 {
             holds.hold(T, version..=version, from(30, 40));
         }
-        assert_eq!(holds.held(T, true, 40), HeldVersions::All);
-        assert_eq!(holds.held(T, true, 41), these([]));
+        assert_eq!(holds.held(T, || true, 40), HeldVersions::All);
+        assert_eq!(holds.held(T, || true, 41), these([]));
         // Those that ended make room.
         (0..VERSIONS_MAX as i64).for_each(|version| holds.hold(T, version..=version, from(50, 60)));
         holds.hold(T, 5000..=5000, from(70, 80));
-        assert_eq!(holds.held(T, true, 75), these([5000]));
+        assert_eq!(holds.held(T, || true, 75), these([5000]));
     }
 }

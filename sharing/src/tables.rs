@@ -12,6 +12,7 @@ use tarn_catalog::state::{Namespace, TableIdent};
 use crate::Sharers;
 use crate::delta::{self, DeltaTables};
 use crate::directory::{SharedTable, Source};
+use crate::holds::Holds;
 use crate::iceberg::{IcebergTable, Options};
 use crate::rest::Tables;
 use crate::stores::Stores;
@@ -24,15 +25,17 @@ pub struct SharedTables {
     sharers: Arc<dyn Sharers>,
     vectors: Arc<Vectors>,
     delta: DeltaTables,
+    holds: Arc<Holds>,
 }
 
 impl SharedTables {
-    /// Opens tables of `catalog` and below prefixes of `stores`, as far as `sharers` may read their files.
-    pub fn new(catalog: Catalog, stores: &Stores, sharers: Arc<dyn Sharers>) -> Self {
+    /// Opens tables of `catalog` and below prefixes of `stores`, as far as `sharers` may read their files. Versions that
+    /// are told are held in `holds`.
+    pub fn new(catalog: Catalog, stores: &Stores, sharers: Arc<dyn Sharers>, holds: Arc<Holds>) -> Self {
         let (buckets, own) = (stores.buckets().clone(), stores.own().clone());
         let vectors = Arc::new(Vectors::new(buckets.clone(), own, vectors::Limits::default()));
         let delta = DeltaTables::new(buckets, vectors.clone(), delta::Limits::default());
-        Self { catalog, sharers, vectors, delta }
+        Self { catalog, sharers, vectors, delta, holds }
     }
 
     /// What makes the vectors of deleted rows.
@@ -46,7 +49,8 @@ impl SharedTables {
         let SharedTable { unsupported_columns, equality_deletes, .. } = &table;
         let options =
             Options { unsupported_columns: *unsupported_columns, equality_deletes: *equality_deletes };
-        IcebergTable::open(&self.catalog, ident, options, (self.vectors.clone(), reach))
+        let table = IcebergTable::open(&self.catalog, ident, options, (self.vectors.clone(), reach))?;
+        Ok(table.with_holds(self.holds.clone()))
     }
 }
 

@@ -124,6 +124,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
     upkeep: JoinHandle<()>,
+    sweeps: JoinHandle<()>,
 }
 
 impl Server {
@@ -175,7 +176,7 @@ impl Server {
         let sharing = Sharing::new(&catalog, warehouses.clone(), sharers, issuers.clone(), &public);
         let sessions = Sessions::new(&secret, keyring.clone()).with_issuers(issuers.clone());
         let sessions = Arc::new(sessions.with_tickets(sharing.tickets()));
-        let sharing_front = sharing.router(sharing::Parts {
+        let (sharing_front, vectors) = sharing.router(sharing::Parts {
             catalog: catalog.clone(),
             own: log_store,
             secret: &secret,
@@ -188,7 +189,7 @@ impl Server {
             catalog.by(tarn_catalog::MAINTENANCE),
             warehouses.clone(),
             tarn_inventory::Settings::default(),
-            Arc::new(tarn_inventory::NoReaders),
+            sharing.readers(&catalog),
         );
         maintenance.start_schedule();
         let source: Arc<str> = format!("urn:uuid:{}", core.status().deployment).into();
@@ -237,8 +238,21 @@ impl Server {
                 metrics.run_upkeep();
             }
         });
+        let sweeps = tokio::spawn(sharing::sweep_vectors(vectors));
         tracing::info!(%address, "serving");
-        Ok(Self { address, root, origin, core, catalog, maintenance, webhooks, stop, listening, upkeep })
+        Ok(Self {
+            address,
+            root,
+            origin,
+            core,
+            catalog,
+            maintenance,
+            webhooks,
+            stop,
+            listening,
+            upkeep,
+            sweeps,
+        })
     }
 
     /// Where it listens.
@@ -265,6 +279,7 @@ impl Server {
             tracing::error!(%error, "the listener failed");
         }
         self.upkeep.abort();
+        self.sweeps.abort();
         self.maintenance.close().await;
         self.webhooks.close().await;
         self.catalog.close().await;

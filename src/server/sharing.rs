@@ -2,18 +2,25 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use object_store::ObjectStore;
+use tarn_catalog::state::{TableEntry, TableIdent};
 use tarn_catalog::{Catalog, WarehouseStores};
+use tarn_inventory::{Promised, Readers};
 use tarn_openapi::access::Sender;
 use tarn_sharing::access::{self, Access, AccessSettings, Endpoints, ForeignTokens, Ticket};
 use tarn_sharing::cache::VersionCache;
+use tarn_sharing::directory::{Directory, Source};
 use tarn_sharing::gateway::{self, Gateway, Signer, Standing, Tickets as _};
+use tarn_sharing::holds::{HeldVersions, Holds};
 use tarn_sharing::protocol::Tokens;
 use tarn_sharing::rest::{self, SharingFront};
+use tarn_sharing::vectors::{Swept, Vectors};
 use tarn_sharing::{SharedTables, Sharers, Stores};
 
+use super::Chain;
 use crate::identity::{KeySharers, session};
 
 /// Where the protocol begins.
@@ -33,6 +40,7 @@ pub(crate) struct Sharing {
     /// The buckets that tables lie in.
     pub(crate) buckets: Arc<dyn WarehouseStores>,
     standing: Arc<Standing>,
+    holds: Arc<Holds>,
 }
 
 /// What the fronts of Delta Sharing need beside.
@@ -58,7 +66,9 @@ impl Sharing {
         let access = Arc::new(Access::new(catalog.clone(), settings, Some(foreign)));
         let sharers = Arc::new(sharers);
         let standing = Arc::new(Standing::new(access.clone(), sharers.clone()));
-        Self { access, sharers, buckets, standing }
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        let holds = Arc::new(Holds::new(now_ms, URL_LIFETIME_SECONDS * 1000));
+        Self { access, sharers, buckets, standing, holds }
     }
 
     /// Says whether what sessions of recipients stand on is still there.
@@ -66,15 +76,23 @@ impl Sharing {
         self.standing.clone()
     }
 
-    /// The routes below `/_delta-sharing`.
-    pub(super) fn router(&self, parts: Parts<'_>) -> Router {
+    /// Says which files URLs were given out for.
+    pub(super) fn readers(&self, catalog: &Catalog) -> Arc<dyn Readers> {
+        let directory = Directory::new(catalog.clone(), self.buckets.clone());
+        Arc::new(UrlReaders { holds: self.holds.clone(), directory })
+    }
+
+    /// The routes below `/_delta-sharing`, and what keeps vectors for them.
+    pub(super) fn router(&self, parts: Parts<'_>) -> (Router, Arc<Vectors>) {
         let sharers: Arc<dyn Sharers> = self.sharers.clone();
         let stores = Stores::new(self.buckets.clone(), parts.own);
         let signer = Arc::new(Signer::new(parts.secret));
+        let tables = SharedTables::new(parts.catalog, &stores, sharers.clone(), self.holds.clone());
+        let vectors = tables.vectors().clone();
         let front = SharingFront {
             access: self.access.clone(),
-            sharers: sharers.clone(),
-            tables: Arc::new(SharedTables::new(parts.catalog, &stores, sharers)),
+            sharers,
+            tables: Arc::new(tables),
             versions: Arc::new(VersionCache::new(VERSIONS_BYTES_MAX)),
             signer: signer.clone(),
             tokens: Arc::new(Tokens::new(parts.secret)),
@@ -84,7 +102,47 @@ impl Sharing {
         };
         let gateway = Gateway { signer, tickets: self.standing.clone(), stores };
         let routes = access::routes(self.access.clone()).merge(gateway::router(Arc::new(gateway)));
-        routes.nest(MOUNT, rest::router(Arc::new(front))).fallback(rest::no_such_route)
+        let routes = routes.nest(MOUNT, rest::router(Arc::new(front))).fallback(rest::no_such_route);
+        (routes, vectors)
+    }
+}
+
+/// Readers with URLs of files.
+struct UrlReaders {
+    holds: Arc<Holds>,
+    directory: Directory,
+}
+
+impl Readers for UrlReaders {
+    fn promised(&self, ident: &TableIdent, entry: &TableEntry, now_ms: i64) -> Promised {
+        let source = Source::Iceberg {
+            warehouse: ident.warehouse.to_string(),
+            namespace: ident.namespace.levels().iter().map(ToString::to_string).collect(),
+            table: ident.name.to_string(),
+        };
+        match self.holds.held(entry.uuid, || self.directory.shares_table(&source), now_ms) {
+            HeldVersions::These(versions) => Promised::Revisions(
+                versions.into_iter().filter_map(|version| version.try_into().ok()).collect(),
+            ),
+            HeldVersions::All => Promised::All,
+        }
+    }
+}
+
+/// Removes vectors that no URL may be for any more, every hour.
+pub(super) async fn sweep_vectors(vectors: Arc<Vectors>) {
+    const PAUSE: Duration = Duration::from_secs(60 * 60);
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        match vectors.sweep(jiff::Timestamp::now().as_millisecond()).await {
+            Ok(Swept { packs: 0, size_bytes: _ }) => {}
+            Ok(Swept { packs, size_bytes }) => {
+                tracing::info!(packs, size_bytes, "removed vectors of shared tables")
+            }
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "vectors of shared tables could not be removed")
+            }
+        }
     }
 }
 

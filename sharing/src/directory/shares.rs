@@ -6,7 +6,7 @@ use super::contents::Content;
 use super::limits::SHARES_MAX;
 use super::name::checked;
 use super::tables::{NewTable, TableChange, check_comment};
-use super::{Directory, DirectoryError, Grant, Named, Recipient, Share};
+use super::{Directory, DirectoryError, Grant, Named, Recipient, Share, Source};
 
 impl Directory {
     /// Shares by name, those behind `after`, at most `most`.
@@ -17,6 +17,14 @@ impl Directory {
     /// One share.
     pub fn share(&self, name: &str) -> Result<Share, DirectoryError> {
         Ok(self.one(name)?.0)
+    }
+
+    /// Whether some share has this table.
+    pub fn shares_table(&self, source: &Source) -> bool {
+        let shares = self.shares(None, usize::MAX);
+        let mut tables =
+            shares.iter().flat_map(|share| share.schemas.values()).flat_map(|one| one.tables.values());
+        tables.any(|table| table.source == *source)
     }
 
     /// Those who may read a share, with their grants, by name.

@@ -384,3 +384,16 @@ async fn shares_and_recipients_are_listed_in_pages_in_order_of_their_names() {
     assert_eq!(directory.recipients(Some("a"), 9).len(), 2);
     assert_eq!(directory.births().into_keys().collect::<Vec<_>>(), ["a", "b", "c"]);
 }
+
+#[tokio::test]
+async fn a_table_is_known_as_shared_as_long_as_a_share_has_it() {
+    let directory = directory().await;
+    let source = Source::delta("lake", "orders").unwrap();
+    assert!(!directory.shares_table(&source));
+    directory.create_share("Sales", None, NOW).await.unwrap();
+    directory.add_table("sales", table("Orders"), NOW).await.unwrap();
+    assert!(directory.shares_table(&source));
+    assert!(!directory.shares_table(&Source::delta("lake", "lines").unwrap()));
+    directory.remove_table("sales", ("sales", "orders"), NOW).await.unwrap();
+    assert!(!directory.shares_table(&source));
+}

@@ -293,7 +293,7 @@ async fn versions_are_held_with_the_one_before_and_only_while_they_can_be_read()
     let holds = Arc::new(Holds::new(0, 0));
     let table = world.table("orders").with_holds(holds.clone());
     let uuid = world.catalog.snapshot().table(&ident("orders")).unwrap().uuid;
-    let held = |now_ms| holds.held(uuid, true, now_ms);
+    let held = |now_ms| holds.held(uuid, || true, now_ms);
     let time = HoldTime { now_ms: 10, until_ms: 20 };
     table.hold(2..=3, time).await.unwrap();
     assert_eq!((held(20), held(21)), (HeldVersions::These([1, 2, 3].into()), HeldVersions::These([].into())));
