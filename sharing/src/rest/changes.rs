@@ -125,6 +125,7 @@ impl Reading {
         }
         let changes = self.opened.source.changes(span.start..=end).await;
         let changes = changes.map_err(|error| self.opened.shared.untold(&error))?;
+        let partitions = partitions(&head, &changes)?;
         let rows = self.rows(&head, &changes)?;
         let features = features(&head, &changes);
         let why = not_plain(&head, &changes);
@@ -147,7 +148,7 @@ impl Reading {
         }
         let choice = Choice { rows, predicate: None, limit: None, files_max: span.files_max };
         let ending = self.ending(span.files_max.is_some(), span.checksum, Some(end));
-        let contents = Contents { head: text, segments, choice, ending };
+        let contents = Contents { head: text, partitions, segments, choice, ending };
         Ok(self.answer(span.start, &form, ignored, contents))
     }
 
@@ -220,6 +221,24 @@ fn push(
         });
         first += files.len();
     }
+}
+
+/// What files are partitioned by, by names in files. Readers take each file for one of the table they were told first, so
+/// files that lack a column of that cannot be told with it.
+fn partitions(head: &TableVersion, changes: &[VersionChanges]) -> Result<Vec<String>, Failure> {
+    let partitions = head.metadata.partitions();
+    for change in changes {
+        let Some(metadata) = &change.metadata else { continue };
+        let known = metadata.partitions();
+        if !partitions.iter().all(|column| known.contains(column)) {
+            return Err(Failure::unsupported(format!(
+                "version {} changed what the table is partitioned by; changes up to that version and from it on can be \
+                 read apart",
+                change.version
+            )));
+        }
+    }
+    Ok(partitions)
 }
 
 /// What reading all of it takes.

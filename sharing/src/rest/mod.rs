@@ -6,6 +6,8 @@
 //! - F4: an answer that breaks off is seen to: its line at the end says so, or its body does not end as one should.
 //! - F5: a grant's filters hold for every file told, of a version and of changes; a table they cannot be enforced on, or
 //!   that could be read around them, is refused.
+//! - F6: every file told has a value of each column the table was told to be partitioned by: readers would take what
+//!   lacks for null.
 
 mod answer;
 mod call;

@@ -107,7 +107,8 @@ impl Reading {
         ending.refresh_token =
             refresh.map(|refresh| ending.tokens.refresh(refresh, ending.subject, ending.now_ms));
         let ignored = ignored.iter().map(ToString::to_string).collect();
-        let contents = Contents { head: text, segments: vec![segment], choice, ending };
+        let partitions = found.metadata.partitions();
+        let contents = Contents { head: text, partitions, segments: vec![segment], choice, ending };
         Ok(self.answer(found.version, &form, ignored, contents))
     }
 

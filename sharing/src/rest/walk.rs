@@ -75,6 +75,8 @@ pub(super) struct Ending {
 pub(super) struct Contents {
     /// Its first lines.
     pub(super) head: String,
+    /// The partition columns it tells, by names in files.
+    pub(super) partitions: Vec<String>,
     pub(super) segments: Vec<Segment>,
     pub(super) choice: Choice,
     pub(super) ending: Ending,
@@ -82,6 +84,7 @@ pub(super) struct Contents {
 
 /// An answer and how far it is written.
 pub(super) struct Walk {
+    partitions: Vec<String>,
     segments: std::vec::IntoIter<Segment>,
     choice: Choice,
     writing: Writing,
@@ -111,9 +114,9 @@ enum State {
 
 impl Walk {
     pub(super) fn new(contents: Contents, writing: Writing, trail: Trail) -> Self {
-        let Contents { head, segments, choice, ending } = contents;
+        let Contents { head, partitions, segments, choice, ending } = contents;
         let segments = segments.into_iter();
-        Self { segments, choice, writing, ending, state: State::Head(head), trail }
+        Self { partitions, segments, choice, writing, ending, state: State::Head(head), trail }
     }
 
     /// The body.
@@ -176,7 +179,12 @@ impl Walk {
                 &self.writing.ticket,
                 self.writing.expires_s,
             );
-            let lines = FileLines { format: self.writing.format, ids: self.writing.ids, urls };
+            let lines = FileLines {
+                format: self.writing.format,
+                ids: self.writing.ids,
+                urls,
+                partitions: &self.partitions,
+            };
             for (file, place) in open.files().zip(place..).filter(|(_, place)| *place >= segment.from) {
                 match self.choice.decide(&file, self.trail.files()) {
                     Decision::Pass => {}

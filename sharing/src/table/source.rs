@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{FileList, HiddenField, Schema, TableError};
+use super::{Column, FileList, HiddenField, Schema, TableError};
 
 /// What a reader of the delta format must support to read a version rightly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +38,16 @@ pub struct Metadata {
     pub configuration: BTreeMap<String, String>,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: Option<i64>,
+}
+
+impl Metadata {
+    /// The columns it is partitioned by, by their names in files.
+    pub fn partitions(&self) -> Vec<String> {
+        let columns = self.partition_columns.iter();
+        let physical =
+            columns.map(|name| self.schema.column(name).map_or(name.as_str(), Column::physical_name));
+        physical.map(str::to_owned).collect()
+    }
 }
 
 /// A version of a table. It never changes.

@@ -40,6 +40,9 @@ pub enum LineError {
     /// It has deleted rows, and the format has no words for that.
     #[error("the parquet format cannot tell that rows of a file are deleted")]
     Deleted,
+    /// It has no value, not even null, of a column the table is told to be partitioned by: readers would take that for null.
+    #[error("a file lacks a column that the table is partitioned by")]
+    Unpartitioned,
 }
 
 /// Writes lines of files.
@@ -50,6 +53,8 @@ pub struct FileLines<'a> {
     pub ids: FileIds,
     /// Their URLs.
     pub urls: Urls<'a>,
+    /// What the table is told to be partitioned by, by names in files.
+    pub partitions: &'a [String],
 }
 
 impl FileLines<'_> {
@@ -61,6 +66,10 @@ impl FileLines<'_> {
         file: &DataFile<'_>,
         out: &mut String,
     ) -> Result<(), LineError> {
+        let has_value = |column: &String| file.partition_values.iter().any(|(name, _)| name == column);
+        if !self.partitions.iter().all(has_value) {
+            return Err(LineError::Unpartitioned);
+        }
         match self.format {
             Format::Parquet if file.deletes.is_some() => return Err(LineError::Deleted),
             Format::Parquet => self.parquet(part, stamp, file, out),

@@ -66,7 +66,7 @@ fn line(format: Format, ids: FileIds, part: Part, stamp: Option<Stamp>, file: &D
     let ticket = ticket();
     let urls = signer.urls("https://h", &ticket, EXPIRES_S);
     let mut line = String::new();
-    FileLines { format, ids, urls }.write(part, stamp, file, &mut line).unwrap();
+    FileLines { format, ids, urls, partitions: &[] }.write(part, stamp, file, &mut line).unwrap();
     let places = [Some(file.at), file.deletes.as_ref().map(|deletes| deletes.at)];
     for at in places.into_iter().flatten() {
         let url = written(|out| signer.urls("https://h", &ticket, EXPIRES_S).write(at, out));
@@ -223,10 +223,24 @@ fn deleted_rows_are_never_told_by_a_format_without_words_for_them() {
     let deleted = DataFile { deletes: Some(deletes), ..file() };
     let signer = Signer::new(&[1; 32]);
     let urls = signer.urls("", &ticket(), EXPIRES_S);
-    let lines = FileLines { format: Format::Parquet, ids: FileIds::Parquet, urls };
+    let lines = FileLines { format: Format::Parquet, ids: FileIds::Parquet, urls, partitions: &[] };
     let mut out = "before".to_owned();
     assert_eq!(lines.write(Part::Live, None, &deleted, &mut out), Err(LineError::Deleted));
     assert_eq!(out, "before");
+}
+
+#[test]
+fn a_file_without_a_partition_column_of_its_table_is_never_told() {
+    let signer = Signer::new(&[1; 32]);
+    let mut out = String::new();
+    let mut told = |partitions: &[&str]| {
+        let partitions: Vec<String> = partitions.iter().map(|&name| name.to_owned()).collect();
+        let urls = signer.urls("", &ticket(), EXPIRES_S);
+        let lines = FileLines { format: Format::Delta, ids: FileIds::Delta, urls, partitions: &partitions };
+        lines.write(Part::Live, None, &file(), &mut out)
+    };
+    assert_eq!((told(&[]), told(&["date"]), told(&["q\"", "date"])), (Ok(()), Ok(()), Ok(())));
+    assert_eq!(told(&["date", "region"]), Err(LineError::Unpartitioned));
 }
 
 #[test]
@@ -242,7 +256,7 @@ fn ids_name_a_file_and_its_vectors_apart_and_for_good() {
         let told = |expires| {
             let urls = signer.urls("", &ticket, expires);
             let mut out = String::new();
-            let lines = FileLines { format: Format::Delta, ids: FileIds::Delta, urls };
+            let lines = FileLines { format: Format::Delta, ids: FileIds::Delta, urls, partitions: &[] };
             lines.write(Part::Live, None, &file, &mut out).unwrap();
             let line: serde_json::Value = serde_json::from_str(&out).unwrap();
             let id = |name: &str| line["file"][name].as_str().unwrap().to_owned();

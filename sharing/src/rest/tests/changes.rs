@@ -169,6 +169,34 @@ async fn changes_that_parquet_would_tell_wrong_are_told_as_delta_or_not_at_all()
 }
 
 #[tokio::test]
+async fn files_that_are_not_partitioned_as_the_table_is_told_to_be_are_refused() {
+    let world = world().await;
+    world.table.change(|state| {
+        let mut whole = metadata();
+        whole.partition_columns.clear();
+        state.changes[1].metadata = Some(Arc::new(whole));
+    });
+    for (path, body) in [("query", r#"{"startingVersion":0}"#), ("changes?startingVersion=0", "")] {
+        let method = if body.is_empty() { "GET" } else { "POST" };
+        let (_, code, message) = world.ask(method, &format!("{ORDERS}/{path}"), &[], body).await.failure();
+        assert_eq!(code, "UNSUPPORTED_OPERATION");
+        assert!(message.starts_with("version 1 changed what the table is partitioned by"), "{message}");
+    }
+    // What the versions do not say themselves is seen in the files.
+    world.table.change(|state| {
+        state.changes[1].metadata = None;
+        let mut both = metadata();
+        both.partition_columns.push("id".into());
+        state.versions[2].metadata = Arc::new(both);
+    });
+    let answer = world.ask("GET", &format!("{ORDERS}/changes?startingVersion=0"), &[END], "").await;
+    let lines = answer.lines();
+    let end = &lines.last().unwrap()["endStreamAction"];
+    assert_eq!(end["errorMessage"], "a file lacks a column that the table is partitioned by");
+    assert!(answer.told().is_empty());
+}
+
+#[tokio::test]
 async fn a_protocol_of_changes_names_the_vectors_that_any_of_them_has() {
     let world = world().await;
     world.table.change(|state| {
