@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use arrow_array::{Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,6 +26,12 @@ use super::{IcebergTable, Options};
 use crate::directory::UnsupportedColumns;
 use crate::table::{FileList, TableError};
 use crate::vectors::{Limits, Vectors};
+
+/// A field of a file, with its id.
+pub(crate) fn field(name: &str, of: DataType, id: i32) -> Field {
+    let id = HashMap::from([(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string())]);
+    Field::new(name, of, true).with_metadata(id)
+}
 
 /// Metadata of a V3 table with these schemas; the last is current.
 pub(crate) fn metadata(schemas: &[Value]) -> TableMetadata {
@@ -373,24 +379,27 @@ impl World {
         let location = self.metadata("orders").await.location().to_owned();
         let paths: StringArray = rows.iter().map(|(of, _)| Some(path(&location, of))).collect();
         let positions: Int64Array = rows.iter().map(|(_, position)| Some(*position)).collect();
-        let field = |name: &str, of, id: i32| {
-            let id = HashMap::from([(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string())]);
-            Field::new(name, of, false).with_metadata(id)
-        };
-        let fields = vec![
-            field("file_path", DataType::Utf8, 2_147_483_546),
-            field("pos", DataType::Int64, 2_147_483_545),
+        let columns: Vec<(Field, ArrayRef)> = vec![
+            (field("file_path", DataType::Utf8, 2_147_483_546), Arc::new(paths)),
+            (field("pos", DataType::Int64, 2_147_483_545), Arc::new(positions)),
         ];
+        let file = self.data(name, columns).await;
+        File { content: DataContentType::PositionDeletes, ..file }
+    }
+
+    /// Writes a Parquet file of these columns.
+    pub(crate) async fn data(&self, name: &str, columns: Vec<(Field, ArrayRef)>) -> File {
+        let location = self.metadata("orders").await.location().to_owned();
+        let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
         let fields = Arc::new(arrow_schema::Schema::new(fields));
-        let batch = RecordBatch::try_new(fields.clone(), vec![Arc::new(paths), Arc::new(positions)]).unwrap();
+        let batch = RecordBatch::try_new(fields.clone(), columns).unwrap();
         let mut bytes = Vec::new();
         let mut writer = ArrowWriter::try_new(&mut bytes, fields, None).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
         let size = bytes.len() as u64;
         self.put(&path(&location, name), bytes.into()).await;
-        let content = DataContentType::PositionDeletes;
-        File { content, rows: rows.len() as u64, size, ..File::new(name) }
+        File { rows: batch.num_rows() as u64, size, ..File::new(name) }
     }
 
     /// Writes a deletion vector of these rows of a data file.

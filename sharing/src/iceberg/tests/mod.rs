@@ -1,4 +1,5 @@
 mod changes;
 mod deletes;
+mod kernel;
 mod schemas;
 mod versions;
