@@ -1,11 +1,15 @@
-//! Which names and types the columns of a table had, and the name each keeps in Delta: its physical name.
+//! Which names and types the columns of a table had, and the name each is told with: its physical name.
 //!
-//! Readers find a column in a file by its id, and where the file does not have it by its physical name. Therefore:
+//! Readers look for a file's columns by id, and for those whose id they do not ask for by name: a column that is dropped
+//! or not selected is taken for another one if that has its name for physical name. Therefore:
 //!
-//! - H1: a field's physical name was never the name of another field of the same struct, as far as files go back: it is
-//!   the oldest name of the field if the field was the first to have it, else one made of its id.
-//! - H2: a physical name is for good. It is kept in a document of the catalog, under the table's UUID, for schemas may be
-//!   removed from a table.
+//! - H1: a field's physical name is the name of no other field of the same struct, now or ever before. It is the oldest
+//!   name of the field where no other had it, so that readers that know names only find it too; else one made of its id.
+//! - H2: a physical name is for good, until another field takes it for a name: then it is changed once, and so told
+//!   ([`History::naming`]).
+//! - H3: while not all names are known, for schemas were removed before they were seen, all names are made of ids.
+//!
+//! It is kept in a document of the catalog, under the table's UUID, for schemas may be removed from a table.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -24,11 +28,14 @@ pub(super) struct History {
     /// Whether a schema or field went unseen: it was removed from the table before.
     #[serde(default)]
     has_gaps: bool,
+    /// How often physical names had to be changed.
+    #[serde(default)]
+    naming: u32,
     fields: BTreeMap<i32, FieldHistory>,
 }
 
 /// What is known of a field, a list's element, or a map's key or value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct FieldHistory {
     /// The field it is a part of.
@@ -36,7 +43,7 @@ pub(super) struct FieldHistory {
     parent: Option<i32>,
     /// The first schema it was seen in.
     since: i32,
-    /// Its physical name.
+    /// Its physical name; empty until it has one.
     pub(super) physical: String,
     /// The names it had, oldest first.
     names: Vec<String>,
@@ -53,12 +60,13 @@ impl History {
         let mut next = self.clone();
         next.has_gaps |= next.misses_schemas(&schemas);
         next.last_schema = next.last_schema.max(schemas.last().map(|schema| schema.id()));
-        let mut adding = Adding::new(next, &schemas);
         for schema in schemas {
-            adding.schema = schema.id();
-            adding.add_struct(schema.columns(), None);
+            next.add_struct(schema.columns(), (schema.id(), None));
         }
-        adding.history
+        let is_last = |id: &i32| usize::try_from(*id) == Ok(next.fields.len());
+        next.has_gaps |= !next.fields.last_key_value().is_none_or(|(last, _)| is_last(last));
+        next.name_fields();
+        next
     }
 
     fn misses_schemas(&self, schemas: &[&Schema]) -> bool {
@@ -82,24 +90,102 @@ impl History {
         self.is_whole() && field.since == 0
     }
 
+    /// Which physical names these are: another number for others.
+    pub(super) fn naming(&self) -> u32 {
+        self.naming
+    }
+
     /// The fields that only ever had one name, which no other field ever had.
     pub(super) fn never_renamed(&self) -> HashSet<i32> {
-        let mut bearers: HashMap<(Option<i32>, String), u32> = HashMap::new();
-        for field in self.fields.values() {
-            let names: HashSet<String> = field.names.iter().map(|name| name.to_lowercase()).collect();
-            names.into_iter().for_each(|name| *bearers.entry((field.parent, name)).or_default() += 1);
-        }
-        let mut found = HashSet::new();
+        let bearers = self.bearers();
+        let is_sole = |field: &FieldHistory, name: &str| bearers[&place(field, name)].len() == 1;
+        let same = self.fields.iter().filter(|(_, field)| match field.names.as_slice() {
+            [name] => is_sole(field, name),
+            _several => false,
+        });
+        same.map(|(id, _)| *id).collect()
+    }
+
+    /// The fields that ever had a name, by the struct they are in and the name in lower case.
+    fn bearers(&self) -> HashMap<(Option<i32>, String), BTreeSet<i32>> {
+        let mut bearers: HashMap<_, BTreeSet<i32>> = HashMap::new();
         for (id, field) in &self.fields {
-            if let [name] = field.names.as_slice()
-                && field.physical == *name
-                && bearers.get(&(field.parent, name.to_lowercase())) == Some(&1)
-            {
-                found.insert(*id);
+            for name in &field.names {
+                bearers.entry(place(field, name)).or_default().insert(*id);
             }
         }
-        found
+        bearers
     }
+
+    fn add_struct(&mut self, of: &StructType, (schema, parent): (i32, Option<i32>)) {
+        for field in &of.fields {
+            self.add((field.id, &field.name, &field.field_type), (schema, parent));
+        }
+    }
+
+    fn add(&mut self, (id, name, of): (i32, &str, &Type), (schema, parent): (i32, Option<i32>)) {
+        let new = FieldHistory { parent, since: schema, ..FieldHistory::default() };
+        let field = self.fields.entry(id).or_insert(new);
+        if !field.names.iter().any(|had| had == name) {
+            field.names.push(name.to_owned());
+        }
+        match of {
+            Type::Primitive(primitive) => {
+                field.types.extend(delta_name(primitive).filter(|of| !field.types.contains(of)));
+            }
+            Type::Struct(fields) => self.add_struct(fields, (schema, Some(id))),
+            Type::List(list) => {
+                self.add((list.element_id, "element", &list.element), (schema, Some(id)));
+            }
+            Type::Map(map) => {
+                self.add((map.key_id, "key", &map.key), (schema, Some(id)));
+                self.add((map.value_id, "value", &map.value), (schema, Some(id)));
+            }
+        }
+    }
+
+    /// Gives new fields their physical names, and others to those whose are no more theirs (H1, H3).
+    fn name_fields(&mut self) {
+        let bearers = self.bearers();
+        let is_own = |id: i32, field: &FieldHistory, name: &str| {
+            bearers.get(&place(field, name)).is_none_or(|bearers| bearers.iter().all(|bearer| *bearer == id))
+        };
+        let is_changed = |(id, field): (&i32, &FieldHistory)| {
+            let is_real = field.names.contains(&field.physical);
+            !field.physical.is_empty() && (!is_own(*id, field, &field.physical) || is_real && self.has_gaps)
+        };
+        let changed: Vec<i32> =
+            self.fields.iter().filter(|one| is_changed(*one)).map(|(id, _)| *id).collect();
+        self.naming += u32::from(!changed.is_empty());
+        let mut given: HashSet<(Option<i32>, String)> = HashSet::new();
+        for (id, field) in &self.fields {
+            if !changed.contains(id) {
+                given.insert(place(field, &field.physical));
+            }
+        }
+        for (id, field) in &mut self.fields {
+            let is_new = field.physical.is_empty();
+            if !is_new && !changed.contains(id) {
+                continue;
+            }
+            let is_free = |name: &str| is_own(*id, field, name) && !given.contains(&place(field, name));
+            let oldest = field.names.first().filter(|name| is_new && !self.has_gaps && is_free(name));
+            let physical = oldest.cloned().unwrap_or_else(|| {
+                let mut made = format!("col-{id}");
+                while !is_free(&made) {
+                    made.push('_');
+                }
+                made
+            });
+            given.insert(place(field, &physical));
+            field.physical = physical;
+        }
+    }
+}
+
+/// A name in the struct that a field is in.
+fn place(field: &FieldHistory, name: &str) -> (Option<i32>, String) {
+    (field.parent, name.to_lowercase())
 }
 
 impl FieldHistory {
@@ -107,107 +193,5 @@ impl FieldHistory {
     pub(super) fn types_before(&self, now: &str) -> &[String] {
         let at = self.types.iter().position(|of| of == now).unwrap_or(0);
         &self.types[..at]
-    }
-}
-
-/// A history that schemas are added to, the oldest first.
-struct Adding {
-    history: History,
-    schema: i32,
-    /// Names that are taken, in lower case: of columns and inside each field.
-    taken: HashMap<Option<i32>, HashSet<String>>,
-    /// The lowest id that no schema has: a field whose name is not known.
-    missing: i32,
-}
-
-impl Adding {
-    fn new(mut history: History, schemas: &[&Schema]) -> Self {
-        let mut taken: HashMap<Option<i32>, HashSet<String>> = HashMap::new();
-        for field in history.fields.values() {
-            let names = taken.entry(field.parent).or_default();
-            names.extend(field.names.iter().chain([&field.physical]).map(|name| name.to_lowercase()));
-        }
-        let mut ids: BTreeSet<i32> = history.fields.keys().copied().collect();
-        schemas.iter().for_each(|schema| collect_ids(schema.columns(), &mut ids));
-        let missing = (1..).find(|id| !ids.contains(id)).unwrap_or(i32::MAX);
-        history.has_gaps |= ids.last().is_some_and(|last| *last > missing);
-        Self { history, schema: 0, taken, missing }
-    }
-
-    fn add_struct(&mut self, of: &StructType, parent: Option<i32>) {
-        for field in &of.fields {
-            self.add(field.id, &field.name, &field.field_type, parent);
-        }
-    }
-
-    fn add(&mut self, id: i32, name: &str, of: &Type, parent: Option<i32>) {
-        let type_name = match of {
-            Type::Primitive(primitive) => delta_name(primitive),
-            Type::Struct(_) | Type::List(_) | Type::Map(_) => None,
-        };
-        match self.history.fields.get_mut(&id) {
-            Some(known) => {
-                if !known.names.iter().any(|had| had == name) {
-                    known.names.push(name.to_owned());
-                }
-                known.types.extend(type_name.filter(|of| !known.types.contains(of)));
-            }
-            None => {
-                let physical = self.physical_name(id, name, parent);
-                self.taken.entry(parent).or_default().insert(physical.to_lowercase());
-                let types = type_name.into_iter().collect();
-                let names = vec![name.to_owned()];
-                let field = FieldHistory { parent, since: self.schema, physical, names, types };
-                self.history.fields.insert(id, field);
-            }
-        }
-        self.taken.entry(parent).or_default().insert(name.to_lowercase());
-        match of {
-            Type::Primitive(_) => {}
-            Type::Struct(fields) => self.add_struct(fields, Some(id)),
-            Type::List(list) => self.add(list.element_id, "element", &list.element, Some(id)),
-            Type::Map(map) => {
-                self.add(map.key_id, "key", &map.key, Some(id));
-                self.add(map.value_id, "value", &map.value, Some(id));
-            }
-        }
-    }
-
-    /// H1. A field that is not known may have had any name before those after it came.
-    fn physical_name(&self, id: i32, name: &str, parent: Option<i32>) -> String {
-        let is_free = |name: &str| {
-            self.taken.get(&parent).is_none_or(|taken| !taken.contains(name.to_lowercase().as_str()))
-        };
-        if id < self.missing && is_free(name) {
-            return name.to_owned();
-        }
-        let mut made = format!("col-{id}");
-        while !is_free(&made) {
-            made.push('_');
-        }
-        made
-    }
-}
-
-fn collect_ids(of: &StructType, ids: &mut BTreeSet<i32>) {
-    for field in &of.fields {
-        ids.insert(field.id);
-        collect_inner_ids(&field.field_type, ids);
-    }
-}
-
-fn collect_inner_ids(of: &Type, ids: &mut BTreeSet<i32>) {
-    match of {
-        Type::Primitive(_) => {}
-        Type::Struct(fields) => collect_ids(fields, ids),
-        Type::List(list) => {
-            ids.insert(list.element_id);
-            collect_inner_ids(&list.element, ids);
-        }
-        Type::Map(map) => {
-            ids.extend([map.key_id, map.value_id]);
-            collect_inner_ids(&map.key, ids);
-            collect_inner_ids(&map.value, ids);
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tarn_catalog::metadata::TableMetadata;
-use tarn_catalog::state::{Conflict, Expect, TableEntry, TableIdent};
+use tarn_catalog::state::{Conflict, Document, Expect, TableEntry, TableIdent};
 use tarn_catalog::{Catalog, CommitError, LoadError};
 use uuid::Uuid;
 
@@ -24,7 +24,8 @@ pub(super) const COLUMNS_KIND: &str = "shared-columns";
 /// How often names are kept anew when others did at the same time.
 const KEEP_TRIES: usize = 8;
 
-/// An Iceberg table of the catalog. Once its name is another table's it is gone.
+/// An Iceberg table of the catalog, opened for one request: once its name is another table's, or its columns are told by
+/// other physical names, it is of no use any more.
 pub struct IcebergTable {
     catalog: Catalog,
     ident: TableIdent,
@@ -34,6 +35,8 @@ pub struct IcebergTable {
     reach: Reach,
     identity: Arc<str>,
     holds: Option<Arc<Holds>>,
+    /// The physical names it was opened with.
+    naming: u32,
 }
 
 /// What is read first, whatever is asked for.
@@ -60,7 +63,8 @@ impl IcebergTable {
             EqualityDeletes::Error => "error",
             EqualityDeletes::Resolve => "resolve",
         };
-        let identity = format!("iceberg/{uuid}/{columns}/{deletes}").into();
+        let naming = known(&catalog.get_document(COLUMNS_KIND, &uuid.to_string()))?.naming();
+        let identity = format!("iceberg/{uuid}/{columns}/{deletes}/{naming}").into();
         Ok(Self {
             catalog: catalog.by("sharing"),
             ident,
@@ -70,6 +74,7 @@ impl IcebergTable {
             reach,
             identity,
             holds: None,
+            naming,
         })
     }
 
@@ -96,17 +101,15 @@ impl IcebergTable {
         let id = self.uuid.to_string();
         for _try in 0..KEEP_TRIES {
             let found = self.catalog.get_document(COLUMNS_KIND, &id);
-            let known = found.as_ref().map(|document| serde_json::from_str::<History>(&document.json));
-            let known = known.transpose().map_err(|error| TableError::Store(Box::new(error)))?;
-            let known = known.unwrap_or_default();
+            let known = known(&found)?;
             let next = known.with(metadata);
             if next == known {
-                return Ok(next);
+                return self.as_named(next);
             }
             let json = serde_json::to_string(&next).expect("texts and numbers always become JSON");
             let expect = found.map_or(Expect::Absent, |document| Expect::Revision(document.revision));
             match self.catalog.put_document(COLUMNS_KIND, &id, &json, expect).await {
-                Ok(_kept) => return Ok(next),
+                Ok(_kept) => return self.as_named(next),
                 Err(CommitError::Conflict(Conflict::DocumentChanged { .. })) => {}
                 Err(CommitError::Conflict(Conflict::Invalid(_))) => {
                     let most = format!("{} bytes", tarn_catalog::state::limits::DOCUMENT_BYTES_MAX);
@@ -116,6 +119,14 @@ impl IcebergTable {
             }
         }
         Err(TableError::Store("the names of the columns change too fast to be kept".into()))
+    }
+
+    /// One answer never has two names for a column: who asks again is told the new ones.
+    fn as_named(&self, history: History) -> Result<History, TableError> {
+        if history.naming() == self.naming {
+            return Ok(history);
+        }
+        Err(TableError::Store("columns of the table got other names while it was read".into()))
     }
 
     fn reading<'a>(&'a self, now: &'a Now) -> Reading<'a> {
@@ -192,6 +203,11 @@ impl TableSource for IcebergTable {
         }
         Ok(())
     }
+}
+
+fn known(document: &Option<Document>) -> Result<History, TableError> {
+    let known = document.as_ref().map(|document| serde_json::from_str(&document.json));
+    Ok(known.transpose().map_err(|error| TableError::Store(Box::new(error)))?.unwrap_or_default())
 }
 
 fn load_error(error: LoadError) -> TableError {

@@ -1,5 +1,6 @@
 mod changes;
 mod deletes;
+mod histories;
 mod kernel;
 mod schemas;
 mod versions;
