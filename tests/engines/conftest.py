@@ -9,6 +9,7 @@ import issuer
 import rest
 import s3
 import server
+import sharing
 import tpch
 
 
@@ -75,6 +76,19 @@ def every_engine(pyiceberg, duckdb, spark, trino):
 @pytest.fixture(scope="session")
 def sql_engines(duckdb, spark, trino):
     return (duckdb, spark, trino)
+
+
+@pytest.fixture(scope="session")
+def sharer(tarn, tmp_path_factory):
+    """Who shares tables of the server."""
+    return sharing.Provider(tarn, tmp_path_factory.mktemp("profiles"))
+
+
+@pytest.fixture(scope="session")
+def sharing_client(tmp_path_factory):
+    one = sharing.Client(tmp_path_factory.mktemp("frames"))
+    yield one
+    one.close()
 
 
 @pytest.fixture
