@@ -11,6 +11,10 @@ const PHYSICAL_NAME: &str = "delta.columnMapping.physicalName";
 const TYPE_CHANGES: &str = "delta.typeChanges";
 /// The one metadata key that the parquet format tells.
 const COMMENT: &str = "comment";
+/// The metadata keys that readers of the delta format look at, beside [`TYPE_CHANGES`]. The others are of writers, and a
+/// reader that knows them asks for their features in the protocol.
+const READ: [&str; 5] =
+    [COMMENT, ID, PHYSICAL_NAME, "delta.columnMapping.nested.ids", "__CHAR_VARCHAR_TYPE_STRING"];
 
 /// A table's columns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,10 +88,11 @@ pub enum TypeChanges {
 impl Schema {
     /// `schemaString` of the delta format.
     pub fn to_delta(&self, changes: TypeChanges) -> String {
-        match changes {
-            TypeChanges::Told => to_json(self),
-            TypeChanges::Untold => to_json(&self.keeping(&|key| key != TYPE_CHANGES)),
-        }
+        let told = |key: &str| match changes {
+            TypeChanges::Told => key == TYPE_CHANGES,
+            TypeChanges::Untold => false,
+        };
+        to_json(&self.keeping(&|key| READ.contains(&key) || told(key)))
     }
 
     /// `schemaString` of the parquet format, which tells nothing of a column but its comment.
@@ -99,6 +104,11 @@ impl Schema {
     pub fn column(&self, name: &str) -> Option<&Column> {
         let exact = self.fields.iter().find(|column| column.name == name);
         exact.or_else(|| self.fields.iter().find(|column| column.name.to_lowercase() == name.to_lowercase()))
+    }
+
+    /// Whether a column, or a field of one, may not be null.
+    pub fn has_required(&self) -> bool {
+        self.fields.iter().any(Column::is_or_has_required)
     }
 
     fn keeping(&self, keep: &dyn Fn(&str) -> bool) -> Self {
@@ -129,6 +139,10 @@ impl Column {
         self.metadata.get(ID).and_then(Value::as_i64)
     }
 
+    fn is_or_has_required(&self) -> bool {
+        !self.nullable || self.data_type.has_required()
+    }
+
     fn keeping(&self, keep: &dyn Fn(&str) -> bool) -> Self {
         let kept = self.metadata.iter().filter(|(key, _)| keep(key));
         Self {
@@ -144,6 +158,15 @@ impl DataType {
     /// A primitive type.
     pub fn primitive(name: impl Into<String>) -> Self {
         Self::Primitive(name.into())
+    }
+
+    fn has_required(&self) -> bool {
+        let Self::Nested(nested) = self else { return false };
+        match &**nested {
+            Nested::Struct { fields } => fields.iter().any(Column::is_or_has_required),
+            Nested::Array { element_type, .. } => element_type.has_required(),
+            Nested::Map { key_type, value_type, .. } => key_type.has_required() || value_type.has_required(),
+        }
     }
 
     fn keeping(&self, keep: &dyn Fn(&str) -> bool) -> Self {
@@ -187,5 +210,22 @@ mod tests {
         let plain = r#"{"type":"struct","fields":[{"name":"a","type":{"type":"array","elementType":{"type":"struct","fields":[{"name":"x","type":"integer","nullable":false,"metadata":{}}]},"containsNull":true},"nullable":true,"metadata":{}}]}"#;
         assert_eq!(schema.to_plain(), plain);
         assert_eq!((schema.column("A").unwrap().id(), schema.column("b")), (Some(1), None));
+        assert!(schema.has_required());
+    }
+
+    #[test]
+    fn what_only_writers_look_at_is_not_told() {
+        let mut column = Column::new("a", DataType::primitive("integer"), true).mapped(1, "a");
+        for key in
+            ["delta.invariants", "delta.generationExpression", "CURRENT_DEFAULT", TYPE_CHANGES, COMMENT]
+        {
+            column.metadata.insert(key.into(), "x".into());
+        }
+        let schema = Schema { fields: vec![column] };
+        let told: Schema = serde_json::from_str(&schema.to_delta(TypeChanges::Told)).unwrap();
+        let mut keys: Vec<&String> = told.fields[0].metadata.keys().collect();
+        keys.sort();
+        assert_eq!(keys, [COMMENT, ID, PHYSICAL_NAME, TYPE_CHANGES]);
+        assert!(!schema.has_required());
     }
 }

@@ -129,6 +129,8 @@ fn delta_protocol<'a>(form: &Form, metadata: &Metadata) -> DeltaProtocol<'a> {
     let reader: Vec<&str> = form.features.iter().map(|feature| feature.name()).collect();
     let mut writer = reader.clone();
     writer.extend(changes.then_some("changeDataFeed"));
+    // Spark takes a column that may not be null for an invariant, and refuses a protocol that does not list those.
+    writer.extend(metadata.schema.has_required().then_some("invariants"));
     DeltaProtocol {
         min_reader_version: 3,
         min_writer_version: 7,

@@ -268,3 +268,17 @@ fn ids_name_a_file_and_its_vectors_apart_and_for_good() {
     // Three keys in two buckets, and three vectors of each key.
     assert_eq!(ids.len(), 6 + 9);
 }
+
+#[test]
+fn a_protocol_with_features_lists_invariants_where_a_column_may_not_be_null() {
+    let mut metadata = metadata();
+    metadata.schema.fields[0].nullable = false;
+    let known = form(Format::Delta, &[Feature::ColumnMapping]);
+    let line = written(|out| protocol_line(&known, &metadata, None, out));
+    assert!(
+        line.contains("\"writerFeatures\":[\"columnMapping\",\"changeDataFeed\",\"invariants\"]"),
+        "{line}"
+    );
+    let line = written(|out| protocol_line(&form(Format::Delta, &[]), &metadata, None, out));
+    assert!(!line.contains("Features"), "{line}");
+}
