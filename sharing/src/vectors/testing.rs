@@ -11,9 +11,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
 use tarn_catalog::manifests::{
-    Content, ContentFile, DeleteIndex, Entry, Manifest, Partition, SpecPartitions, Status,
+    Content, ContentFile, DeleteIndex, Entry, Manifest, Partition, SpecPartitions, Status, Value,
 };
-use tarn_catalog::metadata::TableMetadata;
+use tarn_catalog::metadata::{PartitionSpec, TableMetadata};
 use tarn_catalog::{WarehouseError, WarehouseStores};
 use uuid::Uuid;
 
@@ -63,12 +63,14 @@ pub(super) struct Data<'a> {
     pub(super) records: u64,
     pub(super) sequence_number: i64,
     pub(super) size: u64,
+    /// Its partition; none is the only one of a table without.
+    pub(super) partition: Option<&'a str>,
 }
 
 impl<'a> Data<'a> {
     /// One that is not there.
     pub(super) fn new(name: &'a str, records: u64, sequence_number: i64) -> Self {
-        Self { name, records, sequence_number, size: 1000 }
+        Self { name, records, sequence_number, size: 1000, partition: None }
     }
 }
 
@@ -118,7 +120,7 @@ impl World {
         ];
         let size = self.put_parquet(key, columns).await;
         let file = file(Content::PositionDeletes, key, size, rows.len());
-        Delete { sequence_number, file }
+        Delete::new(sequence_number, file)
     }
 
     /// The rows that a list of these files tells as deleted, by reading the packs as readers do; `None` for all there.
@@ -162,8 +164,8 @@ impl World {
         now_ms: i64,
     ) -> Result<FileList, TableError> {
         let mut list = self.vectors.assemble(deletes, Uuid::from_u128(7), now_ms);
-        for Data { name, records, sequence_number, size } in files {
-            let (key, partition) = (format!("t/{name}"), unpartitioned().key.clone());
+        for Data { name, records, sequence_number, size, partition } in files {
+            let (key, partition) = (format!("t/{name}"), partition_of(*partition).key.clone());
             let file = DataFile {
                 at: Place { bucket: BUCKET, key: &key },
                 size: *size,
@@ -206,21 +208,42 @@ pub(super) fn unpartitioned() -> Arc<Partition> {
     Arc::new(spec.of(&data, &spec.places(&Manifest::default())).unwrap())
 }
 
+/// The partition of a table that is partitioned by a text; without one, the only partition of one that is not.
+pub(super) fn partition_of(value: Option<&str>) -> Arc<Partition> {
+    let Some(value) = value else { return unpartitioned() };
+    let table = table(&serde_json::json!([{"id": 2, "name": "c2", "required": false, "type": "string"}]));
+    let fields =
+        serde_json::json!([{"source-id": 2, "field-id": 1000, "name": "c2", "transform": "identity"}]);
+    let spec = serde_json::json!({"spec-id": 1, "fields": fields});
+    let spec = SpecPartitions::new(&table, &PartitionSpec::from_json(spec).unwrap());
+    let manifest = Manifest { partition_ids: vec![Some(1000)], ..Manifest::default() };
+    let mut data = file(Content::Data, "", 0, 0);
+    data.partition = [Some(Value::Text(value.into()))].into();
+    Arc::new(spec.of(&data, &spec.places(&manifest)).unwrap())
+}
+
 /// A delete file of a test.
 #[derive(Debug)]
 pub(super) struct Delete {
     pub(super) sequence_number: i64,
     pub(super) file: ContentFile,
+    pub(super) partition: Arc<Partition>,
+}
+
+impl Delete {
+    pub(super) fn new(sequence_number: i64, file: ContentFile) -> Self {
+        Self { sequence_number, file, partition: unpartitioned() }
+    }
 }
 
 /// The index of these delete files.
 pub(super) fn index(deletes: impl IntoIterator<Item = Delete>) -> DeleteIndex {
     let mut index = DeleteIndex::default();
-    for Delete { sequence_number, file } in deletes {
+    for Delete { sequence_number, file, partition } in deletes {
         let status = Status::Added;
         let entry = Entry { status, snapshot_id: None, sequence_number: None, rows_before: 0, file };
         let manifest = Arc::new(Manifest { entries: vec![entry], ..Manifest::default() });
-        index.add(&manifest, 0, &unpartitioned(), sequence_number);
+        index.add(&manifest, 0, &partition, sequence_number);
     }
     index
 }

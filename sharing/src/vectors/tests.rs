@@ -27,7 +27,7 @@ async fn vector(world: &World, of: &str, sequence_number: i64, rows: &RoaringTre
     file.format = "puffin".into();
     file.referenced_data_file = Some(location(of).into());
     (file.content_offset, file.content_size_bytes) = (Some(4), Some(record.len() as i64));
-    Delete { sequence_number, file }
+    Delete::new(sequence_number, file)
 }
 
 fn told(name: &str, rows: &[u64]) -> (String, Option<Vec<u64>>) {

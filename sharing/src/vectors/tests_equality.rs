@@ -12,7 +12,7 @@ use tarn_catalog::manifests::Content;
 use tarn_catalog::metadata::TableMetadata;
 
 use super::Limits;
-use super::testing::{Data, Delete, World, field, file, table};
+use super::testing::{Data, Delete, World, field, file, partition_of, table};
 use crate::directory::EqualityDeletes;
 use crate::table::TableError;
 
@@ -43,7 +43,7 @@ async fn equality(world: &World, key: &str, sequence_number: i64, ids: &[i32], c
     let size = world.put_parquet(key, columns).await;
     let mut file = file(Content::EqualityDeletes, key, size, rows);
     file.equality_ids = ids.into();
-    Delete { sequence_number, file }
+    Delete::new(sequence_number, file)
 }
 
 /// Writes a data file of a test.
@@ -102,6 +102,22 @@ async fn of_several_deletes_each_counts_for_older_files_only() {
     for (name, number, rows) in files {
         let data = data(&world, name, number, values()).await;
         assert_eq!(deleted(&world, &table, deletes().await, data).await.unwrap(), rows, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn deletes_of_a_partition_stay_in_it_and_those_of_none_are_for_all() {
+    let (world, table) = (World::new(Limits::default()), plain());
+    let values = || vec![longs(1, &[Some(1), Some(2), Some(3)])];
+    let mut own = equality(&world, "t/own", 2, &[1], vec![longs(1, &[Some(1)])]).await;
+    own.partition = partition_of(Some("a"));
+    let all = equality(&world, "t/all", 2, &[1], vec![longs(1, &[Some(3)])]).await;
+    let deletes = world.snapshot(&table, [own, all], EqualityDeletes::Resolve);
+    let cases = [("fa", Some("a"), &[0, 2][..]), ("fb", Some("b"), &[2]), ("f", None, &[2])];
+    for (name, partition, rows) in cases {
+        let data = Data { partition, ..data(&world, name, 1, values()).await };
+        let told = world.told(&deletes, &[data]).await.unwrap();
+        assert_eq!(told, [(name.to_owned(), Some(rows.to_vec()))]);
     }
 }
 
