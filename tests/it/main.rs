@@ -11,6 +11,7 @@ mod migrate;
 mod recipients;
 mod serve;
 mod shares;
+mod sharing;
 mod support;
 mod tables;
 mod users;

@@ -1,0 +1,7 @@
+//! Delta Sharing through a whole server: what is taken back is gone at once, and who may not gets the right error.
+
+mod lake;
+mod race;
+mod revoked;
+mod tokens;
+mod urls;
