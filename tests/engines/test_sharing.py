@@ -8,6 +8,7 @@ import json
 import uuid
 
 import pyarrow
+import pyarrow.parquet
 import pytest
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField, TimeType, UUIDType
@@ -92,7 +93,10 @@ def test_all_types_that_delta_has_are_read(spark, pyiceberg, share, reader):
     )
     expected = source_rows(pyiceberg.read(table))
     assert len(expected) == 3
-    plain(reader, share("types"), expected)
+    shared = share("types")
+    plain(reader, shared, expected)
+    for delta in EITHER:
+        assert reader.rows(shared, use_delta_format=delta, convert_in_batches=True) == expected
 
 
 def test_times_without_a_zone_are_read_by_the_kernel(spark, pyiceberg, share, reader):
@@ -147,7 +151,7 @@ def test_versions_and_moments_of_a_shared_history_are_read(spark, share, reader)
         for version in range(4):
             assert ids(reader.rows(shared, use_delta_format=delta, version=version)) == list(range(1, version + 1))
         assert ids(reader.rows(shared, use_delta_format=delta, timestamp=moments[1])) == [1, 2]
-        assert "4" in reader.refused(shared, use_delta_format=delta, version=4)
+        assert "the earliest is 0, the latest 3" in reader.refused(shared, use_delta_format=delta, version=4)
     assert reader.version(shared, starting_timestamp=moments[1]) == 3
 
 
@@ -237,6 +241,54 @@ def test_partitions_may_change_between_files(spark, pyiceberg, share, reader):
     plain(reader, share("partitions"), source_rows(pyiceberg.read(table)))
 
 
+PARTITIONS = {
+    "boolean": ["true", "false"],
+    "int": ["-7", "2147483647"],
+    "bigint": ["-9223372036854775808", "0"],
+    "float": ["-0.5f", "1e30f", "float('NaN')"],
+    "double": ["0.1D", "1e300D", "double('NaN')", "double('-Infinity')"],
+    "decimal(20,4)": ["12345.6789", "-0.0001", "1"],
+    "date": ["date '1969-12-31'", "date '2024-02-29'", "date '0001-01-01'"],
+    "timestamp": ["timestamp '1969-12-31 23:59:59.999999'", "timestamp '2024-02-29 12:34:56.789012'", "timestamp '2024-01-01'"],
+    "timestamp_ntz": ["timestamp_ntz '1969-12-31 23:59:59.999999'", "timestamp_ntz '2024-02-29 00:00:00'"],
+    "string": ["'a b/c=%&+?#'", "'null'", "'__HIVE_DEFAULT_PARTITION__'", "'\u00e9\U0001f600'", "''"],
+    "binary": ["x'00ff'", "x'41'"],
+}
+
+
+@pytest.mark.parametrize("kind", PARTITIONS)
+def test_values_of_a_partition_column_are_read_as_they_are(spark, pyiceberg, share, reader, kind):
+    name = f"by_{kind.partition('(')[0]}"
+    table = make(spark, name, f"id bigint, part {kind}", "partitioned by (part)")
+    values = [*PARTITIONS[kind], "null"]
+    rows = ", ".join(f"({number}, cast({value} as {kind}))" for number, value in enumerate(values))
+    spark.sql(f"insert into {table} values {rows}")
+    expected = source_rows(pyiceberg.read(table))
+    assert len(expected) == len(values)
+    shared = share(name)
+    assert reader.rows(shared, use_delta_format=True) == expected
+    assert reader.rows(shared) == expected
+
+
+def test_files_that_were_added_without_field_ids_are_read_by_name(pyiceberg, share, reader):
+    rows = pyarrow.table({"id": [1, 2], "word": ["one", None]})
+    table = pyiceberg.catalog.create_table(f"{NAMESPACE}.added_files", rows.schema)
+    table.append(pyarrow.table({"id": [3], "word": ["three"]}))
+    path = f"{table.location()}/data/added.parquet"
+    with table.io.new_output(path).create() as stream:
+        pyarrow.parquet.write_table(rows, stream)
+    table.add_files([path])
+    shared = share("added_files")
+    expected = source_rows(table.scan().to_arrow())
+    assert len(expected) == 3
+    plain(reader, shared, expected)
+    with table.update_schema() as update:
+        update.rename_column("word", "text")
+    for delta in EITHER:
+        refused = reader.refused(shared, use_delta_format=delta)
+        assert "400" in refused and "field ids" in refused, refused
+
+
 @pytest.mark.parametrize("deletes", [V2_MERGE_ON_READ, V3_MERGE_ON_READ], ids=["files of positions", "vectors"])
 def test_rows_deleted_in_place_are_gone(spark, pyiceberg, share, reader, deletes):
     name = f"deleted_{'v3' if deletes == V3_MERGE_ON_READ else 'v2'}"
@@ -313,6 +365,20 @@ def test_a_default_of_rows_from_before_the_column_is_refused_or_left_out(spark, 
         assert "400" in refused and "word" in refused and "default" in refused, refused
     sharer.run("share", "alter-table", SHARE, shared, "--unsupported-columns", "omit")
     plain(reader, shared, [{"id": 1}])
+
+
+def test_a_client_with_oauth_credentials_reads_until_they_are_revoked(spark, share, reader, sharer):
+    table = make(spark, "oauth", "id bigint")
+    spark.sql(f"insert into {table} values (1)")
+    shared = share("oauth")
+    profile = sharer.work / "oauth.share"
+    sharer.run("recipient", "client", "acme", "--out", str(profile))
+    robot = Recipient(reader.client, profile, SHARE)
+    assert ids(robot.rows(shared)) == [1]
+    client = json.loads(profile.read_text())["clientId"]
+    sharer.run("recipient", "token", "revoke", "acme", client)
+    assert "401" in robot.refused(shared)
+    assert ids(reader.rows(shared)) == [1]
 
 
 def test_access_taken_back_ends_at_once(spark, share, reader, sharer):
