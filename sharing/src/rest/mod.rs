@@ -19,6 +19,7 @@ mod list;
 mod query;
 mod rows;
 mod shared;
+mod slashes;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::Router;
 use axum::routing::{get, post};
+use tower::ServiceExt as _;
 
 use crate::Sharers;
 use crate::access::{Access, Ticket};
@@ -99,7 +101,7 @@ pub struct SharingFront {
 pub fn router(front: Arc<SharingFront>) -> Router {
     const TABLE: &str = "/shares/{share}/schemas/{schema}/tables/{table}";
     let of = |rest: &str| format!("{TABLE}/{rest}");
-    Router::new()
+    let routes = Router::new()
         .route("/shares", get(list::shares))
         .route("/shares/{share}", get(list::share))
         .route("/shares/{share}/schemas", get(list::schemas))
@@ -114,7 +116,8 @@ pub fn router(front: Arc<SharingFront>) -> Router {
         .route(&of("temporary-table-credentials"), post(credentials::vend))
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
-        .with_state(front)
+        .with_state(front);
+    Router::new().fallback_service(routes.map_request(slashes::single))
 }
 
 /// What is answered where nothing is.

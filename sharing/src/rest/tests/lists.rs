@@ -95,3 +95,12 @@ async fn a_share_that_is_not_granted_is_none() {
          information."
     );
 }
+
+#[tokio::test]
+async fn a_path_with_a_slash_too_many_is_the_path_without_it() {
+    let world = world().await;
+    let told = world.get("/shares/sales/all-tables?maxResults=1").await.json();
+    assert_eq!(world.get("//shares/sales//all-tables?maxResults=1").await.json(), told);
+    assert_eq!(world.ask("POST", "//shares", &[], "{}").await.status, 405);
+    assert_eq!(world.get("//nothing").await.status, 404);
+}
