@@ -56,6 +56,36 @@ impl Target {
 }
 
 impl Connection {
+    /// Sends one request that is not signed, and shows every piece of the answer as it comes. The body is kept where it is
+    /// an error's.
+    pub async fn pieces(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Bytes,
+        mut see: impl FnMut(&[u8]),
+    ) -> Result<Answer> {
+        let mut request = Request::builder().method(method).uri(path).header("host", &self.target.host);
+        for (name, value) in &self.target.headers {
+            request = request.header(*name, value);
+        }
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request.body(Full::new(body))?).await?;
+        let status = response.status();
+        let mut stream = response.into_body();
+        let (mut bytes, mut kept) = (0, Vec::new());
+        while let Some(frame) = stream.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                bytes += data.len() as u64;
+                see(&data);
+                if !status.is_success() {
+                    kept.extend_from_slice(&data);
+                }
+            }
+        }
+        Ok(Answer { status, etag: None, bytes, body: kept.into() })
+    }
+
     /// Sends one request and reads the whole answer.
     pub async fn send(
         &mut self,

@@ -8,6 +8,7 @@ mod memory;
 mod plan;
 mod report;
 mod s3;
+mod sharing;
 mod sign;
 
 use anyhow::Result;
@@ -51,6 +52,8 @@ enum Run {
         #[command(subcommand)]
         run: catalog::CatalogRun,
     },
+    /// Delta Sharing, as a recipient.
+    Sharing(sharing::SharingRun),
     /// Serve bytes from memory: the ceiling for GET.
     Memory {
         #[arg(long, default_value = "127.0.0.1:9099")]
@@ -82,6 +85,7 @@ fn main() -> Result<()> {
                 let warehouse = catalog::Warehouse::open(target, &base, &warehouse).await?;
                 catalog::run(warehouse, &store, run).await
             }
+            Run::Sharing(run) => sharing::run(&target, &run).await,
             Run::Memory { listen, size_max } => memory::serve(&listen, size_max).await,
         }
     })
