@@ -61,7 +61,8 @@ impl Tables for SharedTables {
             Source::Iceberg { warehouse, namespace, table: name } => {
                 let namespace = Namespace::new(namespace.clone()).map_err(|_| TableError::NoSuchTable)?;
                 let (warehouse, name) = (warehouse.as_str().into(), name.as_str().into());
-                Ok(Arc::new(self.iceberg(table, TableIdent { warehouse, namespace, name })?))
+                let opened = self.iceberg(table, TableIdent { warehouse, namespace, name })?;
+                Ok(Arc::new(opened.named().await?))
             }
             Source::Delta { bucket, prefix } => Ok(self.delta.open(bucket, prefix).await?),
         }

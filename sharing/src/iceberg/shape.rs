@@ -16,7 +16,7 @@ use super::names::{self, NameMapping};
 use super::partition::{Partitioning, UsedSpecs};
 use super::schema::{Mapping, Told, tell};
 use super::stats::StatsShape;
-use crate::table::{Feature, FileList, Metadata, TableError, TableVersion};
+use crate::table::{Column, Feature, FileList, Metadata, Schema, TableError, TableVersion};
 
 /// A version without its files, and what telling of files takes.
 #[derive(Debug)]
@@ -64,6 +64,7 @@ impl Shape {
         let is_declared = |id: i32| partitioning.declared.iter().any(|column| column.id == id);
         let stats =
             StatsShape::new(leaves.iter().filter(|(id, _)| !is_declared(**id)).map(|(id, leaf)| (*id, leaf)));
+        let schema = Schema { fields: placed(schema.fields, &is_declared_name(&partitioning)) };
         let metadata = Metadata {
             id: version.table.to_string(),
             // Properties are no part of a version: they change without one.
@@ -95,6 +96,30 @@ impl Shape {
             files,
         }
     }
+}
+
+fn is_declared_name(partitioning: &Partitioning) -> impl Fn(&Column) -> bool + use<'_> {
+    move |column| partitioning.declared.iter().any(|declared| declared.name == column.name)
+}
+
+/// The columns in an order that every reader can read.
+///
+/// The Delta kernel of the Python client 1.4 puts a partition column behind the last column before it that is none, and
+/// looks for that one's name in files that have it by its physical name. So no partition column is told right behind a
+/// column with another physical name: it is told before that one.
+fn placed(columns: Vec<Column>, is_partition: &impl Fn(&Column) -> bool) -> Vec<Column> {
+    let mut placed: Vec<Column> = Vec::with_capacity(columns.len());
+    for column in columns {
+        let may_stand_behind =
+            |before: &Column| is_partition(before) || before.physical_name() == before.name;
+        let at = if is_partition(&column) {
+            placed.iter().rposition(may_stand_behind).map_or(0, |last| last + 1)
+        } else {
+            placed.len()
+        };
+        placed.insert(at, column);
+    }
+    placed
 }
 
 fn configuration(mapping: Mapping, features: &BTreeSet<Feature>) -> BTreeMap<String, String> {

@@ -55,27 +55,19 @@ impl IcebergTable {
         (vectors, reach): (Arc<Vectors>, Reach),
     ) -> Result<Self, TableError> {
         let uuid = catalog.snapshot().table(&ident).ok_or(TableError::NoSuchTable)?.uuid;
-        let columns = match options.unsupported_columns {
-            UnsupportedColumns::Error => "error",
-            UnsupportedColumns::Omit => "omit",
-        };
-        let deletes = match options.equality_deletes {
-            EqualityDeletes::Error => "error",
-            EqualityDeletes::Resolve => "resolve",
-        };
         let naming = known(&catalog.get_document(COLUMNS_KIND, &uuid.to_string()))?.naming();
-        let identity = format!("iceberg/{uuid}/{columns}/{deletes}/{naming}").into();
-        Ok(Self {
-            catalog: catalog.by("sharing"),
-            ident,
-            uuid,
-            options,
-            vectors,
-            reach,
-            identity,
-            holds: None,
-            naming,
-        })
+        let catalog = catalog.by("sharing");
+        let identity = identity(uuid, options, naming);
+        Ok(Self { catalog, ident, uuid, options, vectors, reach, identity, holds: None, naming })
+    }
+
+    /// With the physical names of its columns as the current metadata asks for them. Without it what asks first after they
+    /// had to change fails.
+    pub async fn named(mut self) -> Result<Self, TableError> {
+        let (_, metadata) = self.loaded().await?;
+        self.naming = self.kept_history(&metadata).await?.naming();
+        self.identity = identity(self.uuid, self.options, self.naming);
+        Ok(self)
     }
 
     /// Lets its versions be held. Without it nothing is.
@@ -96,20 +88,30 @@ impl IcebergTable {
         Ok(Now { entry, metadata, history })
     }
 
-    /// The history of the table's columns, kept where it says something new (H2).
+    /// The history of the table's columns. One answer never has two names for a column: who asks again is told the new
+    /// ones.
     async fn history(&self, metadata: &TableMetadata) -> Result<History, TableError> {
+        let history = self.kept_history(metadata).await?;
+        if history.naming() == self.naming {
+            return Ok(history);
+        }
+        Err(TableError::Store("columns of the table got other names while it was read".into()))
+    }
+
+    /// The history of the table's columns, kept where it says something new (H2).
+    async fn kept_history(&self, metadata: &TableMetadata) -> Result<History, TableError> {
         let id = self.uuid.to_string();
         for _try in 0..KEEP_TRIES {
             let found = self.catalog.get_document(COLUMNS_KIND, &id);
             let known = known(&found)?;
             let next = known.with(metadata);
             if next == known {
-                return self.as_named(next);
+                return Ok(next);
             }
             let json = serde_json::to_string(&next).expect("texts and numbers always become JSON");
             let expect = found.map_or(Expect::Absent, |document| Expect::Revision(document.revision));
             match self.catalog.put_document(COLUMNS_KIND, &id, &json, expect).await {
-                Ok(_kept) => return self.as_named(next),
+                Ok(_kept) => return Ok(next),
                 Err(CommitError::Conflict(Conflict::DocumentChanged { .. })) => {}
                 Err(CommitError::Conflict(Conflict::Invalid(_))) => {
                     let most = format!("{} bytes", tarn_catalog::state::limits::DOCUMENT_BYTES_MAX);
@@ -119,14 +121,6 @@ impl IcebergTable {
             }
         }
         Err(TableError::Store("the names of the columns change too fast to be kept".into()))
-    }
-
-    /// One answer never has two names for a column: who asks again is told the new ones.
-    fn as_named(&self, history: History) -> Result<History, TableError> {
-        if history.naming() == self.naming {
-            return Ok(history);
-        }
-        Err(TableError::Store("columns of the table got other names while it was read".into()))
     }
 
     fn reading<'a>(&'a self, now: &'a Now) -> Reading<'a> {
@@ -203,6 +197,19 @@ impl TableSource for IcebergTable {
         }
         Ok(())
     }
+}
+
+/// Tables with the same identity are told the same.
+fn identity(uuid: Uuid, options: Options, naming: u32) -> Arc<str> {
+    let columns = match options.unsupported_columns {
+        UnsupportedColumns::Error => "error",
+        UnsupportedColumns::Omit => "omit",
+    };
+    let deletes = match options.equality_deletes {
+        EqualityDeletes::Error => "error",
+        EqualityDeletes::Resolve => "resolve",
+    };
+    format!("iceberg/{uuid}/{columns}/{deletes}/{naming}").into()
 }
 
 fn known(document: &Option<Document>) -> Result<History, TableError> {

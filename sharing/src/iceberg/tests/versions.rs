@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use iceberg::spec::{DataFileFormat, Datum, Literal};
-use serde_json::json;
+use serde_json::{Value, json};
 use tarn_catalog::state::{DropTable, Guard, Purge, Request};
 
 use super::super::testing::{File, Step, World, ident, names, schema, stats, unsupported};
@@ -91,7 +91,7 @@ async fn each_version_has_the_columns_and_files_it_had() {
     assert_eq!(stats(&one.files, "1"), told);
 
     let evolved = load(&world, 2).await;
-    assert_eq!(columns(&evolved), ["number=id", "p=p", "s=col-4"]);
+    assert_eq!(columns(&evolved), ["p=p", "number=id", "s=col-4"]);
     assert_eq!(names(&evolved.files), ["1"]);
     assert!(evolved.features.contains(&Feature::TypeWidening) && evolved.plain.is_err());
     let both = load(&world, 3).await;
@@ -105,6 +105,50 @@ async fn each_version_has_the_columns_and_files_it_had() {
     assert_eq!(configuration["delta.columnMapping.mode"], "id");
     assert_eq!(configuration["delta.columnMapping.maxColumnId"], "4");
     assert_eq!(both.metadata.id, world.metadata("orders").await.uuid().unwrap().to_string());
+}
+
+#[tokio::test]
+async fn a_partition_column_is_told_before_a_renamed_column_that_it_would_stand_behind() {
+    let world = World::new().await;
+    let columns = |second: &str| {
+        let string = |id: i32, name: &str| (id, name.to_owned(), json!("string"));
+        [string(1, "id"), string(2, second), string(3, "p"), string(4, "last")]
+    };
+    let of = |number: i32, columns: [(i32, String, Value); 4]| {
+        let columns = columns.each_ref().map(|(id, name, of)| (*id, name.as_str(), of.clone()));
+        schema(number, &columns)
+    };
+    let spec = json!([{"name": "part", "transform": "identity", "source-id": 3}]);
+    world.create("orders", of(0, columns("n")), spec).await;
+    world.evolve("orders", of(1, columns("m"))).await;
+    let names = |version: &TableVersion| {
+        version.metadata.schema.fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&load(&world, 0).await), ["id", "n", "p", "last"]);
+    assert_eq!(names(&load(&world, 1).await), ["id", "p", "m", "last"]);
+    let world = World::new().await;
+    let spec = json!([{"name": "part", "transform": "identity", "source-id": 2}]);
+    world.create("orders", of(0, columns("n")), spec).await;
+    let mut renamed = columns("n");
+    renamed[0].1 = "number".to_owned();
+    world.evolve("orders", of(1, renamed)).await;
+    assert_eq!(names(&load(&world, 1).await), ["n", "number", "p", "last"]);
+}
+
+#[tokio::test]
+async fn who_asks_first_after_a_column_took_the_name_of_another_is_told_the_table() {
+    let world = World::new().await;
+    let of = |number, first: &str, second: &str| {
+        schema(number, &[(1, first, json!("int")), (2, second, json!("int"))])
+    };
+    world.create("orders", of(0, "a", "b"), json!([])).await;
+    load(&world, 0).await;
+    world.evolve("orders", of(1, "c", "b")).await;
+    world.evolve("orders", of(2, "c", "a")).await;
+    let table = world.table("orders").named().await.unwrap();
+    let told = table.load(2).await.unwrap();
+    let columns = told.metadata.schema.fields.iter().map(|field| field.physical_name().to_owned());
+    assert_eq!(columns.collect::<Vec<_>>(), ["col-1", "b"]);
 }
 
 #[tokio::test]
