@@ -52,7 +52,7 @@ impl KeySharers {
     }
 
     /// Who `by` is now, if it is still who it was.
-    fn principal(&self, by: &Sharer) -> Option<Principal> {
+    pub(crate) fn principal(&self, by: &Sharer) -> Option<Principal> {
         let Some(id) = &by.key else { return Some(Principal::Root) };
         let key = self.keyring.find(id)?;
         let mark = hex::encode(key.mark(&self.marks));

@@ -7,6 +7,7 @@
 
 pub mod credentials;
 pub(crate) mod descriptors;
+mod directories;
 mod dispatch;
 mod drives;
 mod front;
@@ -181,6 +182,7 @@ impl Server {
             own: log_store,
             secret: &secret,
             endpoint: &public,
+            sessions: sessions.clone(),
         });
         let identity = Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone());
         let identity =

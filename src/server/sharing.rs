@@ -16,12 +16,13 @@ use tarn_sharing::directory::{Directory, Source};
 use tarn_sharing::gateway::{self, Gateway, Signer, Standing, Tickets as _};
 use tarn_sharing::holds::{HeldVersions, Holds};
 use tarn_sharing::protocol::Tokens;
-use tarn_sharing::rest::{self, SharingFront};
+use tarn_sharing::rest::{self, SharingFront, TableCredentials};
 use tarn_sharing::vectors::{Swept, Vectors};
 use tarn_sharing::{SharedTables, Sharers, Stores};
 
 use super::Chain;
-use crate::identity::{KeySharers, session};
+use super::directories::Directories;
+use crate::identity::{KeySharers, Sessions, session};
 
 /// Where the protocol begins.
 const MOUNT: &str = "/_delta-sharing/v1";
@@ -51,6 +52,8 @@ pub(super) struct Parts<'a> {
     pub(super) secret: &'a [u8; 32],
     /// Where clients come to: `https://tarn.example:9000`.
     pub(super) endpoint: &'a str,
+    /// Makes the credentials of recipients.
+    pub(super) sessions: Arc<Sessions>,
 }
 
 impl Sharing {
@@ -89,6 +92,8 @@ impl Sharing {
         let signer = Arc::new(Signer::new(parts.secret));
         let tables = SharedTables::new(parts.catalog, &stores, sharers.clone(), self.holds.clone());
         let vectors = tables.vectors().clone();
+        let credentials: Arc<dyn TableCredentials> =
+            Arc::new(Directories { sessions: parts.sessions, sharers: self.sharers.clone() });
         let front = SharingFront {
             access: self.access.clone(),
             sharers,
@@ -98,7 +103,7 @@ impl Sharing {
             tokens: Arc::new(Tokens::new(parts.secret)),
             endpoint: parts.endpoint.into(),
             url_lifetime_s: URL_LIFETIME_SECONDS,
-            credentials: None,
+            credentials: Some(credentials),
         };
         let gateway = Gateway { signer, tickets: self.standing.clone(), stores };
         let routes = access::routes(self.access.clone()).merge(gateway::router(Arc::new(gateway)));

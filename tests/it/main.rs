@@ -2,6 +2,7 @@
 
 mod advisories;
 mod command_line;
+mod directories;
 mod events;
 mod functions;
 mod history;

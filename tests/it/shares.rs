@@ -18,7 +18,7 @@ async fn ask(tarn: &Tarn, key: Key<'_>, method: Method, path: &str, body: Value)
 }
 
 /// A server with an Iceberg table `main.sales.orders` and a Delta table at `s3://lake/lines/`.
-async fn with_tables() -> Tarn {
+pub async fn with_tables() -> Tarn {
     let tarn = Tarn::start(1).await;
     namespace(&tarn, "main", "sales").await;
     iceberg_table(&tarn, "main/sales", "orders").await;
@@ -28,13 +28,13 @@ async fn with_tables() -> Tarn {
     tarn
 }
 
-fn ok(tarn: &Tarn, arguments: &[&str]) -> String {
+pub fn ok(tarn: &Tarn, arguments: &[&str]) -> String {
     let (code, out, error) = tarn.run(arguments);
     assert_eq!(code, 0, "{arguments:?}: {error}");
     out
 }
 
-fn ok_json(tarn: &Tarn, arguments: &[&str]) -> Value {
+pub fn ok_json(tarn: &Tarn, arguments: &[&str]) -> Value {
     serde_json::from_str(&ok(tarn, &[arguments, &["--json"]].concat())).unwrap()
 }
 

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::Router;
 use axum::routing::{get, post};
+use tarn_openapi::access::TableFiles;
 use tower::ServiceExt as _;
 
 use crate::Sharers;
@@ -46,7 +47,8 @@ pub trait Tables: Send + Sync + 'static {
     async fn open(&self, table: &SharedTable) -> Result<Arc<dyn TableSource>, TableError>;
 }
 
-/// Lets tables be read as directories (`dir` of the protocol's access modes).
+/// Lets recipients read the files of tables themselves: as directories (`dir` of the protocol's access modes), or as
+/// Iceberg's clients do.
 #[async_trait]
 pub trait TableCredentials: Send + Sync + 'static {
     /// The root of the table, in which `_delta_log/` lies; `None` where it cannot be read that way.
@@ -58,6 +60,15 @@ pub trait TableCredentials: Send + Sync + 'static {
         &self,
         ticket: &Ticket,
         table: &SharedTable,
+        expires_ms: i64,
+    ) -> Result<Credentials, TableError>;
+
+    /// Credentials to read the files of an Iceberg table, and nothing else. They end as those of [`Self::vend`] do.
+    async fn vend_files(
+        &self,
+        ticket: &Ticket,
+        table: &SharedTable,
+        files: TableFiles,
         expires_ms: i64,
     ) -> Result<Credentials, TableError>;
 }

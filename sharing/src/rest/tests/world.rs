@@ -16,6 +16,7 @@ use object_store::path::Path;
 use serde_json::Value;
 use tarn_catalog::state::Expect;
 use tarn_catalog::{Catalog, Settings, WarehouseError, WarehouseStores};
+use tarn_openapi::access::TableFiles;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -85,6 +86,15 @@ impl TableCredentials for Directories {
             session_token: "session".into(),
             expires_ms,
         })
+    }
+    async fn vend_files(
+        &self,
+        ticket: &Ticket,
+        table: &SharedTable,
+        _: TableFiles,
+        expires_ms: i64,
+    ) -> Result<Credentials, TableError> {
+        self.vend(ticket, table, expires_ms).await
     }
 }
 
