@@ -18,6 +18,7 @@ pub mod directory;
 pub mod gateway;
 pub mod holds;
 pub mod iceberg;
+pub mod iceberg_rest;
 pub mod predicate;
 pub mod protocol;
 pub mod rest;

@@ -182,6 +182,7 @@ impl Server {
             own: log_store,
             secret: &secret,
             endpoint: &public,
+            region: &settings.region,
             sessions: sessions.clone(),
         });
         let identity = Identity::new(keyring, Some(tokens), Some(sessions.clone()), core.memory().clone());

@@ -15,6 +15,7 @@ use tarn_sharing::cache::VersionCache;
 use tarn_sharing::directory::{Directory, Source};
 use tarn_sharing::gateway::{self, Gateway, Signer, Standing, Tickets as _};
 use tarn_sharing::holds::{HeldVersions, Holds};
+use tarn_sharing::iceberg_rest::{self, IcebergFront};
 use tarn_sharing::protocol::Tokens;
 use tarn_sharing::rest::{self, SharingFront, TableCredentials};
 use tarn_sharing::vectors::{Swept, Vectors};
@@ -26,6 +27,8 @@ use crate::identity::{KeySharers, Sessions, session};
 
 /// Where the protocol begins.
 const MOUNT: &str = "/_delta-sharing/v1";
+/// Where the catalog for Iceberg clients begins.
+const ICEBERG_MOUNT: &str = "/_delta-sharing/iceberg";
 /// How long URLs of files last, in seconds.
 const URL_LIFETIME_SECONDS: i64 = 60 * 60;
 /// Bytes that versions of tables may take which are kept read.
@@ -52,6 +55,8 @@ pub(super) struct Parts<'a> {
     pub(super) secret: &'a [u8; 32],
     /// Where clients come to: `https://tarn.example:9000`.
     pub(super) endpoint: &'a str,
+    /// The region clients sign for.
+    pub(super) region: &'a str,
     /// Makes the credentials of recipients.
     pub(super) sessions: Arc<Sessions>,
 }
@@ -90,10 +95,19 @@ impl Sharing {
         let sharers: Arc<dyn Sharers> = self.sharers.clone();
         let stores = Stores::new(self.buckets.clone(), parts.own);
         let signer = Arc::new(Signer::new(parts.secret));
-        let tables = SharedTables::new(parts.catalog, &stores, sharers.clone(), self.holds.clone());
+        let tables = SharedTables::new(parts.catalog.clone(), &stores, sharers.clone(), self.holds.clone());
         let vectors = tables.vectors().clone();
         let credentials: Arc<dyn TableCredentials> =
             Arc::new(Directories { sessions: parts.sessions, sharers: self.sharers.clone() });
+        let iceberg = IcebergFront {
+            access: self.access.clone(),
+            sharers: sharers.clone(),
+            catalog: parts.catalog,
+            credentials: credentials.clone(),
+            lifetime_s: URL_LIFETIME_SECONDS,
+            s3_endpoint: parts.endpoint.into(),
+            region: parts.region.into(),
+        };
         let front = SharingFront {
             access: self.access.clone(),
             sharers,
@@ -107,6 +121,7 @@ impl Sharing {
         };
         let gateway = Gateway { signer, tickets: self.standing.clone(), stores };
         let routes = access::routes(self.access.clone()).merge(gateway::router(Arc::new(gateway)));
+        let routes = routes.nest(ICEBERG_MOUNT, iceberg_rest::router(Arc::new(iceberg)));
         let routes = routes.nest(MOUNT, rest::router(Arc::new(front))).fallback(rest::no_such_route);
         (routes, vectors)
     }

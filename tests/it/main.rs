@@ -7,6 +7,7 @@ mod events;
 mod functions;
 mod history;
 mod house;
+mod iceberg_shares;
 mod maintenance;
 mod migrate;
 mod recipients;

@@ -73,7 +73,7 @@ impl CatalogState {
 
     /// The places of a table with this metadata, each `s3://.../` with a slash at its end; the location is the
     /// first. `entry` is the table as it is in this state, `at` as in [`Claimant::at`].
-    pub(crate) fn places_of(
+    pub fn places_of(
         &self,
         ident: &TableIdent,
         entry: Option<&TableEntry>,

@@ -45,14 +45,14 @@ struct Client<'a> {
 }
 
 impl Endpoints {
-    /// Those of a server at `public`, such as `https://tarn.example:9000`. No catalog for Iceberg clients.
+    /// Those of a server at `public`, such as `https://tarn.example:9000`.
     pub fn below(public: &str) -> Self {
         let base = format!("{}/_delta-sharing", public.trim_end_matches('/'));
         Self {
             sharing: format!("{base}/v1"),
             token: format!("{base}/oauth/token"),
             activation: format!("{base}/activation"),
-            iceberg: None,
+            iceberg: Some(format!("{base}/iceberg")),
         }
     }
 
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_bearer_token_is_told_in_version_1_and_a_client_in_version_2() {
-        let mut endpoints = Endpoints::below("https://tarn.example:9000/");
+        let endpoints = Endpoints::below("https://tarn.example:9000/");
         let profile: Value =
             serde_json::from_str(&endpoints.bearer_profile("a.b.c", 1_893_456_000_000)).unwrap();
         let expected = json!({
@@ -112,9 +112,9 @@ mod tests {
             "endpoint": "https://tarn.example:9000/_delta-sharing/v1",
             "bearerToken": "a.b.c",
             "expirationTime": "2030-01-01T00:00:00.000Z",
+            "icebergEndpoint": "https://tarn.example:9000/_delta-sharing/iceberg",
         });
         assert_eq!(profile, expected);
-        endpoints.iceberg = Some("https://tarn.example:9000/_delta-sharing/iceberg".into());
         let profile: Value =
             serde_json::from_str(&endpoints.client_profile(Uuid::from_u128(1), "s")).unwrap();
         let expected = json!({

@@ -65,6 +65,16 @@ pub struct SharedTable {
     pub equality_deletes: EqualityDeletes,
 }
 
+impl SharedTable {
+    /// Whether all of it is shared with who reads these rows of it (none named is all): every version and every row.
+    pub fn is_whole(&self, filters: &[RowFilter]) -> bool {
+        match self.history {
+            History::Shared { start } => start <= 0 && filters.is_empty(),
+            History::Latest => false,
+        }
+    }
+}
+
 /// What is shared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "type")]

@@ -38,10 +38,9 @@ pub(super) async fn table(
 ) -> Result<Response, Failure> {
     let mut shared = front.shared(&caller, Call::Table, names)?;
     shared.told(None);
-    // Readers of Iceberg read all rows.
-    let as_iceberg = front.access.endpoints().iceberg.is_some() && shared.filters.is_empty();
+    let as_iceberg = front.access.endpoints().iceberg.is_some();
     let format = match shared.table.source {
-        Source::Iceberg { .. } if as_iceberg => "delta,iceberg",
+        Source::Iceberg { .. } if as_iceberg && shared.table.is_whole(&shared.filters) => "delta,iceberg",
         Source::Iceberg { .. } | Source::Delta { .. } => "delta",
     };
     Ok(json(&TableAnswer {

@@ -86,10 +86,7 @@ impl SharingFront {
     /// The root of a table, where it may be read as a directory. Not past filters (F5), and not with a history that is
     /// not shared: files of former versions lie there too.
     pub(super) fn directory(&self, table: &SharedTable, filters: &[RowFilter]) -> Option<String> {
-        match table.history {
-            History::Shared { start: 0 } if filters.is_empty() => self.credentials.as_ref()?.location(table),
-            History::Shared { .. } | History::Latest => None,
-        }
+        if table.is_whole(filters) { self.credentials.as_ref()?.location(table) } else { None }
     }
 }
 

@@ -123,6 +123,10 @@ async fn a_table_is_described_as_opensharing_has_it() {
             .json(),
         json!({"name": "Orders", "schema": "EU", "share": "Sales", "shareId": share.id, "id": id, "format": "delta,iceberg"})
     );
+    for some in [LATE, PLAIN] {
+        let format = &world.get(some).await.json()["format"];
+        assert_eq!(format, "delta", "Iceberg clients read all of a table: {some}");
+    }
     world
         .change_share(|share| {
             let delta = Source::Delta { bucket: "main".into(), prefix: "t/".into() };

@@ -1,0 +1,177 @@
+//! The tables: their metadata as it is in the catalog, and credentials for their files.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use http::{StatusCode, header};
+use percent_encoding::utf8_percent_encode;
+use serde::Deserialize;
+use serde_json::json;
+use tarn_catalog::LoadedTable;
+use tarn_openapi::access::{Prefix, PrefixAccess, Presence, TableFiles};
+
+use super::answer::{Failure, Kind, no_store};
+use super::found::{Found, Names, SEGMENT, here, schema};
+use super::{Caller, IcebergFront};
+use crate::access::audit::Call;
+
+type TableNames = (String, String, String);
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    /// `refs`: snapshots that branches and tags name only. Otherwise all.
+    snapshots: Option<String>,
+}
+
+pub(super) async fn list(
+    caller: Caller,
+    State(front): State<Arc<IcebergFront>>,
+    Names((share, namespace)): Names<(String, String)>,
+) -> Result<Response, Failure> {
+    let granted = front.granted(&caller.reader, &share)?;
+    let (key, schema) = schema(&granted, &namespace)?;
+    let named =
+        here(&granted, &key, schema).map(|table| json!({"namespace": [schema.name], "name": table.name}));
+    let identifiers: Vec<_> = named.collect();
+    Ok(no_store(Json(json!({"identifiers": identifiers, "next-page-token": null}))))
+}
+
+pub(super) async fn exists(
+    caller: Caller,
+    State(front): State<Arc<IcebergFront>>,
+    Names(names): Names<TableNames>,
+) -> Result<Response, Failure> {
+    let mut found = front.found(&caller, Call::Table, names)?;
+    front.catalog.snapshot().table(&found.ident).ok_or_else(|| found.gone())?;
+    found.trail.whole();
+    Ok(no_store(StatusCode::NO_CONTENT))
+}
+
+pub(super) async fn load(
+    caller: Caller,
+    State(front): State<Arc<IcebergFront>>,
+    Names(names): Names<TableNames>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, Failure> {
+    let asked = asked.map_err(|_| Failure::new(Kind::BadRequest, "the query cannot be read"))?.0;
+    let mut found = front.found(&caller, Call::Credentials, names)?;
+    let loaded = front.loaded(&found).await?;
+    let vended = front.vended(&caller, &found, &loaded).await?;
+    let location = json!(&*loaded.entry.metadata_location).to_string();
+    let storage = json!([{"prefix": loaded.metadata.location(), "config": vended}]).to_string();
+    let metadata = match asked.snapshots.as_deref() {
+        Some("refs") => loaded.metadata.to_json_refs(),
+        Some(_) | None => loaded.metadata.to_json(),
+    };
+    let mut config = vended;
+    config.insert("s3.delete-enabled", "false".to_owned());
+    let config = json!(config).to_string();
+    let parts: [&[u8]; 9] = [
+        br#"{"metadata-location":"#,
+        location.as_bytes(),
+        br#","metadata":"#,
+        &metadata,
+        br#","config":"#,
+        config.as_bytes(),
+        br#","storage-credentials":"#,
+        storage.as_bytes(),
+        b"}",
+    ];
+    found.trail.tells(i64::try_from(loaded.entry.revision).ok());
+    found.trail.whole();
+    Ok(no_store(([(header::CONTENT_TYPE, "application/json")], parts.concat())))
+}
+
+/// New credentials for a table that was loaded before.
+pub(super) async fn credentials(
+    caller: Caller,
+    State(front): State<Arc<IcebergFront>>,
+    Names(names): Names<TableNames>,
+) -> Result<Response, Failure> {
+    let mut found = front.found(&caller, Call::Credentials, names)?;
+    let loaded = front.loaded(&found).await?;
+    let vended = front.vended(&caller, &found, &loaded).await?;
+    found.trail.whole();
+    let storage = json!([{"prefix": loaded.metadata.location(), "config": vended}]);
+    Ok(no_store(Json(json!({ "storage-credentials": storage }))))
+}
+
+/// What a client measured is accepted and not kept: partners' queries are no business of whoever shares.
+pub(super) async fn metrics(
+    caller: Caller,
+    State(front): State<Arc<IcebergFront>>,
+    Names(names): Names<TableNames>,
+) -> Result<Response, Failure> {
+    let mut found = front.found(&caller, Call::Table, names)?;
+    found.trail.whole();
+    Ok(no_store(StatusCode::NO_CONTENT))
+}
+
+impl IcebergFront {
+    async fn loaded(&self, found: &Found) -> Result<LoadedTable, Failure> {
+        self.catalog.load(&found.ident).await?.ok_or_else(|| found.gone())
+    }
+
+    /// What a client reads credentials from (C3).
+    async fn vended(
+        &self,
+        caller: &Caller,
+        found: &Found,
+        loaded: &LoadedTable,
+    ) -> Result<BTreeMap<&'static str, String>, Failure> {
+        let files = self.files(found, loaded)?;
+        let lifetime_ms = self.lifetime_s.saturating_mul(1000);
+        let expires_ms = caller.now_ms.saturating_add(lifetime_ms).min(caller.reader.token_expires_ms);
+        let made = self.credentials.vend_files(&found.ticket, &found.table, files, expires_ms).await?;
+        let mut config = self.client_config();
+        config.extend([
+            ("region", self.region.to_string()),
+            ("s3.access-key-id", made.access_key_id),
+            ("s3.secret-access-key", made.secret_access_key),
+            ("s3.session-token", made.session_token),
+            ("s3.session-token-expires-at-ms", made.expires_ms.to_string()),
+            ("client.refresh-credentials-endpoint", found.refresh_route()),
+        ]);
+        Ok(config)
+    }
+
+    /// Which files are the table's.
+    fn files(&self, found: &Found, loaded: &LoadedTable) -> Result<TableFiles, Failure> {
+        let (ident, entry) = (&found.ident, &loaded.entry);
+        let elsewhere =
+            || Failure::new(Kind::Forbidden, "the table's files lie where no credentials are for");
+        let places = self.catalog.snapshot().places_of(ident, Some(entry), &loaded.metadata, None);
+        let bucket = format!("s3://{}/", ident.warehouse);
+        let prefix =
+            |place: &String| Prefix::new(&ident.warehouse, place.strip_prefix(&bucket)?, PrefixAccess::Read);
+        let places = places.map_err(|_| elsewhere())?;
+        let prefixes: Option<Vec<Prefix>> = places.iter().map(prefix).collect();
+        Ok(TableFiles {
+            prefixes: prefixes.ok_or_else(elsewhere)?.into(),
+            warehouse: (*ident.warehouse).into(),
+            levels: ident.namespace.levels().iter().map(ToString::to_string).collect(),
+            name: (*ident.name).into(),
+            uuid: entry.uuid.as_u128(),
+            presence: Presence::There,
+        })
+    }
+}
+
+impl Found {
+    /// It is shared, and not there.
+    fn gone(&self) -> Failure {
+        let [_, schema, table] = &self.names;
+        Failure::new(Kind::NoSuchTable, format!("table '{schema}.{table}' does not exist"))
+    }
+
+    /// Where credentials are renewed, relative to the catalog's URI.
+    fn refresh_route(&self) -> String {
+        let [share, schema, table] =
+            self.names.each_ref().map(|name| utf8_percent_encode(name, SEGMENT).to_string());
+        format!("v1/shares/{share}/namespaces/{schema}/tables/{table}/credentials")
+    }
+}
