@@ -72,18 +72,23 @@ impl KeySharers {
     /// Whether a rule denies it the files of a table: that counts against a right to the table's data, as it does where
     /// credentials are made for the table.
     fn is_denied_files(&self, principal: &Principal, source: &Source) -> bool {
-        let Source::Iceberg { warehouse, namespace, table } = source else { return false };
-        let ident = Namespace::new(namespace.clone())
-            .and_then(|levels| TableIdent::new(&**warehouse, levels, &**table));
-        let state = self.keyring.state();
-        let entry = state.as_ref().zip(ident.ok()).and_then(|(state, ident)| state.table(&ident));
-        let place = entry.and_then(|entry| entry.location.strip_prefix("s3://")?.split_once('/'));
-        place.is_some_and(|(bucket, path)| {
-            let below = format!("{}/", path.trim_end_matches('/'));
-            let sender = itself();
-            let ask = Ask::new(Action::GetObject, Resource::Object(bucket, &below)).sent_by(Some(&sender));
-            self.grants.denies(principal, ask)
-        })
+        self.place(source).is_some_and(|(bucket, below)| self.is_denied(principal, &bucket, &below))
+    }
+
+    fn is_denied(&self, principal: &Principal, bucket: &str, key: &str) -> bool {
+        let sender = itself();
+        let ask = Ask::new(Action::GetObject, Resource::Object(bucket, key)).sent_by(Some(&sender));
+        self.grants.denies(principal, ask)
+    }
+
+    /// Where the files of an Iceberg table lie: the bucket, and what keys begin with.
+    fn place(&self, source: &Source) -> Option<(String, String)> {
+        let Source::Iceberg { warehouse, namespace, table } = source else { return None };
+        let levels = Namespace::new(namespace.clone()).ok()?;
+        let ident = TableIdent::new(&**warehouse, levels, &**table).ok()?;
+        let state = self.keyring.state()?;
+        let (bucket, path) = state.table(&ident)?.location.strip_prefix("s3://")?.split_once('/')?;
+        Some((bucket.to_owned(), format!("{}/", path.trim_end_matches('/'))))
     }
 }
 
@@ -122,6 +127,14 @@ impl Sharers for KeySharers {
         let Some(principal) = self.principal(by) else { return false };
         BucketName::new(bucket).is_ok()
             && self.may(&principal, &[(Action::GetObject, Resource::Object(bucket, key))])
+    }
+
+    fn may_send(&self, by: &Sharer, source: &Source, bucket: &str, key: &str) -> bool {
+        let own = self.place(source).is_some_and(|(own, below)| own == bucket && key.starts_with(&below));
+        if !own {
+            return self.may_read_object(by, bucket, key);
+        }
+        self.principal(by).is_some_and(|principal| !self.is_denied(&principal, bucket, key))
     }
 }
 

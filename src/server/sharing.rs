@@ -13,7 +13,7 @@ use tarn_openapi::access::Sender;
 use tarn_sharing::access::{self, Access, AccessSettings, Endpoints, ForeignTokens, Ticket};
 use tarn_sharing::cache::VersionCache;
 use tarn_sharing::directory::{Directory, Source};
-use tarn_sharing::gateway::{self, Gateway, Signer, Standing, Tickets as _};
+use tarn_sharing::gateway::{self, Gateway, Signer, Standing};
 use tarn_sharing::holds::{HeldVersions, Holds};
 use tarn_sharing::iceberg_rest::{self, IcebergFront};
 use tarn_sharing::protocol::Tokens;
@@ -170,6 +170,6 @@ impl session::Tickets for Standing {
     fn stands(&self, ticket: &str, address: Option<IpAddr>, now: i64) -> bool {
         let sender = Sender { address, ..Sender::default() };
         Ticket::decode(ticket)
-            .is_some_and(|ticket| self.still(&ticket, Some(&sender), now.saturating_mul(1000)).is_ok())
+            .is_some_and(|ticket| self.of(&ticket, Some(&sender), now.saturating_mul(1000)).is_ok())
     }
 }

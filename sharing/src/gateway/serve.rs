@@ -17,14 +17,14 @@ use tarn_openapi::access::Sender;
 use super::MOUNT;
 use super::range::{Part, part};
 use super::url::{InvalidUrl, Signed, Signer};
-use crate::access::{Gone, Ticket};
+use crate::access::Gone;
 use crate::stores::Stores;
 
 /// Knows whether what a URL was given out for is still there (W2).
 pub trait Tickets: Send + Sync + 'static {
-    /// `Ok` only while the recipient, its token, its grant, the table in the share and the sharer's right all stand, for
-    /// who asks from where it asks. Asked with every piece of a file.
-    fn still(&self, ticket: &Ticket, sender: Option<&Sender>, now_ms: i64) -> Result<(), Gone>;
+    /// `Ok` only while the recipient, its token, its grant, the table in the share and the sharer's right to the file all
+    /// stand, for who asks from where it asks. Asked with every piece of a file.
+    fn still(&self, signed: &Signed, sender: Option<&Sender>, now_ms: i64) -> Result<(), Gone>;
 }
 
 /// What the gateway works with.
@@ -81,7 +81,7 @@ impl Gateway {
     ) -> Result<Response, Refused> {
         let now = Timestamp::now();
         let signed = self.signer.open(path, query, now.as_second())?;
-        self.tickets.still(&signed.ticket, sender.as_ref(), now.as_millisecond())?;
+        self.tickets.still(&signed, sender.as_ref(), now.as_millisecond())?;
         let store = self.stores.of(&signed.bucket);
         // Keys are compared as they are, so a path that says another key opens nothing.
         let key = Path::parse(&signed.key).map_err(|_| Refused::Missing)?;
@@ -122,15 +122,15 @@ impl Gateway {
 
     /// The bytes, as long as the URL is worth them (W2).
     fn body(self: &Arc<Self>, found: GetResult, signed: Signed, sender: Option<Sender>) -> Body {
-        let gateway = self.clone();
+        let (gateway, asked) = (self.clone(), Arc::new((signed, sender)));
         let pieces = found.into_stream();
         Body::from_stream(stream::unfold(Some(pieces), move |pieces| {
-            let (gateway, sender) = (gateway.clone(), sender.clone());
+            let (gateway, asked) = (gateway.clone(), asked.clone());
             async move {
                 let mut pieces = pieces?;
                 let piece = pieces.next().await?;
-                let still =
-                    gateway.tickets.still(&signed.ticket, sender.as_ref(), Timestamp::now().as_millisecond());
+                let (signed, sender) = &*asked;
+                let still = gateway.tickets.still(signed, sender.as_ref(), Timestamp::now().as_millisecond());
                 match (still, piece) {
                     (Ok(()), Ok(piece)) => Some((Ok(piece), Some(pieces))),
                     (Err(gone), _) => Some((Err(Refused::Gone(gone)), None)),
@@ -189,6 +189,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::access::Ticket;
     use crate::table::Place;
 
     struct OneBucket(Arc<dyn ObjectStore>);
@@ -213,7 +214,7 @@ mod tests {
     struct Revocable(AtomicBool);
 
     impl Tickets for Revocable {
-        fn still(&self, _: &Ticket, _: Option<&Sender>, _: i64) -> Result<(), Gone> {
+        fn still(&self, _: &Signed, _: Option<&Sender>, _: i64) -> Result<(), Gone> {
             if self.0.load(Ordering::SeqCst) { Err(Gone) } else { Ok(()) }
         }
     }

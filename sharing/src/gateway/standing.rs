@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tarn_openapi::access::Sender;
 
-use super::Tickets;
+use super::{Signed, Tickets};
 use crate::Sharers;
 use crate::access::{Access, Gone, StillGranted, Ticket};
+use crate::table::OWN_BUCKET;
 
 /// Asks recipients' access, and the rights of who shared (D3, D4).
 pub struct Standing {
@@ -29,7 +30,11 @@ impl Standing {
 }
 
 impl Tickets for Standing {
-    fn still(&self, ticket: &Ticket, sender: Option<&Sender>, now_ms: i64) -> Result<(), Gone> {
-        self.of(ticket, sender, now_ms).map(|_| ())
+    fn still(&self, signed: &Signed, sender: Option<&Sender>, now_ms: i64) -> Result<(), Gone> {
+        let still = self.of(&signed.ticket, sender, now_ms)?;
+        let (table, own) = (still.table(), signed.bucket == OWN_BUCKET);
+        // What sharing writes itself tells which rows of a table are deleted, and lies in nobody's bucket.
+        let may = own || self.sharers.may_send(&table.by, &table.source, &signed.bucket, &signed.key);
+        if may { Ok(()) } else { Err(Gone) }
     }
 }

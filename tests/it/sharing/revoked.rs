@@ -119,3 +119,17 @@ async fn no_file_of_other_rows_is_read_after_the_property_is_changed_that_chose_
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_file_that_is_kept_from_who_shared_its_table_is_sent_to_nobody() {
+    let lake = Lake::start(Files::Small).await;
+    let (eu, us) = (lake.file("region%3Deu").await, lake.file("region%3Dus").await);
+    let deny = json!({"Statement": [{"Effect": "Deny", "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::lake/orders/region=eu/*"}]});
+    lake.admin(Method::PUT, "policies/not-eu", deny).await;
+    lake.admin(Method::PUT, "users/steward/policies/not-eu", Value::Null).await;
+    assert_eq!(lake.fetch(&eu).await.0, StatusCode::FORBIDDEN);
+    let anew = lake.file("region%3Deu").await;
+    assert_eq!(lake.fetch(&anew).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(lake.fetch(&us).await.0, StatusCode::OK);
+}
