@@ -1,4 +1,5 @@
-"""The Delta kernel in the Python client of Delta Sharing, in a process and an environment of its own: it needs older packages than the engines.
+"""The Delta kernel in the Python client of Delta Sharing, in a process and an environment of its own: it needs older
+packages than the engines.
 
 The process is fed one request per line, for its start takes longer than many reads. What the Delta kernel tells it is kept
 before pandas has it, which knows no whole numbers with nulls among them.
@@ -11,6 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow
+
+import lake_types
+
+# What the kernel adds to changed rows.
+ADDED = ("_change_type", "_commit_version", "_commit_timestamp")
 PYTHON = Path(__file__).parent.parent / ".cache" / "sharing" / "bin" / "python"
 
 
@@ -21,14 +28,16 @@ class Client:
         command = [str(PYTHON), __file__, str(profile)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ask(self, how: str, table: str, **what) -> list[str]:
-        """The rows of a version (`snapshot`) or the changes of versions (`changes`), as sorted texts."""
+    def ask(self, how: str, table: str, **what) -> list:
+        """The rows of a version (`snapshot`) as sorted texts, or the changes of versions (`changes`), each a row's text and
+        1 where it came, -1 where it went."""
         self.process.stdin.write(json.dumps({"how": how, "table": table, "what": what}) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
         if "error" in answer:
             raise ClientError(answer["error"])
-        return rows_of(base64.b64decode(answer["arrow"]))
+        rows = rows_of(base64.b64decode(answer["arrow"]))
+        return changes_of(rows) if how == "changes" else sorted(map(lake_types.text, rows))
 
     def close(self) -> None:
         self.process.stdin.close()
@@ -39,15 +48,19 @@ class ClientError(Exception):
     """What the client raised."""
 
 
-def rows_of(stream: bytes) -> list[str]:
-    import pyarrow
-
-    import lake_types
-
+def rows_of(stream: bytes) -> list[dict]:
     if not stream:
         return []
     with pyarrow.ipc.open_stream(stream) as reader:
-        return sorted(lake_types.text(row) for row in reader.read_all().to_pylist())
+        return reader.read_all().to_pylist()
+
+
+def changes_of(rows: list[dict]) -> list[tuple[str, int]]:
+    found = []
+    for row in rows:
+        sign = {"insert": 1, "delete": -1}[row["_change_type"]]
+        found.append((lake_types.text({name: value for name, value in row.items() if name not in ADDED}), sign))
+    return found
 
 
 def serve(profile: str) -> None:
@@ -55,7 +68,6 @@ def serve(profile: str) -> None:
     import delta_sharing
     import delta_sharing.reader
     import pandas
-    import pyarrow
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
