@@ -61,6 +61,9 @@ pub(crate) const LOG_REQUESTS: &str = "log.requests";
 pub(crate) const METRICS_ACCESS: &str = "metrics.access";
 pub(crate) const SCAN_PLANNING: &str = "catalog.scan_planning";
 pub(crate) const CREDENTIALS_LIFETIME: &str = "credentials.lifetime_seconds";
+pub(crate) const SHARING_URL_LIFETIME: &str = "sharing.url_lifetime_seconds";
+pub(crate) const SHARING_RATE: &str = "sharing.requests_per_second";
+pub(crate) const SHARING_RATE_ALL: &str = "sharing.requests_per_second_all";
 pub(crate) const CONNECTIONS_MAX: &str = "limits.connections_max";
 pub(crate) const MEMORY: &str = "limits.memory_mib";
 pub(crate) const HEADER_TIMEOUT: &str = "limits.header_timeout_seconds";
@@ -130,6 +133,24 @@ pub(crate) const KEYS: &[Key] = &[
         "TARN_CREDENTIALS_LIFETIME_SECONDS",
         "3600",
         "how long credentials vended with a table are good",
+    ),
+    key(
+        SHARING_URL_LIFETIME,
+        "TARN_SHARING_URL_LIFETIME_SECONDS",
+        "3600",
+        "how long URLs of shared files are good, 1200 to 43200",
+    ),
+    key(
+        SHARING_RATE,
+        "TARN_SHARING_REQUESTS_PER_SECOND",
+        "100",
+        "requests of a recipient's token, where the recipient has no rate of its own",
+    ),
+    key(
+        SHARING_RATE_ALL,
+        "TARN_SHARING_REQUESTS_PER_SECOND_ALL",
+        "1000",
+        "requests of all recipients together",
     ),
     key(CONNECTIONS_MAX, "TARN_CONNECTIONS_MAX", "4096", "open connections; more wait"),
     key(

@@ -10,7 +10,9 @@ mod show;
 use std::path::{Path, PathBuf};
 
 pub use layers::{ConfigError, Layers, Source};
-pub use settings::{Limits, LogFormat, LogSettings, MetricsAccess, RootCredentials, Settings};
+pub use settings::{
+    Limits, LogFormat, LogSettings, MetricsAccess, RootCredentials, Settings, SharingSettings,
+};
 pub use show::{json, table};
 
 /// The file that is read when none is named.

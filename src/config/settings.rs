@@ -99,6 +99,8 @@ pub struct Settings {
     pub scan_planning: ScanPlanning,
     /// How long vended credentials are good.
     pub credentials_lifetime: Duration,
+    /// Delta Sharing.
+    pub sharing: SharingSettings,
     /// Limits of the listener.
     pub limits: Limits,
     /// How long dropped tables are kept; zero: not at all.
@@ -111,6 +113,17 @@ pub struct Settings {
     pub providers: Vec<Provider>,
     /// Which addresses webhooks may reach.
     pub(crate) webhook_reach: Reach,
+}
+
+/// What recipients of shares get.
+#[derive(Debug, Clone)]
+pub struct SharingSettings {
+    /// How long URLs of files are good.
+    pub url_lifetime: Duration,
+    /// Requests per second of a token whose recipient has no rate of its own.
+    pub requests_per_second: u32,
+    /// Requests per second of all tokens together.
+    pub requests_per_second_all: u32,
 }
 
 impl Settings {
@@ -138,6 +151,11 @@ impl Settings {
             metrics: required(layers, keys::METRICS_ACCESS, metrics_access)?,
             scan_planning: required(layers, keys::SCAN_PLANNING, scan_planning)?,
             credentials_lifetime: required(layers, keys::CREDENTIALS_LIFETIME, lifetime)?,
+            sharing: SharingSettings {
+                url_lifetime: required(layers, keys::SHARING_URL_LIFETIME, url_lifetime)?,
+                requests_per_second: required(layers, keys::SHARING_RATE, rate)?,
+                requests_per_second_all: required(layers, keys::SHARING_RATE_ALL, rate)?,
+            },
             limits: Limits {
                 connections_max: required(layers, keys::CONNECTIONS_MAX, positive)?,
                 memory_bytes: layers.one(keys::MEMORY, positive)?.map(|mebibytes| (mebibytes as u64) << 20),
@@ -259,6 +277,16 @@ fn positive(text: &str) -> Result<usize, &'static str> {
 fn lifetime(text: &str) -> Result<Duration, &'static str> {
     let seconds = text.parse().ok().filter(|seconds| (1..=24 * 60 * 60).contains(seconds));
     seconds.map(Duration::from_secs).ok_or("1 to 86400 seconds are expected")
+}
+
+/// Spark renews URLs ten minutes before they end; deletion vectors made for readers are kept for half a day.
+fn url_lifetime(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| (20 * 60..=12 * 60 * 60).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or("1200 to 43200 seconds are expected")
+}
+
+fn rate(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|rate| *rate > 0).ok_or("a number from 1 on is expected")
 }
 
 fn webhook_reach(text: &str) -> Result<Reach, std::str::ParseBoolError> {

@@ -174,7 +174,13 @@ impl Server {
         // Profiles need an address that clients can use: the setting `endpoint` tells it where it is not this machine's.
         let public = public_endpoint(settings, address)
             .unwrap_or_else(|| format!("http://localhost:{}", address.port()));
-        let sharing = Sharing::new(&catalog, warehouses.clone(), sharers, issuers.clone(), &public);
+        let sharing = Sharing::new(
+            &catalog,
+            warehouses.clone(),
+            sharers,
+            issuers.clone(),
+            (&public, &settings.sharing),
+        );
         let sessions = Sessions::new(&secret, keyring.clone()).with_issuers(issuers.clone());
         let sessions = Arc::new(sessions.with_tickets(sharing.tickets()));
         let (sharing_front, vectors) = sharing.router(sharing::Parts {

@@ -23,14 +23,13 @@ use tarn_sharing::{SharedTables, Sharers, Stores};
 
 use super::Chain;
 use super::directories::Directories;
+use crate::config::SharingSettings;
 use crate::identity::{KeySharers, Sessions, session};
 
 /// Where the protocol begins.
 const MOUNT: &str = "/_delta-sharing/v1";
 /// Where the catalog for Iceberg clients begins.
 const ICEBERG_MOUNT: &str = "/_delta-sharing/iceberg";
-/// How long URLs of files last, in seconds.
-const URL_LIFETIME_SECONDS: i64 = 60 * 60;
 /// Bytes that versions of tables may take which are kept read.
 const VERSIONS_BYTES_MAX: u64 = 512 << 20;
 
@@ -45,6 +44,7 @@ pub(crate) struct Sharing {
     pub(crate) buckets: Arc<dyn WarehouseStores>,
     standing: Arc<Standing>,
     holds: Arc<Holds>,
+    url_lifetime_s: i64,
 }
 
 /// What the fronts of Delta Sharing need beside.
@@ -68,15 +68,20 @@ impl Sharing {
         buckets: Arc<dyn WarehouseStores>,
         sharers: KeySharers,
         foreign: Arc<dyn ForeignTokens>,
-        public: &str,
+        (public, settings): (&str, &SharingSettings),
     ) -> Self {
-        let settings = AccessSettings::new(Endpoints::below(public));
+        let url_lifetime_s = settings.url_lifetime.as_secs() as i64;
+        let settings = AccessSettings {
+            endpoints: Endpoints::below(public),
+            requests_per_second: settings.requests_per_second,
+            requests_per_second_all: settings.requests_per_second_all,
+        };
         let access = Arc::new(Access::new(catalog.clone(), settings, Some(foreign)));
         let sharers = Arc::new(sharers);
         let standing = Arc::new(Standing::new(access.clone(), sharers.clone()));
         let now_ms = jiff::Timestamp::now().as_millisecond();
-        let holds = Arc::new(Holds::new(now_ms, URL_LIFETIME_SECONDS * 1000));
-        Self { access, sharers, buckets, standing, holds }
+        let holds = Arc::new(Holds::new(now_ms, url_lifetime_s * 1000));
+        Self { access, sharers, buckets, standing, holds, url_lifetime_s }
     }
 
     /// Says whether what sessions of recipients stand on is still there.
@@ -116,7 +121,7 @@ impl Sharing {
             signer: signer.clone(),
             tokens: Arc::new(Tokens::new(parts.secret)),
             endpoint: parts.endpoint.into(),
-            url_lifetime_s: URL_LIFETIME_SECONDS,
+            url_lifetime_s: self.url_lifetime_s,
             credentials: Some(credentials),
         };
         let gateway = Gateway { signer, tickets: self.standing.clone(), stores };
