@@ -109,7 +109,7 @@ impl Sharing {
             sharers: sharers.clone(),
             catalog: parts.catalog,
             credentials: credentials.clone(),
-            lifetime_s: URL_LIFETIME_SECONDS,
+            lifetime_s: self.url_lifetime_s,
             s3_endpoint: parts.endpoint.into(),
             region: parts.region.into(),
         };
