@@ -188,6 +188,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_outside_its_table_takes_the_right_to_that_object() {
+        let world = world().await;
+        let alice = world.user(&["tablesReadOnly"]).await;
+        // The table is not there, so no place is its own.
+        assert!(!world.sharers.may_send(&alice, &iceberg(), "lake", "elsewhere/file"));
+        assert!(!world.sharers.may_send(&alice, &delta("data"), "data", "tables/orders2/file"));
+        world.directory.change_user_policy("alice", "readonly", Change::Add).await.unwrap();
+        assert!(world.sharers.may_send(&alice, &iceberg(), "lake", "elsewhere/file"));
+        assert!(world.sharers.may_send(&alice, &delta("data"), "data", "tables/orders2/file"));
+        world.directory.change_user_policy("alice", "readonly", Change::Remove).await.unwrap();
+        assert!(!world.sharers.may_send(&alice, &iceberg(), "lake", "elsewhere/file"));
+    }
+
+    #[tokio::test]
     async fn a_sharer_may_read_what_its_policies_allow_now() {
         let world = world().await;
         let alice = world.user(&["tablesReadOnly"]).await;
