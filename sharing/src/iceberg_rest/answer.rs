@@ -75,7 +75,7 @@ impl IntoResponse for Failure {
     }
 }
 
-/// An answer that is for one caller, and for now.
+/// An answer that is for one caller and must not be kept.
 pub(super) fn no_store(answer: impl IntoResponse) -> Response {
     let mut response = answer.into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

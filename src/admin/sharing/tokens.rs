@@ -109,14 +109,7 @@ pub(in super::super) async fn create(
     Path(recipient): Path<String>,
     Body(body): Body<NewToken>,
 ) -> Result<Response, Failure> {
-    caller.may(Action::SharingCreateToken)?;
-    let NewToken { comment, expires_in_seconds } = body?;
-    let (to, now_ms) = (caller.sharing().recipient(&recipient)?, now_ms());
-    let end = end(expires_in_seconds, now_ms)?;
-    let (token, profile) = made(&caller, &to, (Rotated::Bearer, text(comment)), (end, now_ms)).await?;
-    caller.sharing().add_token((&recipient, to.id), token.clone(), now_ms).await?;
-    tracing::info!(recipient, token.id = %token.id, "made a token");
-    Ok(told(MadeToken { token: ShownToken::new(&token, now_ms), profile }))
+    add(&caller, &recipient, Rotated::Bearer, body).await
 }
 
 /// Makes a client of OAuth client credentials. Its profile is told only now.
@@ -131,13 +124,23 @@ pub(in super::super) async fn create_client(
     Path(recipient): Path<String>,
     Body(body): Body<NewToken>,
 ) -> Result<Response, Failure> {
+    add(&caller, &recipient, Rotated::Client, body).await
+}
+
+/// Makes what a recipient comes with, keeps it, and tells it.
+async fn add(
+    caller: &Caller,
+    recipient: &str,
+    kind: Rotated,
+    body: Result<NewToken, Failure>,
+) -> Result<Response, Failure> {
     caller.may(Action::SharingCreateToken)?;
     let NewToken { comment, expires_in_seconds } = body?;
-    let (to, now_ms) = (caller.sharing().recipient(&recipient)?, now_ms());
+    let (to, now_ms) = (caller.sharing().recipient(recipient)?, now_ms());
     let end = end(expires_in_seconds, now_ms)?;
-    let (token, profile) = made(&caller, &to, (Rotated::Client, text(comment)), (end, now_ms)).await?;
-    caller.sharing().add_token((&recipient, to.id), token.clone(), now_ms).await?;
-    tracing::info!(recipient, token.id = %token.id, "made a client");
+    let (token, profile) = made(caller, &to, (kind, text(comment)), (end, now_ms)).await?;
+    caller.sharing().add_token((recipient, to.id), token.clone(), now_ms).await?;
+    tracing::info!(recipient, token.id = %token.id, token.kind = ?kind, "made a token");
     Ok(told(MadeToken { token: ShownToken::new(&token, now_ms), profile }))
 }
 
