@@ -1,4 +1,6 @@
-//! Maintenance of Tarn's tables.
+//! Jobs, inventory reports of buckets, and maintenance of Tarn's tables.
+//!
+//! Jobs (`jobs`) are told while they run and go on after a kill. An inventory (`report`) is one range scan (`scan`).
 //!
 //! What a table no longer needs is found by reachability: a file goes only when no snapshot that stays names it.
 //!
@@ -13,6 +15,7 @@ pub mod compact;
 mod digest;
 pub mod expire;
 mod files;
+pub mod jobs;
 mod maintenance;
 pub mod orphans;
 mod place;
@@ -20,7 +23,9 @@ pub mod policy;
 mod reach;
 mod readers;
 mod removal;
+pub mod report;
 mod runs;
+pub mod scan;
 mod settings;
 #[cfg(test)]
 mod testing;

@@ -33,7 +33,9 @@ fn every_advisory_names_tests_that_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let named = names(include_str!("../../docs/ADVISORIES.md"), "`");
     let mut there = BTreeSet::new();
-    for folder in ["src", "catalog/src", "objectcore/src", "openapi/src", "inventory/src", "tests/it"] {
+    for folder in
+        ["src", "catalog/src", "objectcore/src", "openapi/src", "inventory/src", "sql/src", "tests/it"]
+    {
         tests_below(&root.join(folder), &mut there);
     }
     assert!(there.len() > 20, "{there:?}");

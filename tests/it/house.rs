@@ -8,13 +8,17 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 /// Every crate of ours and the crates of ours it may use. `tarn-tests` and `tarn-bench` may use all.
-const MAY_USE: [(&str, &[&str]); 6] = [
+const MAY_USE: [(&str, &[&str]); 7] = [
     ("tarn-openapi", &[]),
     ("tarn-objectcore", &["tarn-openapi"]),
     ("tarn-catalog", &["tarn-openapi"]),
     ("tarn-sharing", &["tarn-openapi", "tarn-catalog"]),
     ("tarn-inventory", &["tarn-openapi", "tarn-catalog"]),
-    ("tarn", &["tarn-openapi", "tarn-objectcore", "tarn-catalog", "tarn-sharing", "tarn-inventory"]),
+    ("tarn-sql", &["tarn-openapi", "tarn-catalog", "tarn-inventory"]),
+    (
+        "tarn",
+        &["tarn-openapi", "tarn-objectcore", "tarn-catalog", "tarn-sharing", "tarn-inventory", "tarn-sql"],
+    ),
 ];
 
 /// Crates that would put a second copy of a type on both sides of one of our borders.
