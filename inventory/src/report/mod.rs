@@ -4,5 +4,5 @@ mod spec;
 
 pub use spec::{
     Compression, Destination, Field, Filter, Format, Layout, MapPredicate, NamePredicate, Range, Spec,
-    TextPredicate, Versions,
+    TextPredicate, Versions, Written,
 };

@@ -10,7 +10,7 @@ use crate::scan::Point;
 pub struct Spec {
     /// The bucket whose objects are told.
     pub bucket: String,
-    /// Its id in the bucket: 1 to 63 letters, digits, `-`, `_` and `.`.
+    /// Its id in the bucket: 1 to 64 letters, digits, `-`, `_` and `.`.
     pub id: String,
     /// Files to write; `None`: only the Iceberg table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,6 +30,19 @@ pub struct Spec {
     /// Which objects.
     #[serde(default)]
     pub filter: Filter,
+    /// The text it was made from, to be given back as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
+}
+
+/// A definition as a client wrote it. It counts only while it says what the rest of the specification does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Written {
+    /// AWS's XML.
+    Aws(String),
+    /// AIStor's YAML.
+    Aistor(String),
 }
 
 /// Files, and how they are written.
