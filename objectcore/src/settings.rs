@@ -26,6 +26,8 @@ pub struct Settings {
     pub buckets_max: usize,
     /// From the end of a sweep of shard files that nothing names to the beginning of the next.
     pub sweep_interval: Duration,
+    /// How long a moment of all buckets is kept for scans at most.
+    pub moment_age_max: Duration,
     /// When and how fast everything is checked.
     pub scrub: ScrubSettings,
     /// How each set works.
@@ -44,6 +46,7 @@ impl Default for Settings {
             memory_wait: Duration::from_secs(5),
             buckets_max: 10_000,
             sweep_interval: Duration::from_secs(24 * 3600),
+            moment_age_max: Duration::from_secs(3600),
             scrub: ScrubSettings::default(),
             set: SetSettings::default(),
         }

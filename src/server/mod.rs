@@ -18,6 +18,7 @@ pub mod logs;
 mod memory;
 pub(crate) mod metrics;
 mod program;
+pub mod scan;
 mod setup;
 mod sharing;
 #[cfg(test)]

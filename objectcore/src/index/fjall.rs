@@ -4,14 +4,14 @@
 //! state after some batch (X1). Nothing is synced here: what is lost is replayed from the log.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
-use super::{Change, Changes, Checkpoint, Index, IndexError, Live, Row};
+use super::{Change, Changes, Checkpoint, Index, IndexError, KeyRange, Live, Pin, Row, TakeRow, strange_pin};
 use crate::drive::is_shortage;
 use crate::log::Space;
 
@@ -59,6 +59,19 @@ fn row_key(space: Space, key: &[u8]) -> Vec<u8> {
     out.push(space as u8);
     out.extend_from_slice(key);
     out
+}
+
+fn row_range(space: Space, (from, until): KeyRange<'_>) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    let bound = |bound: Bound<&[u8]>| bound.map(|key| row_key(space, key));
+    let from = match bound(from) {
+        Bound::Unbounded => Bound::Included(row_key(space, b"")),
+        from @ (Bound::Included(_) | Bound::Excluded(_)) => from,
+    };
+    let until = match bound(until) {
+        Bound::Unbounded => Bound::Excluded(vec![space as u8 + 1]),
+        until @ (Bound::Included(_) | Bound::Excluded(_)) => until,
+    };
+    (from, until)
 }
 
 fn live_key(segment: u64) -> [u8; 10] {
@@ -125,18 +138,38 @@ impl Index for FjallIndex {
     }
 
     fn scan(&self, space: Space, after: Bound<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Row)>, IndexError> {
-        let from = match after {
-            Bound::Included(key) => Bound::Included(row_key(space, key)),
-            Bound::Excluded(key) => Bound::Excluded(row_key(space, key)),
-            Bound::Unbounded => Bound::Included(row_key(space, b"")),
-        };
-        let until = Bound::Excluded(vec![space as u8 + 1]);
         let mut rows = Vec::with_capacity(limit.min(1024));
-        for guard in self.rows.range::<Vec<u8>, _>((from, until)).take(limit) {
+        for guard in self.rows.range::<Vec<u8>, _>(row_range(space, (after, Bound::Unbounded))).take(limit) {
             let (key, value) = guard.into_inner().map_err(|error| failed(&error))?;
             rows.push((Bytes::copy_from_slice(&key[1..]), Row::decode(&value)?));
         }
         Ok(rows)
+    }
+
+    fn pin(&self) -> Pin {
+        Pin::Snapshot(self.database.snapshot())
+    }
+
+    fn walk(
+        &self,
+        pin: Option<&Pin>,
+        space: Space,
+        range: KeyRange<'_>,
+        take: &mut TakeRow<'_>,
+    ) -> Result<(), IndexError> {
+        let range = row_range(space, range);
+        let rows = match pin {
+            None => self.rows.range::<Vec<u8>, _>(range),
+            Some(Pin::Snapshot(snapshot)) => snapshot.range::<Vec<u8>, _>(&self.rows, range),
+            Some(Pin::Rows(_)) => return Err(strange_pin()),
+        };
+        for guard in rows {
+            let (key, row) = guard.into_inner().map_err(|error| failed(&error))?;
+            if take(&key[1..], Row::value_of(&row)?) == ControlFlow::Break(()) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn apply(&self, changes: Changes) -> Result<(), IndexError> {

@@ -1,18 +1,21 @@
 //! An index in memory, for drives without a directory.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 
-use super::{Change, Changes, Checkpoint, Index, IndexError, Live, Row};
+use super::{Change, Changes, Checkpoint, Index, IndexError, KeyRange, Live, Pin, Row, TakeRow, strange_pin};
 use crate::drive::Drive;
 use crate::log::Space;
 
+/// Rows by space and key; who changes them while another holds them changes a copy.
+pub(crate) type Rows = Arc<BTreeMap<(Space, Bytes), Row>>;
+
 #[derive(Debug, Default)]
 struct State {
-    rows: BTreeMap<(Space, Bytes), Row>,
+    rows: Rows,
     live: BTreeMap<u64, Live>,
     checkpoint: Option<Checkpoint>,
 }
@@ -53,13 +56,45 @@ impl Index for MemoryIndex {
         Ok(rows.take(limit).map(|((_, key), row)| (key.clone(), row.clone())).collect())
     }
 
+    fn pin(&self) -> Pin {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        Pin::Rows(Arc::clone(&state.rows))
+    }
+
+    fn walk(
+        &self,
+        pin: Option<&Pin>,
+        space: Space,
+        (from, until): KeyRange<'_>,
+        take: &mut TakeRow<'_>,
+    ) -> Result<(), IndexError> {
+        let state = self.read();
+        let rows = match pin {
+            None => &state.rows,
+            Some(Pin::Rows(rows)) => rows,
+            Some(Pin::Snapshot(_)) => return Err(strange_pin()),
+        };
+        let bound = |bound: Bound<&[u8]>| bound.map(|key| (space, Bytes::copy_from_slice(key)));
+        let from = match bound(from) {
+            Bound::Unbounded => Bound::Included((space, Bytes::new())),
+            from @ (Bound::Included(_) | Bound::Excluded(_)) => from,
+        };
+        for ((other, key), row) in rows.range((from, bound(until))) {
+            if *other != space || take(key, &row.value) == ControlFlow::Break(()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn apply(&self, changes: Changes) -> Result<(), IndexError> {
         self.drive.before_index();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let rows = Arc::make_mut(&mut state.rows);
         for change in changes.rows {
             match change {
-                Change::Put(space, key, row) => state.rows.insert((space, key), row),
-                Change::Delete(space, key) => state.rows.remove(&(space, key)),
+                Change::Put(space, key, row) => rows.insert((space, key), row),
+                Change::Delete(space, key) => rows.remove(&(space, key)),
             };
         }
         for (segment, live) in changes.live {

@@ -6,7 +6,7 @@
 //!   removed only after the index is synced.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use bytes::Bytes;
 
@@ -20,7 +20,7 @@ mod memory;
 mod watched;
 
 pub(crate) use fjall::{FjallIndex, IndexBudget};
-pub(crate) use memory::MemoryIndex;
+pub(crate) use memory::{MemoryIndex, Rows};
 pub(crate) use watched::WatchedIndex;
 
 /// What the index knows of a key.
@@ -87,11 +87,35 @@ pub(crate) enum IndexError {
     Shortage(String),
 }
 
+/// Keeps the rows of an index as they were at one moment. It keeps no index open.
+pub(crate) enum Pin {
+    /// In a database: it removes nothing that was there.
+    Snapshot(::fjall::Snapshot),
+    /// In memory.
+    Rows(Rows),
+}
+
+/// Keys from one to another.
+pub(crate) type KeyRange<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+/// Takes a key and the value of its row, and says whether to go on.
+pub(crate) type TakeRow<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// An ordered map from space and key to [`Row`].
 pub(crate) trait Index: std::fmt::Debug + Send + Sync {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Row>, IndexError>;
     /// Up to `limit` rows of a space from `after` on, in the order of the keys' bytes.
     fn scan(&self, space: Space, after: Bound<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Row)>, IndexError>;
+    /// Keeps the rows as they are now. It waits for no drive.
+    fn pin(&self) -> Pin;
+    /// Gives the values of a space's rows in a range to `take`, in the order of the keys' bytes, until it has enough:
+    /// as they are, or as they were when this index gave the pin.
+    fn walk(
+        &self,
+        pin: Option<&Pin>,
+        space: Space,
+        range: KeyRange<'_>,
+        take: &mut TakeRow<'_>,
+    ) -> Result<(), IndexError>;
     fn apply(&self, changes: Changes) -> Result<(), IndexError>;
     /// Makes all that was applied durable.
     fn sync(&self) -> Result<(), IndexError>;
@@ -99,7 +123,14 @@ pub(crate) trait Index: std::fmt::Debug + Send + Sync {
     fn live(&self) -> Result<BTreeMap<u64, Live>, IndexError>;
 }
 
+/// A pin that another kind of index gave.
+fn strange_pin() -> IndexError {
+    IndexError::Failed("the pin is not one of this index".into())
+}
+
 const ROW_VERSION: u8 = 1;
+/// What stands before a row's value.
+const ROW_HEAD_BYTES: usize = 38;
 const CHECKPOINT_VERSION: u8 = 1;
 
 impl Row {
@@ -119,6 +150,14 @@ impl Row {
         out.extend_from_slice(&len.to_le_bytes());
         out.extend_from_slice(&self.value);
         out
+    }
+
+    /// The value of an encoded row.
+    fn value_of(bytes: &[u8]) -> Result<&[u8], IndexError> {
+        match bytes.split_at_checked(ROW_HEAD_BYTES) {
+            Some(([ROW_VERSION, ..], value)) => Ok(value),
+            Some(_) | None => Err(IndexError::Failed("a row cannot be read".into())),
+        }
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, IndexError> {

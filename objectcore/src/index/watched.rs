@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Changes, Checkpoint, Index, IndexError, Live, Row};
+use super::{Changes, Checkpoint, Index, IndexError, KeyRange, Live, Pin, Row, TakeRow};
 use crate::drive::Watch;
 use crate::log::Space;
 
@@ -32,6 +32,21 @@ impl Index for WatchedIndex {
     fn scan(&self, space: Space, after: Bound<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Row)>, IndexError> {
         let _entered = self.watch.enter();
         self.index.scan(space, after, limit)
+    }
+
+    fn pin(&self) -> Pin {
+        self.index.pin()
+    }
+
+    fn walk(
+        &self,
+        pin: Option<&Pin>,
+        space: Space,
+        range: KeyRange<'_>,
+        take: &mut TakeRow<'_>,
+    ) -> Result<(), IndexError> {
+        let _entered = self.watch.enter();
+        self.index.walk(pin, space, range, take)
     }
 
     fn apply(&self, changes: Changes) -> Result<(), IndexError> {

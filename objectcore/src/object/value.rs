@@ -39,6 +39,26 @@ pub(crate) struct Head {
     pub(crate) checksum: Option<Checksum>,
 }
 
+/// A [`Head`] as far as a scan needs it, without memory of its own.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Listed<'a> {
+    pub(crate) size: u64,
+    pub(crate) modified: Millis,
+    pub(crate) tag: Tag,
+    #[serde(borrow)]
+    pub(crate) checksum: Option<ListedChecksum<'a>>,
+}
+
+/// A [`Checksum`] as it lies in a value.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ListedChecksum<'a> {
+    pub(crate) algorithm: ChecksumAlgorithm,
+    #[serde(rename = "kind")]
+    _kind: ChecksumKind,
+    #[serde(rename = "value")]
+    _value: &'a [u8],
+}
+
 /// An entity tag in its shortest form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Tag {
@@ -185,6 +205,17 @@ impl Tail {
 /// The listed part of an object's value, without the rest (V2).
 pub(crate) fn decode_head(value: &[u8]) -> Result<Head, InvalidValue> {
     Ok(split_head(value)?.0)
+}
+
+/// As [`decode_head`], and the bytes behind it.
+pub(crate) fn decode_listed(value: &[u8]) -> Result<(Listed<'_>, &[u8]), InvalidValue> {
+    Ok(postcard::take_from_bytes(body(value)?)?)
+}
+
+/// The attributes from the bytes behind the head.
+pub(crate) fn decode_attributes(tail: &[u8]) -> Result<Attributes, InvalidValue> {
+    let Tail { attributes, .. } = postcard::from_bytes(tail)?;
+    Ok(attributes)
 }
 
 fn split_head(value: &[u8]) -> Result<(Head, &[u8]), InvalidValue> {

@@ -69,6 +69,7 @@ impl Wanted {
                 Message::Filled { .. }
                 | Message::RemoveSegment { .. }
                 | Message::Rejoin { .. }
+                | Message::Keep { .. }
                 | Message::Epoch { .. } => {}
             }
         }
@@ -95,6 +96,7 @@ impl Committer {
                 Message::Filled { .. }
                 | Message::RemoveSegment { .. }
                 | Message::Rejoin { .. }
+                | Message::Keep { .. }
                 | Message::Epoch { .. } => {
                     unreachable!("it is never taken into a batch")
                 }

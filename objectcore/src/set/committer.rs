@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::keep::Pinned;
 use super::layout::writes_needed;
 use super::look::Reader;
 use super::rejoin::Returning;
@@ -78,6 +79,10 @@ pub(crate) enum Message {
     Rejoin {
         returning: Box<Returning>,
         answer: Answer<()>,
+    },
+    /// Keep the rows as they are now.
+    Keep {
+        answer: oneshot::Sender<Result<Pinned, StorageError>>,
     },
     /// Tell the epoch, once it says which drives are out.
     Epoch {
@@ -216,6 +221,10 @@ impl Committer {
             Some(Message::Rejoin { returning, answer }) => {
                 let _ = answer.send(self.rejoin(*returning));
             }
+            Some(Message::Keep { answer }) => {
+                let kept = self.check_members().map(|()| Pinned::of(&self.slots, self.geometry));
+                let _ = answer.send(kept);
+            }
             Some(Message::Epoch { answer }) => {
                 let epoch = self.check_members().map(|()| self.epoch.clone());
                 let _ = answer.send(epoch.map_err(Into::into));
@@ -241,6 +250,7 @@ impl Committer {
                 Message::Filled { .. }
                 | Message::RemoveSegment { .. }
                 | Message::Rejoin { .. }
+                | Message::Keep { .. }
                 | Message::Epoch { .. } => {
                     queue.push_front(message);
                     break;

@@ -82,6 +82,14 @@ impl Attributes {
 
     /// Refuses more than [`Attributes::BYTES_MAX`].
     pub(crate) fn check(&self) -> Result<(), BodyError> {
+        match self.text_bytes() <= Self::BYTES_MAX {
+            true => Ok(()),
+            false => Err(BodyError::Malformed("the attributes are too long".to_owned())),
+        }
+    }
+
+    /// The bytes of all its texts.
+    pub(crate) fn text_bytes(&self) -> usize {
         let Self {
             content_type,
             content_encoding,
@@ -95,10 +103,7 @@ impl Attributes {
             [content_type, content_encoding, content_disposition, content_language, cache_control, expires];
         let named: usize = named.into_iter().flatten().map(String::len).sum();
         let user: usize = user.iter().map(|(name, value)| name.len() + value.len()).sum();
-        match named + user <= Self::BYTES_MAX {
-            true => Ok(()),
-            false => Err(BodyError::Malformed("the attributes are too long".to_owned())),
-        }
+        named + user
     }
 }
 
