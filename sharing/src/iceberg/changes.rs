@@ -31,13 +31,13 @@ pub(super) async fn changes(
 ) -> Result<Vec<VersionChanges>, TableError> {
     let mut all: Vec<VersionChanges> = Vec::new();
     let mut partitioned = Vec::new();
-    let mut before = match readable.version(versions.start().saturating_sub(1)) {
+    let mut before = match reading.version(readable, versions.start().saturating_sub(1)).await {
         Ok(version) => Some(Told::new(reading, version).await?),
         Err(TableError::NoSuchVersion { .. }) => None,
         Err(error) => return Err(error),
     };
     for number in versions {
-        let version = readable.version(number)?;
+        let version = reading.version(readable, number).await?;
         if before.as_ref().is_some_and(|before| before.is_of(&version)) {
             continue;
         }
@@ -99,7 +99,7 @@ impl<'a> Told<'a> {
     /// Whether a version has the same rows and columns.
     fn is_of(&self, other: &ReadableVersion<'_>) -> bool {
         let snapshot = |version: &ReadableVersion<'_>| version.snapshot.map(Snapshot::id);
-        snapshot(&self.version) == snapshot(other) && self.version.schema.id() == other.schema.id()
+        snapshot(&self.version) == snapshot(other) && self.version.schema.columns() == other.schema.columns()
     }
 }
 

@@ -12,6 +12,7 @@
 //! It is kept in a document of the catalog, under the table's UUID, for schemas may be removed from a table.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tarn_catalog::metadata::types::{StructType, Type};
@@ -31,6 +32,9 @@ pub(super) struct History {
     /// How often physical names had to be changed.
     #[serde(default)]
     naming: u32,
+    /// The revisions below this one whose schemas the table may not have any more were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen_until: Option<u64>,
     fields: BTreeMap<i32, FieldHistory>,
 }
 
@@ -52,9 +56,16 @@ pub(super) struct FieldHistory {
     types: Vec<String>,
 }
 
+/// The schema of a revision, which the table may not have any more; `None` where it cannot be read any more.
+pub(super) struct Former {
+    pub(super) revision: u64,
+    pub(super) schema: Option<Arc<Schema>>,
+}
+
 impl History {
-    /// With what the schemas of `metadata` say; the same where they say nothing new.
-    pub(super) fn with(&self, metadata: &TableMetadata) -> Self {
+    /// With what the schemas of `metadata` say, and those of former revisions that it may not have any more; the same where
+    /// they say nothing new.
+    pub(super) fn with(&self, metadata: &TableMetadata, former: &[Former]) -> Self {
         let mut schemas: Vec<&Schema> = metadata.schemas().iter().map(AsRef::as_ref).collect();
         schemas.sort_by_key(|schema| schema.id());
         let mut next = self.clone();
@@ -63,10 +74,22 @@ impl History {
         for schema in schemas {
             next.add_struct(schema.columns(), (schema.id(), None));
         }
+        for Former { revision, schema } in former {
+            next.seen_until = next.seen_until.max(Some(revision.saturating_add(1)));
+            match schema {
+                Some(schema) => next.add_struct(schema.columns(), (schema.id(), None)),
+                None => next.has_gaps = true,
+            }
+        }
         let is_last = |id: &i32| usize::try_from(*id) == Ok(next.fields.len());
         next.has_gaps |= !next.fields.last_key_value().is_none_or(|(last, _)| is_last(last));
         next.name_fields();
         next
+    }
+
+    /// Whether the schema of a revision, which the table may not have any more, was looked at.
+    pub(super) fn has_seen(&self, revision: u64) -> bool {
+        self.seen_until.is_some_and(|until| revision < until)
     }
 
     fn misses_schemas(&self, schemas: &[&Schema]) -> bool {

@@ -1,7 +1,8 @@
 //! Iceberg tables of the catalog as tables of Delta, in place.
 //!
 //! - I1: a version is a revision of the table in the catalog, read by the table's current metadata. What that does not
-//!   have any more is no version (`versions`).
+//!   have any more is no version. A schema whose id another may have now is read from a metadata file of its time
+//!   (`versions`).
 //! - I2: a column is what its field id says, in every file and for good (`history`, `schema`).
 //! - I3: what a version is told to be does not depend on whether its files are read (`shape`).
 //! - I4: a file is told only where it lies in the table's location or where whoever shared the table may read it

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use tarn_catalog::Catalog;
 use tarn_catalog::manifests::{
     DeleteIndex, Entry, Manifest, ManifestContent, ManifestFile, ReadManifestError,
 };
 use tarn_catalog::metadata::{Snapshot, TableMetadata};
+use tarn_catalog::{Catalog, LoadError};
 use uuid::Uuid;
 
 use super::Options;
@@ -17,7 +17,7 @@ use super::history::History;
 use super::partition::ManifestPartitions;
 use super::place::{Reach, places};
 use super::shape::{Shape, Version, live};
-use super::versions::ReadableVersion;
+use super::versions::{Readable, ReadableVersion};
 use crate::table::{FileList, TableError};
 use crate::vectors::{Assembly, DataRef, Deleting, PlaceOf, SnapshotDeletes, Vectors};
 
@@ -70,6 +70,24 @@ impl<'a> Reading<'a> {
         Self { catalog, vectors, warehouse, uuid, options, metadata, history, places, times, now_ms }
     }
 
+    /// A version, with what its schema was.
+    pub(super) async fn version<'r>(
+        &self,
+        readable: &Readable<'r>,
+        number: i64,
+    ) -> Result<ReadableVersion<'r>, TableError> {
+        let version = readable.version(number)?;
+        let Some(location) = version.former else { return Ok(version) };
+        let unknown = || {
+            TableError::Unsupported(format!(
+                "the columns of version {number} are not known any more: its schema and its metadata file were removed"
+            ))
+        };
+        let former = former(self.catalog, location).await?.ok_or_else(unknown)?;
+        let schema = former.schema(version.schema.id()).ok_or_else(unknown)?.clone();
+        Ok(ReadableVersion { schema, metadata: Some(former), ..version })
+    }
+
     /// The manifests of a snapshot; none where there is no snapshot.
     pub(super) async fn list(&self, snapshot: Option<&Snapshot>) -> Result<List, TableError> {
         let Some(snapshot) = snapshot else { return Ok(Arc::default()) };
@@ -96,14 +114,14 @@ impl<'a> Reading<'a> {
 
     /// What a version with these manifests is, its files aside.
     pub(super) fn shape(&self, version: &ReadableVersion<'_>, list: &List) -> Result<Shape, TableError> {
-        let version = Version {
+        let told = Version {
             table: self.uuid,
             number: version.number,
             timestamp_ms: version.timestamp_ms,
-            schema: version.schema,
+            schema: &version.schema,
             manifests: list,
         };
-        Shape::new(&version, self.metadata, self.history, self.options)
+        Shape::new(&told, version.metadata.as_deref().unwrap_or(self.metadata), self.history, self.options)
     }
 
     /// What deletes rows of a snapshot with these manifests. Files of deletes are not read yet.
@@ -220,6 +238,30 @@ pub(super) fn within(files: u64, most: u64) -> Result<(), TableError> {
         return Ok(());
     }
     Err(TableError::TooLarge { what: "the number of files".into(), most: format!("{most} files") })
+}
+
+/// A metadata file that may have been removed.
+pub(super) async fn former(
+    catalog: &Catalog,
+    location: &str,
+) -> Result<Option<Arc<TableMetadata>>, TableError> {
+    match catalog.read_metadata(location).await {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(LoadError::Missing { .. }) => Ok(None),
+        Err(error) => Err(load_error(error)),
+    }
+}
+
+pub(super) fn load_error(error: LoadError) -> TableError {
+    match error {
+        LoadError::Location { .. } | LoadError::Invalid { .. } => {
+            TableError::Invalid("its metadata file cannot be read".into())
+        }
+        LoadError::TooLarge { bytes_max, .. } => {
+            TableError::TooLarge { what: "the table's metadata".into(), most: format!("{bytes_max} bytes") }
+        }
+        LoadError::Missing { .. } | LoadError::Store { .. } => TableError::Store(Box::new(error)),
+    }
 }
 
 fn manifest_error(error: ReadManifestError) -> TableError {

@@ -41,7 +41,7 @@ pub(super) struct Version<'a> {
 }
 
 impl Shape {
-    /// The shape of `version`, by the table's current metadata.
+    /// The shape of `version`, by metadata that has its schema and the specs of its files.
     pub(super) fn new(
         version: &Version<'_>,
         metadata: &TableMetadata,

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tarn_catalog::metadata::TableMetadata;
 use tarn_catalog::state::{Conflict, Document, Expect, TableEntry, TableIdent};
-use tarn_catalog::{Catalog, CommitError, LoadError};
+use tarn_catalog::{Catalog, CommitError};
 use uuid::Uuid;
 
 use super::changes::changes;
-use super::history::History;
+use super::history::{Former, History};
 use super::place::Reach;
-use super::reading::{Parts, Reading};
-use super::versions::Readable;
+use super::reading::{Parts, Reading, former, load_error};
+use super::versions::{Readable, unsure};
 use super::{EqualityDeletes, Options, UnsupportedColumns};
 use crate::holds::Holds;
 use crate::table::{FileList, HoldTime, TableError, TableSource, TableVersion, VersionChanges, Versions};
@@ -64,8 +64,8 @@ impl IcebergTable {
     /// With the physical names of its columns as the current metadata asks for them. Without it what asks first after they
     /// had to change fails.
     pub async fn named(mut self) -> Result<Self, TableError> {
-        let (_, metadata) = self.loaded().await?;
-        self.naming = self.kept_history(&metadata).await?.naming();
+        let (entry, metadata) = self.loaded().await?;
+        self.naming = self.kept_history(&entry, &metadata).await?.naming();
         self.identity = identity(self.uuid, self.options, self.naming);
         Ok(self)
     }
@@ -84,14 +84,14 @@ impl IcebergTable {
 
     async fn now(&self) -> Result<Now, TableError> {
         let (entry, metadata) = self.loaded().await?;
-        let history = self.history(&metadata).await?;
+        let history = self.history(&entry, &metadata).await?;
         Ok(Now { entry, metadata, history })
     }
 
     /// The history of the table's columns. One answer never has two names for a column: who asks again is told the new
     /// ones.
-    async fn history(&self, metadata: &TableMetadata) -> Result<History, TableError> {
-        let history = self.kept_history(metadata).await?;
+    async fn history(&self, entry: &TableEntry, metadata: &TableMetadata) -> Result<History, TableError> {
+        let history = self.kept_history(entry, metadata).await?;
         if history.naming() == self.naming {
             return Ok(history);
         }
@@ -99,12 +99,16 @@ impl IcebergTable {
     }
 
     /// The history of the table's columns, kept where it says something new (H2).
-    async fn kept_history(&self, metadata: &TableMetadata) -> Result<History, TableError> {
+    async fn kept_history(
+        &self,
+        entry: &TableEntry,
+        metadata: &TableMetadata,
+    ) -> Result<History, TableError> {
         let id = self.uuid.to_string();
         for _try in 0..KEEP_TRIES {
             let found = self.catalog.get_document(COLUMNS_KIND, &id);
             let known = known(&found)?;
-            let next = known.with(metadata);
+            let next = known.with(metadata, &self.former(&known, entry).await?);
             if next == known {
                 return Ok(next);
             }
@@ -121,6 +125,20 @@ impl IcebergTable {
             }
         }
         Err(TableError::Store("the names of the columns change too fast to be kept".into()))
+    }
+
+    /// The schemas of former versions that the current metadata may not have, as far as they were not looked at.
+    async fn former(&self, known: &History, entry: &TableEntry) -> Result<Vec<Former>, TableError> {
+        let mut found = Vec::new();
+        for unsure in unsure(&entry.revisions) {
+            let revision = *unsure.numbers.end();
+            if !known.has_seen(revision) {
+                let metadata = former(&self.catalog, unsure.metadata_location).await?;
+                let schema = metadata.and_then(|metadata| metadata.schema(unsure.schema_id).cloned());
+                found.push(Former { revision, schema });
+            }
+        }
+        Ok(found)
     }
 
     fn reading<'a>(&'a self, now: &'a Now) -> Reading<'a> {
@@ -161,7 +179,7 @@ impl TableSource for IcebergTable {
     async fn load(&self, version: i64) -> Result<TableVersion, TableError> {
         let now = self.now().await?;
         let (reading, readable) = (self.reading(&now), Readable::new(&now.entry.revisions, &now.metadata));
-        let version = readable.version(version)?;
+        let version = reading.version(&readable, version).await?;
         let list = reading.list(version.snapshot).await?;
         let shape = reading.shape(&version, &list)?;
         let files = reading.files(&shape, &list).await?;
@@ -171,7 +189,7 @@ impl TableSource for IcebergTable {
     async fn metadata(&self, version: i64) -> Result<TableVersion, TableError> {
         let now = self.now().await?;
         let (reading, readable) = (self.reading(&now), Readable::new(&now.entry.revisions, &now.metadata));
-        let version = readable.version(version)?;
+        let version = reading.version(&readable, version).await?;
         let list = reading.list(version.snapshot).await?;
         Ok(reading.shape(&version, &list)?.with_files(FileList::default()))
     }
@@ -215,16 +233,4 @@ fn identity(uuid: Uuid, options: Options, naming: u32) -> Arc<str> {
 fn known(document: &Option<Document>) -> Result<History, TableError> {
     let known = document.as_ref().map(|document| serde_json::from_str(&document.json));
     Ok(known.transpose().map_err(|error| TableError::Store(Box::new(error)))?.unwrap_or_default())
-}
-
-fn load_error(error: LoadError) -> TableError {
-    match error {
-        LoadError::Location { .. } | LoadError::Invalid { .. } => {
-            TableError::Invalid("its metadata file cannot be read".into())
-        }
-        LoadError::TooLarge { bytes_max, .. } => {
-            TableError::TooLarge { what: "the table's metadata".into(), most: format!("{bytes_max} bytes") }
-        }
-        LoadError::Missing { .. } | LoadError::Store { .. } => TableError::Store(Box::new(error)),
-    }
 }

@@ -178,6 +178,7 @@ pub(crate) struct Step<'a> {
 pub(crate) struct World {
     pub(crate) catalog: Catalog,
     pub(crate) stores: Arc<Memory>,
+    log: Arc<InMemory>,
     /// The store of what sharing writes itself.
     pub(crate) own: Arc<InMemory>,
 }
@@ -186,11 +187,16 @@ pub(crate) fn ident(name: &str) -> TableIdent {
     TableIdent::new("main", Namespace::new(vec!["sales".into()]).unwrap(), name).unwrap()
 }
 
+async fn open(log: &Arc<InMemory>, stores: &Arc<Memory>) -> Catalog {
+    let settings = tarn_catalog::Settings::default();
+    Catalog::open(log.clone(), Path::from("log"), stores.clone(), settings).await.unwrap()
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let stores = Arc::new(Memory::default());
-        let (log, settings) = (Arc::new(InMemory::new()), tarn_catalog::Settings::default());
-        let catalog = Catalog::open(log, Path::from("log"), stores.clone(), settings).await.unwrap();
+        let log = Arc::new(InMemory::new());
+        let catalog = open(&log, &stores).await;
         let namespace = Namespace::new(vec!["sales".into()]).unwrap();
         for request in [
             Request::CreateWarehouse { name: "main".into(), properties: Properties::new() },
@@ -198,7 +204,12 @@ impl World {
         ] {
             catalog.commit(request).await.unwrap();
         }
-        Self { catalog, stores, own: Arc::default() }
+        Self { catalog, stores, log, own: Arc::default() }
+    }
+
+    /// The same after a restart.
+    pub(crate) async fn opened_again(self) -> Self {
+        Self { catalog: open(&self.log, &self.stores).await, ..self }
     }
 
     /// Makes a table; `spec` are partition fields.
@@ -450,6 +461,11 @@ impl World {
     pub(crate) async fn put(&self, location: &str, bytes: Bytes) {
         let (warehouse, key) = location.strip_prefix("s3://").unwrap().split_once('/').unwrap();
         self.stores.store(warehouse).put(&Path::from(key), bytes.into()).await.unwrap();
+    }
+
+    pub(crate) async fn remove(&self, location: &str) {
+        let (warehouse, key) = location.strip_prefix("s3://").unwrap().split_once('/').unwrap();
+        self.stores.store(warehouse).delete(&Path::from(key)).await.unwrap();
     }
 
     pub(crate) async fn read(&self, location: &str) -> Bytes {

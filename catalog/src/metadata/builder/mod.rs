@@ -3,7 +3,8 @@
 //! - U1: a UUID, once there, never changes.
 //! - U2: a stale sequence number or row id is [`UpdateError::Stale`]: another commit won, the client
 //!   rebases. Everything else that does not fit is [`UpdateError::Invalid`] and stays so.
-//! - U3: an id, once given to a schema, spec or order, is not given to another while it is there.
+//! - U3: an id, once given to a schema, spec or order, is not given to another while it is there, an id of a
+//!   schema not in the same commit either: a commit that leaves the current schema's id leaves the schema.
 //! - U4: no change, no new metadata: `build` gives `None`.
 //! - U5: times in the logs never go back, whatever clients' clocks say: Java refuses to read a table whose
 //!   logs do.
@@ -62,6 +63,8 @@ pub struct Builder {
     kind: Kind,
     changed: bool,
     last_schema: Option<i32>,
+    /// The highest id of the schemas removed.
+    removed_schema: Option<i32>,
     last_spec: Option<i32>,
     last_order: Option<i32>,
     added_snapshots: HashSet<i64>,
@@ -123,6 +126,7 @@ impl Builder {
             kind,
             changed: false,
             last_schema: None,
+            removed_schema: None,
             last_spec: None,
             last_order: None,
             added_snapshots: HashSet::new(),

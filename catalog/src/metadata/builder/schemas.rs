@@ -21,7 +21,8 @@ impl Builder {
             self.table.last_column_id = last_column_id;
             return Ok(());
         }
-        let id = next_id(self.table.current_schema_id, self.table.schemas.iter().map(|schema| schema.id()))?;
+        let known = self.table.schemas.iter().map(|schema| schema.id());
+        let id = next_id(self.table.current_schema_id, known.chain(self.removed_schema))?;
         let schema = if schema.id() == id { Arc::clone(schema) } else { Arc::new(schema.with_id(id)) };
         self.table.schemas.push(schema);
         self.table.last_column_id = last_column_id;
@@ -159,6 +160,8 @@ impl Builder {
             return Err(InvalidMetadata::new("the current schema cannot be removed"));
         }
         self.changed |= !ids.is_empty();
+        let removed = self.table.schemas.iter().map(|schema| schema.id()).filter(|id| ids.contains(id));
+        self.removed_schema = self.removed_schema.max(removed.max());
         self.table.schemas.retain(|schema| !ids.contains(&schema.id()));
         Ok(())
     }

@@ -283,3 +283,19 @@ fn a_spec_that_is_there_is_not_added_again_when_its_columns_are_gone() {
     assert!(is_invalid(apply(&next, vec![spec])));
     assert!(is_invalid(apply(&next, vec![order])));
 }
+
+#[test]
+fn a_commit_does_not_give_the_id_of_a_schema_that_it_removes_to_another() {
+    let schema = |name: &str| {
+        let mut schema: Value = serde_json::from_str(table().current_schema().unwrap().json()).unwrap();
+        let field = json!({"id": 90, "name": name, "required": false, "type": "long"});
+        schema["fields"].as_array_mut().unwrap().push(field);
+        json!({"action": "add-schema", "schema": schema})
+    };
+    let current = |id: i32| json!({"action": "set-current-schema", "schema-id": id});
+    let base = applied(&table(), vec![schema("was"), current(-1)]);
+    let (before, id) = (table().current_schema_id(), base.current_schema_id());
+    let remove = json!({"action": "remove-schemas", "schema-ids": [id]});
+    let other = applied(&base, vec![current(before), remove, schema("is"), current(-1)]);
+    assert_eq!((other.current_schema_id(), other.schema(id).is_none()), (id + 1, true));
+}

@@ -1,5 +1,6 @@
 mod changes;
 mod deletes;
+mod given_twice;
 mod histories;
 mod kernel;
 mod schemas;

@@ -11,7 +11,7 @@ use crate::directory::UnsupportedColumns;
 use crate::table::{Feature, TableError, TypeChanges};
 
 fn told_of(metadata: &TableMetadata, policy: UnsupportedColumns) -> Result<Told, TableError> {
-    let history = History::default().with(metadata);
+    let history = History::default().with(metadata, &[]);
     tell(metadata.current_schema().unwrap(), &history, None, policy)
 }
 
@@ -129,12 +129,12 @@ fn a_name_made_of_an_id_is_never_the_name_of_another_column() {
 #[test]
 fn names_in_files_stay_when_schemas_are_removed() {
     let first = metadata(&[schema(0, &[(1, "a", json!("long")), (2, "s", json!("string"))])]);
-    let history = History::default().with(&first);
+    let history = History::default().with(&first, &[]);
     let later = metadata(&[schema(1, &[(1, "b", json!("long")), (3, "s", json!("string"))])]);
-    let history = history.with(&later);
+    let history = history.with(&later, &[]);
     let known = tell(later.current_schema().unwrap(), &history, None, UnsupportedColumns::Error).unwrap();
     assert_eq!((physical(&known, "b"), physical(&known, "s")), ("a".into(), "col-3".into()));
-    assert_eq!(history, history.with(&later));
+    assert_eq!(history, history.with(&later, &[]));
     let json = serde_json::to_string(&history).unwrap();
     assert_eq!(serde_json::from_str::<History>(&json).unwrap(), history);
     // Whoever comes later cannot know what column 2 was called, and takes no name that it may have had.
@@ -148,14 +148,14 @@ fn a_name_in_files_is_given_up_once_another_column_has_it() {
     let first = schema(0, &[(1, "a", json!("long"))]);
     let second = schema(1, &[(1, "b", json!("long"))]);
     let third = schema(2, &[(1, "b", json!("long")), (2, "A", json!("long"))]);
-    let before = History::default().with(&metadata(&[first.clone(), second.clone()]));
+    let before = History::default().with(&metadata(&[first.clone(), second.clone()]), &[]);
     assert_eq!((before.field(1).unwrap().physical.as_str(), before.naming()), ("a", 0));
-    let after = before.with(&metadata(&[first.clone(), second.clone(), third.clone()]));
+    let after = before.with(&metadata(&[first.clone(), second.clone(), third.clone()]), &[]);
     let names = [1, 2].map(|id| after.field(id).unwrap().physical.clone());
     // A reader that does not select the new column would take it for the old one.
     assert_eq!((names, after.naming()), (["col-1".to_owned(), "col-2".to_owned()], 1));
-    assert_eq!(after.with(&metadata(&[first.clone(), second.clone(), third.clone()])), after);
-    let at_once = History::default().with(&metadata(&[first, second, third]));
+    assert_eq!(after.with(&metadata(&[first.clone(), second.clone(), third.clone()]), &[]), after);
+    let at_once = History::default().with(&metadata(&[first, second, third]), &[]);
     assert_eq!((at_once.field(1).unwrap().physical.as_str(), at_once.naming()), ("col-1", 0));
 }
 
@@ -199,7 +199,7 @@ fn types_that_were_widened_are_told_with_what_they_were() {
     assert!(told.features.contains(&Feature::TypeWidening) && told.plain.is_err());
     // As the table was before, nothing had been widened.
     let metadata = metadata(&schemas);
-    let history = History::default().with(&metadata);
+    let history = History::default().with(&metadata, &[]);
     let first = tell(metadata.schema(0).unwrap(), &history, None, UnsupportedColumns::Error).unwrap();
     assert_eq!((first.plain, first.features.contains(&Feature::TypeWidening)), (Ok(()), false));
 }
@@ -256,7 +256,7 @@ fn a_default_for_rows_from_before_is_no_matter_only_where_there_are_none() {
 fn files_without_ids_are_told_by_name_while_no_column_had_another() {
     let told = |schemas: &[Value], mapping: Value| {
         let metadata = metadata(schemas);
-        let history = History::default().with(&metadata);
+        let history = History::default().with(&metadata, &[]);
         let names = NameMapping::read(&mapping.to_string()).unwrap();
         tell(metadata.current_schema().unwrap(), &history, Some(&names), UnsupportedColumns::Error)
     };
