@@ -35,6 +35,12 @@ pub struct Spec {
     pub written: Option<Written>,
 }
 
+/// Whether a text may be the id of an inventory: a dot at its begin would hide its files.
+pub fn is_id(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('.')
+}
+
 /// A definition as a client wrote it. It counts only while it says what the rest of the specification does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
