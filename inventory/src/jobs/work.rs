@@ -27,6 +27,11 @@ pub trait Work: Send + Sync + 'static {
     /// Runs, from the checkpoint on if there is one. What is answered is the outcome, for the report.
     async fn run(&self, context: &Context) -> Result<Value, WorkError>;
 
+    /// The specification as it is shown: a kind whose specification has secrets leaves them out.
+    fn shown(&self, spec: &Value) -> Value {
+        spec.clone()
+    }
+
     /// Takes away what a run left that was canceled or failed for good. Called again after a kill.
     async fn discard(&self, context: &Context, end: Ended) -> Result<(), WorkError>;
 }
