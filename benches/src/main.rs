@@ -1,6 +1,8 @@
 //! `tarn-bench`: the load generator. It speaks plain HTTP to any S3 or Iceberg REST server on
-//! loopback, signs with SigV4, and prints one JSON line a run. `benches/run` starts the servers.
+//! loopback, signs with SigV4, and prints one JSON line a run. `benches/run` starts the servers. `fill` and `scan` need
+//! none: they open drives themselves.
 
+mod bucket;
 mod catalog;
 mod client;
 mod hot;
@@ -40,6 +42,10 @@ struct Arguments {
 enum Run {
     /// PUT or GET objects of one size.
     Object(s3::ObjectRun),
+    /// Fill a bucket on drives that no server uses.
+    Fill(bucket::FillRun),
+    /// Scan a bucket on drives that no server uses.
+    Scan(bucket::ScanRun),
     /// LIST a bucket of many keys.
     List(s3::ListRun),
     /// Iceberg REST.
@@ -77,6 +83,8 @@ fn main() -> Result<()> {
         }
         match arguments.run {
             Run::Object(run) => s3::run(&target, &run).await,
+            Run::Fill(run) => bucket::fill(&run).await,
+            Run::Scan(run) => bucket::scan(&run).await,
             Run::List(run) => s3::list(&target, &run).await,
             Run::Catalog { base, warehouse, run } => {
                 let store = target.clone();
