@@ -1,0 +1,196 @@
+//! Planning and running queries, on threads of their own (Q4).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::SessionConfig;
+use futures::StreamExt as _;
+use tarn_catalog::{Catalog, WarehouseStores};
+use tokio::runtime::Runtime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::answer::{Answer, Batches, Tally};
+use crate::check::only_reads;
+use crate::names::{Scope, Warehouses};
+use crate::parse::parse;
+use crate::stores::Buckets;
+use crate::{Bound, QueryError, Question, Reader, Settings, SystemTables};
+
+/// The namespace of names that give none, where none is asked for.
+const NAMESPACE: &str = "default";
+/// The stack of a thread that plans, in bytes: a long chain of operators is a deep tree.
+const STACK_BYTES: usize = 32 << 20;
+/// How far threads that compute give way to those that serve.
+const NICENESS: i32 = 10;
+/// Batches that wait for who takes the answer.
+const BATCHES_WAITING: usize = 2;
+
+/// Answers questions. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    catalog: Catalog,
+    stores: Arc<dyn WarehouseStores>,
+    system: Arc<dyn SystemTables>,
+    settings: Settings,
+    base: SessionState,
+    turns: Arc<Semaphore>,
+    threads: Threads,
+}
+
+/// The threads that compute. They are let go in the background: what waits for them may be one of another kind.
+struct Threads(Option<Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Engine {
+    /// Over the tables of `catalog`, whose files lie in `stores`, and the server's own state.
+    pub fn new(
+        catalog: Catalog,
+        stores: Arc<dyn WarehouseStores>,
+        system: Arc<dyn SystemTables>,
+        settings: Settings,
+    ) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(settings.threads.max(1))
+            .max_blocking_threads(settings.threads.max(1) * 4)
+            .thread_name("sql")
+            .thread_stack_size(STACK_BYTES)
+            .on_thread_start(give_way)
+            .enable_all()
+            .build()?;
+        let base = SessionStateBuilder::new_with_default_features().build();
+        let turns = Arc::new(Semaphore::new(settings.queries_at_once));
+        let threads = Threads(Some(runtime));
+        Ok(Self(Arc::new(Inner { catalog, stores, system, settings, base, turns, threads })))
+    }
+
+    /// Answers a question of `who`. The answer comes as it is computed; dropping it ends the query.
+    pub async fn query(&self, question: Question, who: Arc<dyn Reader>) -> Result<Answer, QueryError> {
+        let inner = &self.0;
+        let wait = inner.settings.turn_wait;
+        let turn = tokio::time::timeout(wait, inner.turns.clone().acquire_owned()).await;
+        // The semaphore is never closed.
+        let Ok(Ok(turn)) = turn else { return Err(QueryError::Busy { retry_after: wait }) };
+        let Some(runtime) = &inner.threads.0 else { return Err(stopped()) };
+        let (time, began) = (question.limits.time, Instant::now());
+        let (sender, batches) = mpsc::channel(BATCHES_WAITING);
+        let (told, schema) = oneshot::channel();
+        let engine = self.clone();
+        let task = runtime.spawn(async move { engine.run(question, who, told, sender, turn).await });
+        let task = AbortOnDropHandle::new(task);
+        let schema = match tokio::time::timeout(time, schema).await {
+            Ok(Ok(Ok(schema))) => schema,
+            Ok(Ok(Err(error))) => return Err(error),
+            Ok(Err(_gone)) => return Err(stopped()),
+            Err(_late) => return Err(Bound::Time(time).into()),
+        };
+        Ok(Answer::new(schema, Batches { batches, task }, (began, time)))
+    }
+
+    async fn run(
+        self,
+        question: Question,
+        who: Arc<dyn Reader>,
+        told: oneshot::Sender<Result<datafusion::arrow::datatypes::SchemaRef, QueryError>>,
+        batches: mpsc::Sender<Result<datafusion::arrow::array::RecordBatch, QueryError>>,
+        _turn: OwnedSemaphorePermit,
+    ) {
+        let (mut tally, began) = (Tally::new(question.limits), Instant::now());
+        let planned = async {
+            let state = self.0.session(&question, who)?;
+            let plan = self.0.plan(&question, &state).await?;
+            Ok::<_, QueryError>(execute_stream(plan, state.task_ctx())?)
+        };
+        let mut rows = match planned.await {
+            Ok(rows) => rows,
+            Err(error) => {
+                metrics::counter!("tarn_sql_queries_total", "outcome" => "refused").increment(1);
+                let _gone = told.send(Err(error));
+                return;
+            }
+        };
+        if told.send(Ok(rows.schema())).is_err() {
+            return;
+        }
+        let mut outcome = "done";
+        while let Some(batch) = rows.next().await {
+            let batch = batch.map_err(QueryError::from).and_then(|batch| tally.count(batch));
+            let failed = batch.is_err();
+            if failed {
+                outcome = "failed";
+            }
+            if batches.send(batch).await.is_err() || failed {
+                break;
+            }
+        }
+        metrics::counter!("tarn_sql_queries_total", "outcome" => outcome).increment(1);
+        metrics::histogram!("tarn_sql_query_duration_seconds").record(began.elapsed().as_secs_f64());
+    }
+}
+
+impl Inner {
+    /// What one query is planned and run with.
+    fn session(&self, question: &Question, who: Arc<dyn Reader>) -> Result<SessionState, QueryError> {
+        let namespace = question.namespace.as_deref().unwrap_or(NAMESPACE);
+        let config = SessionConfig::new()
+            .with_target_partitions(self.settings.threads.max(1))
+            .with_information_schema(true)
+            .with_create_default_catalog_and_schema(false)
+            .with_default_catalog_and_schema(&question.warehouse, namespace);
+        let scope = Scope { state: self.catalog.snapshot(), who, system: self.system.clone() };
+        let names = Warehouses { scope: Arc::new(scope), default: question.warehouse.clone() };
+        let builder = SessionStateBuilder::new_from_existing(self.base.clone())
+            .with_session_id(String::new())
+            .with_config(config)
+            .with_runtime_env(self.resources()?)
+            .with_catalog_list(Arc::new(names));
+        Ok(builder.build())
+    }
+
+    /// Memory and disk of one query (Q3).
+    fn resources(&self) -> Result<Arc<RuntimeEnv>, QueryError> {
+        let Settings { memory_bytes, spill_bytes, spill_dir, .. } = &self.settings;
+        let disk = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::Directories(vec![spill_dir.clone()]))
+            .with_max_temp_directory_size(*spill_bytes);
+        let builder = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(*memory_bytes)))
+            .with_disk_manager_builder(disk)
+            .with_object_store_registry(Arc::new(Buckets(self.stores.clone())));
+        Ok(builder.build_arc()?)
+    }
+
+    async fn plan(
+        &self,
+        question: &Question,
+        state: &SessionState,
+    ) -> Result<Arc<dyn ExecutionPlan>, QueryError> {
+        let statement = parse(&question.sql, &self.settings)?;
+        let plan = state.statement_to_plan(statement).await?;
+        only_reads(&plan)?;
+        Ok(state.create_physical_plan(&plan).await?)
+    }
+}
+
+fn stopped() -> QueryError {
+    QueryError::Failed("the engine ended the query without an answer".into(), None)
+}
+
+/// Where the system does not let it, queries compete with what serves.
+fn give_way() {
+    let _niceness = rustix::process::nice(NICENESS);
+}

@@ -1,0 +1,4 @@
+//! The engine, over a catalog in memory.
+
+mod limits;
+mod queries;
