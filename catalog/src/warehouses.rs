@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use object_store::ObjectStore;
+use object_store::path::Path;
 
 /// The stores of all warehouses. A warehouse is a bucket of the same name.
 #[async_trait]
@@ -20,6 +21,11 @@ pub trait WarehouseStores: Send + Sync + 'static {
 
     /// Is there such a bucket?
     async fn exists(&self, warehouse: &str) -> Result<bool, WarehouseError>;
+
+    /// Ends every multipart upload of this key that was begun and not completed. Stores that keep none have nothing to do.
+    async fn abandon(&self, _warehouse: &str, _key: &Path) -> Result<(), WarehouseError> {
+        Ok(())
+    }
 
     /// Does this error of one of these stores, or of the log's, promise that nothing was done?
     /// A full disk that is refused before any effect is one.

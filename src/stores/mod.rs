@@ -7,13 +7,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use object_store::ObjectStore;
+use object_store::path::Path;
 use tarn_catalog::{Catalog, WarehouseError, WarehouseStores};
-use tarn_objectcore::name::BucketName;
+use tarn_objectcore::name::{BucketName, ObjectName};
 use tarn_objectcore::s3::BucketUses;
-use tarn_objectcore::types::{BucketError, StorageError};
+use tarn_objectcore::types::{BucketError, StorageError, UploadError};
 use tarn_objectcore::{CoreStore, ObjectCore};
 
 use self::nowhere::Nowhere;
+
+/// Uploads that are listed at a time.
+const UPLOADS_AT_ONCE: usize = 100;
 
 /// Warehouses as buckets of the object core.
 pub(crate) struct Warehouses {
@@ -69,6 +73,30 @@ impl WarehouseStores for Warehouses {
         Ok(self.core.bucket(&name(warehouse)?).is_some())
     }
 
+    async fn abandon(&self, warehouse: &str, key: &Path) -> Result<(), WarehouseError> {
+        let bucket = name(warehouse)?;
+        let failed = |error: UploadError| match error {
+            UploadError::NoSuchBucket => WarehouseError::Missing,
+            other => WarehouseError::Store(other.into()),
+        };
+        loop {
+            let listed = self.core.list_uploads(&bucket, key.as_ref(), None, UPLOADS_AT_ONCE).await;
+            let (mut uploads, _) = listed.map_err(failed)?;
+            // Those of the key itself come before those of longer ones.
+            uploads.retain(|upload| upload.key.as_str() == key.as_ref());
+            if uploads.is_empty() {
+                return Ok(());
+            }
+            for upload in uploads {
+                let at = ObjectName { bucket: bucket.clone(), key: upload.key };
+                match self.core.abort_upload(&at, &upload.upload).await {
+                    Ok(()) | Err(UploadError::NoSuchUpload) => {}
+                    Err(error) => return Err(failed(error)),
+                }
+            }
+        }
+    }
+
     fn is_refusal(&self, error: &object_store::Error) -> bool {
         let found = storage_error(error);
         match found {
@@ -114,6 +142,23 @@ mod tests {
         let error = |source| object_store::Error::Generic { store: "test", source: Box::new(source) };
         assert!(stores.is_refusal(&error(StorageError::Full)));
         assert!(!stores.is_refusal(&error(StorageError::Unknown)));
+    }
+
+    #[tokio::test]
+    async fn uploads_of_one_key_that_nobody_will_complete_are_abandoned_and_no_others() {
+        use object_store::{MultipartUpload as _, ObjectStoreExt as _};
+        let core = ObjectCore::in_memory(1).await;
+        let stores = Warehouses::new(core.clone());
+        stores.create("reports").await.unwrap();
+        let store = stores.store("reports");
+        for key in ["data/1", "data/1", "data/12"] {
+            let mut upload = store.put_multipart(&key.into()).await.unwrap();
+            upload.put_part(vec![0; 1000].into()).await.unwrap();
+        }
+        stores.abandon("reports", &"data/1".into()).await.unwrap();
+        let bucket = BucketName::new("reports").unwrap();
+        let (left, _) = core.list_uploads(&bucket, "", None, 10).await.unwrap();
+        assert_eq!(left.iter().map(|upload| upload.key.as_str()).collect::<Vec<_>>(), ["data/12"]);
     }
 
     #[tokio::test]

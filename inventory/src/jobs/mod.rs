@@ -37,6 +37,8 @@ pub use pace::{Foreground, NoForeground};
 pub use run::{Counts, Run, RunError, Seen, Wanted};
 pub use schedule::{InvalidCron, Schedule};
 pub use state::{NotAllowed, RunEvent, RunState};
+#[cfg(test)]
+pub(crate) use work::Hold;
 pub use work::{Context, Ended, InvalidSpec, Progress, Rights, Stopped, Work, WorkError};
 
 use live::Live;

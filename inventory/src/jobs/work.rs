@@ -106,7 +106,7 @@ pub struct Context {
     pub progress: Arc<Progress>,
     /// What its author may do, asked for now.
     pub rights: Arc<dyn Rights>,
-    pub(super) hold: Arc<dyn Hold>,
+    pub(crate) hold: Arc<dyn Hold>,
 }
 
 /// How far a run is. Counters only grow, but for a run that begins again.

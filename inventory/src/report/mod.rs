@@ -2,9 +2,29 @@
 
 pub mod aistor;
 pub mod aws;
+mod check;
+mod checkpoint;
+mod columns;
+mod encoder;
+mod error;
+mod filter;
+mod manifest;
+mod names;
+mod packing;
+mod parquet;
+mod run;
+mod segment;
 mod spec;
+mod target;
+mod text;
+mod upload;
+mod work;
+
+#[cfg(test)]
+mod tests;
 
 pub use spec::{
     Compression, Destination, Field, Filter, Format, Layout, MapPredicate, NamePredicate, Range, Spec,
     TextPredicate, Versions, Written, is_id,
 };
+pub use work::{Inventory, KIND};

@@ -115,17 +115,18 @@ pub enum Versions {
     Current,
 }
 
-/// A column, by its name in AWS's and AIStor's definitions. Those that have no value in this server are told empty.
+/// A column, by its name in AWS's and AIStor's definitions, in the order of AWS's files. Those that have no value in this
+/// server are told empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Field {
     /// Bytes.
     Size,
     /// When it was last changed.
     LastModifiedDate,
-    /// `STANDARD`.
-    StorageClass,
     /// The entity tag.
     ETag,
+    /// `STANDARD`.
+    StorageClass,
     /// Whether it came by a multipart upload.
     IsMultipartUploaded,
     /// Empty: nothing is replicated.
@@ -214,7 +215,7 @@ pub enum NamePredicate {
     Regex(String),
 }
 
-/// What is asked of names and values, as of metadata.
+/// What is asked of names and values, as of metadata. Lists without members ask nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MapPredicate {
@@ -246,4 +247,23 @@ pub enum TextPredicate {
         /// This.
         equal_to: Option<f64>,
     },
+}
+
+impl MapPredicate {
+    /// Whether it asks nothing.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Any => true,
+            Self::And(asked) | Self::Or(asked) => asked.is_empty(),
+        }
+    }
+}
+
+impl Range {
+    /// Whether a number is within the bounds.
+    pub fn holds(&self, number: u64) -> bool {
+        self.less_than.is_none_or(|bound| number < bound)
+            && self.greater_than.is_none_or(|bound| number > bound)
+            && self.equal_to.is_none_or(|bound| number == bound)
+    }
 }

@@ -1,0 +1,80 @@
+//! Where the files of a report lie: AWS's layout.
+//!
+//! A data file is named by its run and its number in it, so that a run that goes on after a kill writes over what it had
+//! not finished.
+
+use md5::{Digest as _, Md5};
+use object_store::path::Path;
+use uuid::Uuid;
+
+use super::checkpoint::Target;
+use super::spec::{Compression, Destination, Format, Spec};
+
+/// The places of one inventory in its destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Places {
+    /// `<prefix>/<source>/<id>`
+    root: String,
+}
+
+impl Places {
+    pub(super) fn new(spec: &Spec, to: &Destination) -> Self {
+        let below = format!("{}/{}", spec.bucket, spec.id);
+        let root = match to.prefix.trim_end_matches('/') {
+            "" => below,
+            prefix => format!("{prefix}/{below}"),
+        };
+        Self { root }
+    }
+
+    /// What all keys of the inventory begin with.
+    pub(super) fn root(&self) -> String {
+        format!("{}/", self.root)
+    }
+
+    /// Where data files go.
+    pub(super) fn target(&self, to: &Destination) -> Target {
+        let extension = extension(to.format, to.compression).to_owned();
+        Target { bucket: to.bucket.clone(), below: format!("{}/data/", self.root), extension }
+    }
+
+    /// The manifest of the run told as of `folder_ms`.
+    pub(super) fn manifest(&self, folder_ms: i64) -> Path {
+        Path::from(format!("{}/{}/manifest.json", self.root, stamp(folder_ms, "%Y-%m-%dT%H-%MZ")))
+    }
+
+    /// The MD5 of the manifest, the last to be written.
+    pub(super) fn checksum(&self, folder_ms: i64) -> Path {
+        Path::from(format!("{}/{}/manifest.checksum", self.root, stamp(folder_ms, "%Y-%m-%dT%H-%MZ")))
+    }
+
+    /// Hive's list of data files.
+    pub(super) fn symlink(&self, folder_ms: i64) -> Path {
+        Path::from(format!("{}/hive/dt={}/symlink.txt", self.root, stamp(folder_ms, "%Y-%m-%d-%H-%M")))
+    }
+}
+
+/// The name of a data file.
+pub(super) fn file_id(run: Uuid, number: usize) -> Uuid {
+    let mut digest = Md5::new();
+    digest.update(run.as_bytes());
+    digest.update((number as u64).to_be_bytes());
+    uuid::Builder::from_custom_bytes(digest.finalize().into()).into_uuid()
+}
+
+fn extension(format: Format, compression: Compression) -> &'static str {
+    match (format, compression) {
+        (Format::Csv, Compression::None) => "csv",
+        (Format::Csv, Compression::Gzip) => "csv.gz",
+        (Format::Csv, Compression::Zstd) => "csv.zst",
+        (Format::Json, Compression::None) => "json",
+        (Format::Json, Compression::Gzip) => "json.gz",
+        (Format::Json, Compression::Zstd) => "json.zst",
+        (Format::Parquet, Compression::None | Compression::Gzip | Compression::Zstd) => "parquet",
+    }
+}
+
+fn stamp(at_ms: i64, form: &str) -> String {
+    let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::MIN);
+    at.strftime(form).to_string()
+}

@@ -1,0 +1,9 @@
+//! Tests of reports: a scan of made-up objects, stores in memory, and kills between any two operations.
+
+mod bench;
+mod crashes;
+mod files;
+mod read;
+mod refusals;
+mod store;
+mod world;
