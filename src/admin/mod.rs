@@ -9,6 +9,7 @@ mod events;
 mod functions;
 mod groups;
 mod history;
+pub(crate) mod jobs;
 mod keys;
 mod maintenance;
 mod openapi;
@@ -80,6 +81,7 @@ pub(crate) fn router() -> Router<Arc<Program>> {
         .route("/_admin/v1/drives/retry", post(status::retry_drives))
         .route("/_admin/v1/status", get(status::show))
         .merge(identities())
+        .merge(jobs::router())
         .merge(sharing::router())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }

@@ -5,7 +5,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use super::{
-    events, functions, groups, history, keys, maintenance, policies, service_accounts, sharing, status,
+    events, functions, groups, history, jobs, keys, maintenance, policies, service_accounts, sharing, status,
     tables, users, warehouses, webhooks, why,
 };
 use crate::identity::oauth::endpoint;
@@ -58,6 +58,18 @@ use crate::server::{health, metrics};
         maintenance::begin,
         maintenance::runs,
         maintenance::run,
+        jobs::definitions::list,
+        jobs::definitions::show,
+        jobs::definitions::put,
+        jobs::definitions::delete,
+        jobs::definitions::run,
+        jobs::runs::list,
+        jobs::runs::show,
+        jobs::runs::suspend,
+        jobs::runs::resume,
+        jobs::runs::cancel,
+        jobs::runs::report,
+        jobs::events::stream,
         history::list,
         history::diff_warehouse,
         history::diff_table,
@@ -139,6 +151,8 @@ mod tests {
             "/_admin/v1/service-accounts/{id}/policy",
             "/_admin/v1/functions",
             "/_admin/v1/functions/{warehouse}/{namespace}/{function}",
+            "/_admin/v1/jobs/{name}",
+            "/_admin/v1/jobs/runs/{id}/events",
             "/_admin/v1/maintenance/policy",
             "/_admin/v1/maintenance/runs/{id}",
             "/_admin/v1/status",

@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod events;
 mod history;
+mod job;
 mod maintain;
 mod migrate;
 mod serve;
@@ -46,6 +47,9 @@ enum Command {
     Recipient(Box<sharing::recipient::Command>),
     /// Print the changes of a running server's catalog.
     Events(events::Events),
+    /// Jobs of a running server: what they do, when, and how their runs get on.
+    #[command(subcommand)]
+    Job(job::Command),
     /// Send the changes of a running server's catalog to URLs.
     #[command(subcommand)]
     Webhook(webhook::Command),
@@ -63,6 +67,8 @@ pub(crate) enum Failure {
     Failed(anyhow::Error),
     /// 2: the command line or the configuration is wrong.
     Usage(anyhow::Error),
+    /// 3: done, but not all of it.
+    Partial(anyhow::Error),
     /// 4.
     NotFound(anyhow::Error),
     /// 5.
@@ -106,6 +112,7 @@ pub fn run() -> ExitCode {
         Command::Share(command) => sharing::share::run(*command),
         Command::Recipient(command) => sharing::recipient::run(*command),
         Command::Events(events) => events::run(&events),
+        Command::Job(command) => job::run(command),
         Command::Migrate(migrate) => migrate::run(&migrate),
         Command::Webhook(command) => webhook::run(command),
         Command::Status(status) => status::run(&status),
@@ -118,6 +125,7 @@ pub fn run() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Failed(error)) => (error, 1),
         Err(Failure::Usage(error)) => (error, 2),
+        Err(Failure::Partial(error)) => (error, 3),
         Err(Failure::NotFound(error)) => (error, 4),
         Err(Failure::Denied(error)) => (error, 5),
     };

@@ -4,6 +4,7 @@
 //! extensions and a body without framing or signatures.
 
 pub mod answer;
+mod authors;
 mod body;
 mod directory;
 mod error;

@@ -61,7 +61,7 @@ impl KeySharers {
         same.then(|| key.principal())
     }
 
-    fn may(&self, principal: &Principal, asked: &[(Action, Resource<'_>)]) -> bool {
+    pub(super) fn allows(&self, principal: &Principal, asked: &[(Action, Resource<'_>)]) -> bool {
         let sender = itself();
         asked.iter().all(|(action, resource)| {
             let ask = Ask::new(*action, *resource).sent_by(Some(&sender));
@@ -119,14 +119,14 @@ pub(crate) fn with_rights<T>(source: &Source, ask: impl FnOnce(&[(Action, Resour
 impl Sharers for KeySharers {
     fn may_read(&self, by: &Sharer, source: &Source) -> bool {
         let Some(principal) = self.principal(by) else { return false };
-        let may = with_rights(source, |asked| self.may(&principal, asked)).unwrap_or(false);
+        let may = with_rights(source, |asked| self.allows(&principal, asked)).unwrap_or(false);
         may && !self.is_denied_files(&principal, source)
     }
 
     fn may_read_object(&self, by: &Sharer, bucket: &str, key: &str) -> bool {
         let Some(principal) = self.principal(by) else { return false };
         BucketName::new(bucket).is_ok()
-            && self.may(&principal, &[(Action::GetObject, Resource::Object(bucket, key))])
+            && self.allows(&principal, &[(Action::GetObject, Resource::Object(bucket, key))])
     }
 
     fn may_send(&self, by: &Sharer, source: &Source, bucket: &str, key: &str) -> bool {

@@ -14,6 +14,7 @@ use tarn_openapi::request::RequestId;
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
+use super::foreground::InFlight;
 use super::unread;
 use crate::identity::answer::{self, Protocol};
 
@@ -30,11 +31,17 @@ pub(crate) struct Front {
     log: RequestLog,
     /// The names below which a host names a bucket.
     domains: Vec<String>,
+    in_flight: Arc<InFlight>,
 }
 
 impl Front {
     pub(crate) fn new(log: RequestLog, domains: Vec<String>) -> Self {
-        Self { program: OnceLock::new(), log, domains }
+        Self { program: OnceLock::new(), log, domains, in_flight: Arc::default() }
+    }
+
+    /// The S3 requests in flight.
+    pub(crate) fn in_flight(&self) -> Arc<InFlight> {
+        self.in_flight.clone()
     }
 
     /// From now on `program` answers.
@@ -50,6 +57,7 @@ impl Front {
         let (method, path) = (request.method().clone(), told(request.uri().path()).to_owned());
         let protocol = Protocol::of(host(&request), request.uri().path(), &self.domains);
         request.extensions_mut().insert(protocol);
+        let flight = (protocol == Protocol::S3).then(|| self.in_flight.begin());
         let span = tracing::info_span!("request", id = %id);
         let (request, unread) = unread::watch(request);
         let answered = AssertUnwindSafe(self.dispatch(request, protocol, &path, &id)).catch_unwind();
@@ -76,7 +84,10 @@ impl Front {
                 tracing::info!(request.id = %id, %method, path, status = status.as_u16(), elapsed_ms, "request");
             }
         }
-        response
+        match flight {
+            Some(flight) => flight.until_sent(response),
+            None => response,
+        }
     }
 
     async fn dispatch(

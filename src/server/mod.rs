@@ -2,7 +2,7 @@
 //!
 //! - S1: the port is taken before a drive is touched, so that two servers never share drives by mistake of
 //!   a port; until the stores are open every request is answered 503 and nothing is started.
-//! - S2: stopping: no new connection, running requests end, maintenance and webhooks stop, then the catalog closes, then
+//! - S2: stopping: no new connection, running requests end, jobs, maintenance and webhooks stop, then the catalog closes, then
 //!   the object core.
 
 pub mod credentials;
@@ -10,9 +10,11 @@ pub(crate) mod descriptors;
 mod directories;
 mod dispatch;
 mod drives;
+mod foreground;
 mod front;
 pub(crate) mod health;
 mod idle;
+mod jobs;
 mod listener;
 pub mod logs;
 mod memory;
@@ -37,6 +39,7 @@ use object_store::path::Path;
 use tarn_catalog::rest::RestFront;
 use tarn_catalog::{Catalog, WarehouseStores};
 use tarn_inventory::Maintenance;
+use tarn_inventory::jobs::Jobs;
 use tarn_objectcore::ObjectCore;
 use tarn_objectcore::s3::S3Front;
 use tarn_openapi::access::Authorize;
@@ -122,6 +125,7 @@ pub struct Server {
     core: ObjectCore,
     catalog: Catalog,
     maintenance: Maintenance,
+    jobs: Jobs,
     webhooks: Webhooks,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
@@ -202,6 +206,12 @@ impl Server {
             sharing.readers(&catalog),
         );
         maintenance.start_schedule();
+        let jobs = jobs::open(jobs::Parts {
+            catalog: catalog.clone(),
+            rights: sharing.sharers.clone(),
+            foreground: front.in_flight(),
+        });
+        jobs.start();
         let source: Arc<str> = format!("urn:uuid:{}", core.status().deployment).into();
         let webhooks = Webhooks::start(catalog.clone(), source.clone(), settings.webhook_reach);
         let program = Arc::new(Program {
@@ -209,6 +219,9 @@ impl Server {
             catalog: catalog.clone(),
             warehouse: settings.warehouse.clone(),
             maintenance: maintenance.clone(),
+            jobs: jobs.clone(),
+            job_streams: crate::admin::jobs::stream_slots(),
+            stopping: stop.subscribe(),
             sharing,
             events: Events::new(catalog.clone(), source.clone(), stop.subscribe()),
             webhooks: webhooks.clone(),
@@ -257,6 +270,7 @@ impl Server {
             core,
             catalog,
             maintenance,
+            jobs,
             webhooks,
             stop,
             listening,
@@ -290,6 +304,7 @@ impl Server {
         }
         self.upkeep.abort();
         self.sweeps.abort();
+        self.jobs.close().await;
         self.maintenance.close().await;
         self.webhooks.close().await;
         self.catalog.close().await;

@@ -11,9 +11,11 @@ use http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tarn_catalog::Catalog;
 use tarn_inventory::Maintenance;
+use tarn_inventory::jobs::Jobs;
 use tarn_objectcore::ObjectCore;
 use tarn_openapi::access::Authorize;
 use tarn_openapi::request::RequestId;
+use tokio::sync::{Semaphore, watch};
 use tower::service_fn;
 
 use super::dispatch::Fronts;
@@ -33,6 +35,11 @@ pub(crate) struct Program {
     /// The default warehouse.
     pub(crate) warehouse: String,
     pub(crate) maintenance: Maintenance,
+    pub(crate) jobs: Jobs,
+    /// Streams of runs that may still be opened.
+    pub(crate) job_streams: Arc<Semaphore>,
+    /// Turns true when the server stops.
+    pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) sharing: Sharing,
     pub(crate) events: Events,
     pub(crate) webhooks: Webhooks,
