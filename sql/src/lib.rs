@@ -15,8 +15,10 @@ mod error;
 mod names;
 mod parse;
 mod reader;
+pub mod reports;
 mod settings;
 mod stores;
+pub mod system;
 mod system_tables;
 #[cfg(test)]
 mod testing;
