@@ -9,7 +9,6 @@ use object_store::ObjectStore;
 use tarn_catalog::state::{TableEntry, TableIdent};
 use tarn_catalog::{Catalog, WarehouseStores};
 use tarn_inventory::{Promised, Readers};
-use tarn_openapi::access::Sender;
 use tarn_sharing::access::{self, Access, AccessSettings, Endpoints, ForeignTokens, Ticket};
 use tarn_sharing::cache::VersionCache;
 use tarn_sharing::directory::{Directory, Source};
@@ -17,7 +16,7 @@ use tarn_sharing::gateway::{self, Gateway, Signer, Standing};
 use tarn_sharing::holds::{HeldVersions, Holds};
 use tarn_sharing::iceberg_rest::{self, IcebergFront};
 use tarn_sharing::protocol::Tokens;
-use tarn_sharing::rest::{self, SharingFront, TableCredentials};
+use tarn_sharing::rest::{self, Queries, SharingFront, TableCredentials};
 use tarn_sharing::vectors::{Swept, Vectors};
 use tarn_sharing::{SharedTables, Sharers, Stores};
 
@@ -123,6 +122,8 @@ impl Sharing {
             endpoint: parts.endpoint.into(),
             url_lifetime_s: self.url_lifetime_s,
             credentials: Some(credentials),
+            standing: self.standing.clone(),
+            queries: Queries::default(),
         };
         let gateway = Gateway { signer, tickets: self.standing.clone(), stores };
         let routes = access::routes(self.access.clone()).merge(gateway::router(Arc::new(gateway)));
@@ -173,8 +174,7 @@ pub(super) async fn sweep_vectors(vectors: Arc<Vectors>) {
 
 impl session::Tickets for Standing {
     fn stands(&self, ticket: &str, address: Option<IpAddr>, now: i64) -> bool {
-        let sender = Sender { address, ..Sender::default() };
         Ticket::decode(ticket)
-            .is_some_and(|ticket| self.of(&ticket, Some(&sender), now.saturating_mul(1000)).is_ok())
+            .is_some_and(|ticket| self.of(&ticket, address, now.saturating_mul(1000)).is_ok())
     }
 }

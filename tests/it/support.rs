@@ -26,6 +26,8 @@ pub struct Tarn {
     drives: usize,
     http: reqwest::Client,
     variables: Vec<(&'static str, &'static str)>,
+    /// What `serve` is told beside its drives.
+    arguments: &'static [&'static str],
 }
 
 /// Temporary credentials.
@@ -43,11 +45,24 @@ impl Tarn {
 
     /// The same with variables of the environment.
     pub async fn start_with(drives: usize, variables: &[(&'static str, &'static str)]) -> Self {
+        Self::start_as(drives, variables, &[]).await
+    }
+
+    /// A server with the tables of `--demo`, small.
+    pub async fn start_demo() -> Self {
+        Self::start_as(1, &[], &["--demo", "--demo-scale", "0.001"]).await
+    }
+
+    async fn start_as(
+        drives: usize,
+        variables: &[(&'static str, &'static str)],
+        arguments: &'static [&'static str],
+    ) -> Self {
         let _ = rustls_provider();
         let directory = tempfile::tempdir().expect("a temporary directory");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let mut tarn =
-            Self { child: None, port: free_port(), directory, drives, http, variables: variables.to_vec() };
+        let (child, port, variables) = (None, free_port(), variables.to_vec());
+        let mut tarn = Self { child, port, directory, drives, http, variables, arguments };
         tarn.restart().await;
         tarn
     }
@@ -55,7 +70,9 @@ impl Tarn {
     /// Starts the server again on its drives. It must not be running.
     pub async fn restart(&mut self) {
         assert!(self.child.is_none(), "stop or kill it first");
-        self.child = Some(self.command("serve").args(self.drive_paths()).spawn().expect("tarn starts"));
+        self.child = Some(
+            self.command("serve").args(self.arguments).args(self.drive_paths()).spawn().expect("tarn starts"),
+        );
         let began = Instant::now();
         while !self.is_ready().await {
             let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());

@@ -111,7 +111,7 @@ pub struct Sharer {
 
 /// Which versions of a table recipients may read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "mode")]
+#[serde(rename_all = "kebab-case", tag = "mode", from = "WrittenHistory")]
 pub enum History {
     /// The latest only.
     #[default]
@@ -122,6 +122,26 @@ pub enum History {
         #[serde(default)]
         start: i64,
     },
+}
+
+/// As it is written. Of a variant that has no fields at all, unknown ones would be passed over.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "mode")]
+enum WrittenHistory {
+    Latest {},
+    Shared {
+        #[serde(default)]
+        start: i64,
+    },
+}
+
+impl From<WrittenHistory> for History {
+    fn from(written: WrittenHistory) -> Self {
+        match written {
+            WrittenHistory::Latest {} => Self::Latest,
+            WrittenHistory::Shared { start } => Self::Shared { start },
+        }
+    }
 }
 
 /// What is done with columns that no reader of Delta could read.

@@ -397,3 +397,17 @@ async fn a_table_is_known_as_shared_as_long_as_a_share_has_it() {
     directory.remove_table("sales", ("sales", "orders"), NOW).await.unwrap();
     assert!(!directory.shares_table(&source));
 }
+
+#[test]
+fn a_history_with_a_field_that_is_not_its_own_is_refused() {
+    let read = |json: &str| serde_json::from_str::<History>(json).ok();
+    assert_eq!(read(r#"{"mode":"latest"}"#), Some(History::Latest));
+    assert_eq!(read(r#"{"mode":"shared"}"#), Some(History::Shared { start: 0 }));
+    assert_eq!(read(r#"{"mode":"shared","start":3}"#), Some(History::Shared { start: 3 }));
+    for json in [r#"{"mode":"latest","start":3}"#, r#"{"mode":"shared","end":3}"#, r#"{"mode":"all"}"#, "{}"]
+    {
+        assert_eq!(read(json), None, "{json}");
+    }
+    let written = serde_json::to_value(History::Latest).unwrap();
+    assert_eq!(written, serde_json::json!({"mode": "latest"}));
+}

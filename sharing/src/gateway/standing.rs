@@ -1,5 +1,6 @@
 //! Whether what was given out still stands.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tarn_openapi::access::Sender;
@@ -22,8 +23,8 @@ impl Standing {
     }
 
     /// What a ticket stands on, if all of it still does.
-    pub fn of(&self, ticket: &Ticket, sender: Option<&Sender>, now_ms: i64) -> Result<StillGranted, Gone> {
-        let still = self.access.still(ticket, now_ms, sender.and_then(|sender| sender.address))?;
+    pub fn of(&self, ticket: &Ticket, address: Option<IpAddr>, now_ms: i64) -> Result<StillGranted, Gone> {
+        let still = self.access.still(ticket, now_ms, address)?;
         let table = still.table();
         if self.sharers.may_read(&table.by, &table.source) { Ok(still) } else { Err(Gone) }
     }
@@ -31,7 +32,7 @@ impl Standing {
 
 impl Tickets for Standing {
     fn still(&self, signed: &Signed, sender: Option<&Sender>, now_ms: i64) -> Result<(), Gone> {
-        let still = self.of(&signed.ticket, sender, now_ms)?;
+        let still = self.of(&signed.ticket, sender.and_then(|sender| sender.address), now_ms)?;
         let (table, own) = (still.table(), signed.bucket == OWN_BUCKET);
         // What sharing writes itself tells which rows of a table are deleted, and lies in nobody's bucket.
         let may = own || self.sharers.may_send(&table.by, &table.source, &signed.bucket, &signed.key);

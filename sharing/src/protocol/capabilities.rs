@@ -17,6 +17,8 @@ pub struct Capabilities {
     features: BTreeSet<String>,
     /// Whether it asks for a line at the end.
     pub end_stream: bool,
+    /// Whether it asks for the answer later.
+    pub async_query: bool,
 }
 
 /// The formats a client reads.
@@ -33,8 +35,12 @@ pub enum Formats {
 impl Capabilities {
     /// Of the header, if there was one. Case does not count; unknown keys are passed over.
     pub fn parse(header: Option<&str>) -> Result<Self, Failure> {
-        let mut capabilities =
-            Self { formats: Formats::Parquet, features: BTreeSet::new(), end_stream: false };
+        let mut capabilities = Self {
+            formats: Formats::Parquet,
+            features: BTreeSet::new(),
+            end_stream: false,
+            async_query: false,
+        };
         let header = header.unwrap_or_default().to_ascii_lowercase();
         for (key, value) in header.split(';').filter_map(|pair| pair.split_once('=')) {
             let values = || value.split(',').map(str::trim).filter(|value| !value.is_empty());
@@ -44,6 +50,7 @@ impl Capabilities {
                     capabilities.features = values().take(FEATURES_MAX).map(str::to_owned).collect();
                 }
                 "includeendstreamaction" => capabilities.end_stream = value.trim() == "true",
+                "asyncquery" => capabilities.async_query = value.trim() == "true",
                 _other => {}
             }
         }
@@ -125,7 +132,7 @@ mod tests {
              includeEndStreamAction=TRUE;asyncquery=true;;x;y=",
         ))
         .unwrap();
-        assert_eq!((told.formats, told.end_stream), (Formats::Either, true));
+        assert_eq!((told.formats, told.end_stream, told.async_query), (Formats::Either, true, true));
         assert!(told.reads(Feature::DeletionVectors) && told.reads(Feature::ColumnMapping));
         assert!(!told.reads(Feature::TimestampNtz));
     }
@@ -135,6 +142,7 @@ mod tests {
         for header in [None, Some(""), Some("responseformat="), Some("includeendstreamaction=false")] {
             let told = Capabilities::parse(header).unwrap();
             assert_eq!((told.formats, told.end_stream), (Formats::Parquet, false), "{header:?}");
+            assert!(!told.async_query);
         }
         assert_eq!(Capabilities::parse(Some("responseformat=delta,arrow")).unwrap().formats, Formats::Delta);
         assert!(Capabilities::parse(Some("responseformat=arrow")).is_err());

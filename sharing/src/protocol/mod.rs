@@ -25,6 +25,6 @@ pub use lines::{
 };
 pub(crate) use lines::{log_head, object, quoted};
 pub use params::{Bound, ChangesParams, ListParams, MetadataParams, PAGE_ITEMS_MAX, VersionParams};
-pub use query::{At, BODY_BYTES_MAX, Query};
+pub use query::{At, BODY_BYTES_MAX, Poll, Query};
 pub use timestamp::timestamp_ms;
 pub use token::{Checksum, Page, Refresh, Subject, Tokens};

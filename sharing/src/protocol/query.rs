@@ -7,6 +7,8 @@ use super::{Failure, timestamp_ms};
 
 /// The longest body, in bytes: a megabyte of predicates, and what is around and escaped in it.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
+/// The longest idempotency key, in bytes.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 
 /// What is asked of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Query {
     pub refresh_token: Option<String>,
     /// Whether to tell what reading the table took in between.
     pub historical_protocol: bool,
+    /// Names the submission of a query that runs by itself: the same again is the same query.
+    pub idempotency_key: Option<String>,
 }
 
 /// Which files of a table.
@@ -78,6 +82,29 @@ struct Written {
     refresh_token: Option<String>,
     #[serde(alias = "include_historical_protocol", deserialize_with = "flag")]
     include_historical_protocol: bool,
+    #[serde(alias = "idempotency_key", deserialize_with = "some")]
+    idempotency_key: Option<String>,
+}
+
+/// Which page of a query is asked for that runs by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poll {
+    /// The most files of the answer.
+    pub max_files: Option<u64>,
+    /// Where the answer begins.
+    pub page_token: Option<String>,
+}
+
+impl Poll {
+    /// Reads a body; an empty one asks for all files.
+    pub fn parse(body: &[u8]) -> Result<Self, Failure> {
+        let mut query = Query::parse(body)?;
+        let poll = Self { max_files: query.max_files.take(), page_token: query.page_token.take() };
+        if query == Query::parse(b"")? {
+            return Ok(poll);
+        }
+        Err(Failure::invalid("Only maxFiles and pageToken can be used when asking for a submitted query."))
+    }
 }
 
 impl Query {
@@ -105,7 +132,15 @@ impl Written {
             (named > 1, "Please only provide one of: version,timestamp,startingVersion"),
             (self.version.is_some_and(i64::is_negative), "table version cannot be negative."),
             (self.starting_version.is_some_and(i64::is_negative), "startingVersion cannot be negative."),
+            (
+                self.ending_version.is_some() && self.starting_version.is_none(),
+                "endingVersion can be used with startingVersion only.",
+            ),
             (self.max_files.is_some_and(|files| files <= 0), "maxFiles must be positive."),
+            (
+                self.idempotency_key.as_ref().is_some_and(|key| key.len() > IDEMPOTENCY_KEY_BYTES_MAX),
+                "idempotencyKey is longer than 256 bytes.",
+            ),
             (
                 named > 0 && self.include_refresh_token,
                 "includeRefreshToken cannot be used when querying a specific version.",
@@ -144,6 +179,7 @@ impl Written {
             include_refresh_token: self.include_refresh_token,
             refresh_token,
             historical_protocol: self.include_historical_protocol,
+            idempotency_key: self.idempotency_key.filter(|key| !key.is_empty()),
         })
     }
 }
@@ -212,7 +248,7 @@ mod tests {
             "  \n",
             r#"{"responseFormat":"delta","requested_columns":["a"],"queryDeltaLog":true,"new":{"a":[1]}}"#,
             r#"{"version":null,"timestamp":"","limitHint":0,"pageToken":"","jsonPredicateHints":" "}"#,
-            r#"{"limitHint":-5,"endingVersion":3,"idempotencyKey":"a"}"#,
+            r#"{"limitHint":-5,"endingVersion":null,"idempotencyKey":""}"#,
         ] {
             assert_eq!(parse(body).as_ref(), Ok(&all), "{body}");
         }
@@ -252,6 +288,8 @@ mod tests {
             (r#"{"version":-1}"#, "table version cannot be negative."),
             (r#"{"startingVersion":-1}"#, "startingVersion cannot be negative."),
             (r#"{"maxFiles":0}"#, "maxFiles must be positive."),
+            (r#"{"endingVersion":3}"#, "endingVersion can be used with startingVersion only."),
+            (r#"{"version":1,"endingVersion":3}"#, "endingVersion can be used with startingVersion only."),
             (
                 r#"{"version":1,"includeRefreshToken":true}"#,
                 "includeRefreshToken cannot be used when querying a specific version.",

@@ -4,7 +4,9 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use uuid::Uuid;
 
+use super::queries::Progress;
 use crate::access::Refusal;
 use crate::protocol::{Failure, FileIds, Format, Kind};
 use crate::table::TableError;
@@ -46,6 +48,37 @@ pub(super) enum Coding {
 pub(super) fn json(body: &impl Serialize) -> Response {
     let body = serde_json::to_string(body).expect("texts and numbers always become JSON");
     let headers = [(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, NO_STORE)];
+    (headers, body).into_response()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusLine<'a> {
+    query_status: QueryStatus<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct QueryStatus<'a> {
+    query_id: Uuid,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<&'a str>,
+}
+
+/// An answer that tells how far a query is that is not answered.
+pub(super) fn status(query_id: Uuid, progress: &Progress) -> Response {
+    let (status, error_message) = match progress {
+        // One that is ready is answered when it is asked for next.
+        Progress::Pending | Progress::Ready => ("pending", None),
+        Progress::Failed(message) => ("failed", Some(message.as_str())),
+    };
+    let line = StatusLine { query_status: QueryStatus { query_id, status, error_message } };
+    let mut body = serde_json::to_string(&line).expect("texts and numbers always become JSON");
+    body.push('\n');
+    let asynchronous = HeaderValue::from_static("asyncquery=true");
+    let headers =
+        [(header::CONTENT_TYPE, LINES), (header::CACHE_CONTROL, NO_STORE), (CAPABILITIES, asynchronous)];
     (headers, body).into_response()
 }
 

@@ -8,6 +8,7 @@
 //!   that could be read around them, is refused.
 //! - F6: every file told has a value of each column the table was told to be partitioned by: readers would take what
 //!   lacks for null.
+//! - F7: an answer goes on only while its reader may read the table: that is asked for before each chunk of files (D3, D4).
 
 mod answer;
 mod call;
@@ -16,6 +17,7 @@ mod credentials;
 mod describe;
 mod gzip;
 mod list;
+mod queries;
 mod query;
 mod rows;
 mod shared;
@@ -23,6 +25,8 @@ mod slashes;
 #[cfg(test)]
 mod tests;
 mod walk;
+
+pub use queries::Queries;
 
 use std::sync::Arc;
 
@@ -36,7 +40,7 @@ use crate::Sharers;
 use crate::access::{Access, Ticket};
 use crate::cache::VersionCache;
 use crate::directory::SharedTable;
-use crate::gateway::Signer;
+use crate::gateway::{Signer, Standing};
 use crate::protocol::{Failure, Kind, Tokens};
 use crate::table::{TableError, TableSource};
 
@@ -106,6 +110,10 @@ pub struct SharingFront {
     pub url_lifetime_s: i64,
     /// Lets tables be read as directories; `None`: by URLs only.
     pub credentials: Option<Arc<dyn TableCredentials>>,
+    /// Whether what an answer stands on still is there, while it is written.
+    pub standing: Arc<Standing>,
+    /// Queries that run by themselves.
+    pub queries: Queries,
 }
 
 /// The routes from `/shares` on; nest them below the mount.

@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use uuid::Uuid;
 
 use super::SharingFront;
-use super::answer::{Told, lines};
+use super::answer::{Told, lines, status, untold};
 use super::call::{Caller, Client, Names, body};
 use super::changes::{Feed, Span};
 use super::describe::form_of;
+use super::queries::{New, Owner, Progress, QUERY_BYTES_MAX};
 use super::rows::Rows;
 use super::shared::{Opened, TableNames, since};
 use super::walk::{Choice, Contents, Ending, Segment, Walk, Writing};
 use crate::access::audit::Call;
 use crate::predicate::{Limit, Predicate};
 use crate::protocol::{
-    At, Bound, Checksum, Failure, FileIds, Form, Format, Head, Page, Part, Query, Refresh, Stamp,
+    At, Bound, Checksum, Failure, FileIds, Form, Format, Head, Kind, Page, Part, Poll, Query, Refresh, Stamp,
     metadata_line, protocol_line,
 };
 use crate::table::HoldTime;
@@ -45,34 +47,84 @@ pub(super) async fn query(
 ) -> Result<Response, Failure> {
     let (parts, sent) = request.into_parts();
     let client = Client::of(&parts.headers)?;
-    let query = Query::parse(&body(sent).await?)?;
+    let sent = body(sent).await?;
+    let query = Query::parse(&sent)?;
     let mut opened = front.open(&caller, Call::Query, names).await?;
     opened.shared.trail.asked(query.sql_hints.iter().chain(&query.json_hints));
     let reading = Reading { front, caller, client, opened };
     match query.at {
-        At::Latest => reading.snapshot(&query, None).await,
-        At::Version(version) => reading.snapshot(&query, Some(Bound::Version(version))).await,
-        At::Timestamp(timestamp_ms) => reading.snapshot(&query, Some(Bound::Timestamp(timestamp_ms))).await,
+        At::Latest | At::Version(_) | At::Timestamp(_) => {
+            let runs = reading.client.capabilities.async_query && query.page_token.is_none();
+            if runs && sent.len() <= QUERY_BYTES_MAX {
+                return reading.submit(query).await;
+            }
+            reading.snapshot(&query, None).await
+        }
         At::Since { start, end } => reading.since(&query, start, end).await,
     }
 }
 
-/// The state of a query that runs by itself. None does here: answers begin at once.
+/// A query that runs by itself: how far it is, or its answer.
 pub(super) async fn poll(
     caller: Caller,
     State(front): State<Arc<SharingFront>>,
-    Names((share, schema, table, _query)): Names<(String, String, String, String)>,
+    Names((share, schema, table, id)): Names<(String, String, String, String)>,
+    request: Request,
 ) -> Result<Response, Failure> {
-    front.shared(&caller, Call::Query, (share, schema, table))?;
-    Err(Failure::unsupported(
-        "asynchronous queries are not offered; the answer to the query itself has the files",
-    ))
+    let (parts, sent) = request.into_parts();
+    let client = Client::of(&parts.headers)?;
+    let Poll { max_files, page_token } = Poll::parse(&body(sent).await?)?;
+    let mut opened = front.open(&caller, Call::Query, (share, schema, table)).await?;
+    let found = front.queries.find(&id, Owner::of(&opened.shared.ticket), caller.now_ms);
+    let found = found.ok_or_else(|| Failure::new(Kind::Missing, format!("query '{id}' not found")))?;
+    match found.progress().await {
+        Progress::Ready => {
+            let mut query = found.query.clone();
+            query.max_files = max_files.or(query.max_files);
+            query.page_token = page_token;
+            opened.shared.trail.asked(query.sql_hints.iter().chain(&query.json_hints));
+            Reading { front, caller, client, opened }.snapshot(&query, Some(found.version)).await
+        }
+        progress @ (Progress::Pending | Progress::Failed(_)) => {
+            opened.shared.told(Some(found.version));
+            Ok(status(found.id, &progress))
+        }
+    }
 }
 
 impl Reading {
-    async fn snapshot(self, query: &Query, at: Option<Bound>) -> Result<Response, Failure> {
-        let checksum = checksum(query);
-        let start = self.start(query, at.as_ref(), checksum).await?;
+    /// Lets a query run by itself.
+    async fn submit(mut self, query: Query) -> Result<Response, Failure> {
+        let start = self.start(&query, bound(&query.at).as_ref(), checksum(&query)).await?;
+        self.hold(start.version..=start.version).await?;
+        let new = New {
+            id: Uuid::new_v4(),
+            owner: Owner::of(&self.opened.shared.ticket),
+            query,
+            version: start.version,
+            now_ms: self.caller.now_ms,
+        };
+        let (versions, source) = (self.front.versions.clone(), self.opened.source.clone());
+        let missing = self.opened.shared.missing();
+        let submitted = self.front.queries.submit(new, async move {
+            let read = versions.get(&source, start.version).await;
+            read.map(|_| ()).map_err(|error| untold(&error, || missing))
+        })?;
+        self.opened.shared.told(Some(submitted.version));
+        Ok(status(submitted.id, &Progress::Pending))
+    }
+
+    /// The files of a version; `settled` is one that was found before.
+    async fn snapshot(self, query: &Query, settled: Option<i64>) -> Result<Response, Failure> {
+        let (checksum, at) = (checksum(query), bound(&query.at));
+        let settled = settled.filter(|_| query.page_token.is_none());
+        let start = match settled {
+            Some(version) => {
+                self.opened.shared.reaches(version)?;
+                Start { version, from: 0 }
+            }
+            None => self.start(query, at.as_ref(), checksum).await?,
+        };
         self.hold(start.version..=start.version).await?;
         let found = self.front.versions.get(&self.opened.source, start.version).await;
         let found = found.map_err(|error| self.opened.shared.untold(&error))?;
@@ -173,6 +225,8 @@ impl Reading {
             signer: self.front.signer.clone(),
             endpoint: self.front.endpoint.clone(),
             ticket: self.opened.shared.ticket,
+            standing: self.front.standing.clone(),
+            address: self.caller.reader.address,
             expires_s: now_s.saturating_add(self.front.url_lifetime_s).min(token_ends_s),
             format: form.format,
             ids: self.client.ids.unwrap_or(by_format),
@@ -206,6 +260,15 @@ impl Reading {
         let mut trail = self.opened.shared.trail;
         trail.tells(Some(version));
         lines(&told, coding, Walk::new(contents, writing, trail).into_body(coding))
+    }
+}
+
+/// The version a query names.
+fn bound(at: &At) -> Option<Bound> {
+    match at {
+        At::Version(version) => Some(Bound::Version(*version)),
+        At::Timestamp(timestamp_ms) => Some(Bound::Timestamp(*timestamp_ms)),
+        At::Latest | At::Since { .. } => None,
     }
 }
 

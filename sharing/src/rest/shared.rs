@@ -105,8 +105,13 @@ impl Shared {
 
     /// What a reader is told of a table that cannot be.
     pub(super) fn untold(&self, error: &TableError) -> Failure {
+        untold(error, || self.missing())
+    }
+
+    /// There is no such table any more.
+    pub(super) fn missing(&self) -> Failure {
         let (share, schema, table) = &self.names;
-        untold(error, || Failure::no_table(share, schema, table))
+        Failure::no_table(share, schema, table)
     }
 
     /// The first version that is shared. `Err` where the history is not.

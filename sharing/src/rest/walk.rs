@@ -1,17 +1,19 @@
 //! An answer while it is written: files are unpacked, chosen, signed and written chunk by chunk (F3).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream::{self, Stream};
+use jiff::Timestamp;
 
 use super::answer::Coding;
 use super::gzip::compressed;
 use super::rows::Rows;
-use crate::access::Ticket;
 use crate::access::audit::Trail;
-use crate::gateway::Signer;
+use crate::access::{Gone, Ticket};
+use crate::gateway::{Signer, Standing};
 use crate::predicate::{Fit, Limit, Predicate};
 use crate::protocol::{
     Checksum, End, Fault, FileIds, FileLines, Format, LineError, Page, Part, Stamp, Subject, Tokens, end_line,
@@ -52,6 +54,9 @@ pub(super) struct Writing {
     pub(super) signer: Arc<Signer>,
     pub(super) endpoint: Arc<str>,
     pub(super) ticket: Ticket,
+    pub(super) standing: Arc<Standing>,
+    /// Where the reader came from.
+    pub(super) address: Option<IpAddr>,
     /// When URLs end, in seconds since 1970.
     pub(super) expires_s: i64,
     pub(super) format: Format,
@@ -80,6 +85,17 @@ pub(super) struct Contents {
     pub(super) segments: Vec<Segment>,
     pub(super) choice: Choice,
     pub(super) ending: Ending,
+}
+
+/// Why an answer cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// A file cannot be told.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// What the answer stands on is gone (F7).
+    #[error("the table may not be read any more")]
+    Gone,
 }
 
 /// An answer and how far it is written.
@@ -127,10 +143,10 @@ impl Walk {
         }
     }
 
-    fn into_stream(self) -> impl Stream<Item = Result<Bytes, LineError>> + Send {
+    fn into_stream(self) -> impl Stream<Item = Result<Bytes, Broken>> + Send {
         stream::unfold(self, |mut walk| async move {
             loop {
-                match walk.step()? {
+                match walk.step(Timestamp::now().as_millisecond())? {
                     // Whoever reads a list of which nothing is told lets others in between.
                     Ok(text) if text.is_empty() => tokio::task::yield_now().await,
                     Ok(text) => return Some((Ok(Bytes::from(text)), walk)),
@@ -141,7 +157,7 @@ impl Walk {
     }
 
     /// Writes what comes next: of files at most a chunk. `None` when all is written.
-    fn step(&mut self) -> Option<Result<String, LineError>> {
+    fn step(&mut self, now_ms: i64) -> Option<Result<String, Broken>> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Head(text) => {
                 self.state = State::Between;
@@ -156,13 +172,16 @@ impl Walk {
                     Some(Ok(before))
                 }
             },
-            State::Files { segment, chunk, place } => self.files(segment, chunk, place),
+            State::Files { segment, chunk, place } => match self.writing.still(now_ms) {
+                Ok(()) => self.files(segment, chunk, place),
+                Err(Gone) => self.broken(Broken::Gone),
+            },
             State::End { rest } => self.end(rest),
             State::Over => None,
         }
     }
 
-    fn files(&mut self, segment: Segment, chunk: usize, place: u64) -> Option<Result<String, LineError>> {
+    fn files(&mut self, segment: Segment, chunk: usize, place: u64) -> Option<Result<String, Broken>> {
         let Some(files) = segment.files.chunk_files(chunk) else {
             self.state = State::Between;
             return Some(Ok(String::new()));
@@ -198,7 +217,7 @@ impl Walk {
                     }
                     Decision::Tell => {
                         if let Err(error) = lines.write(segment.part, segment.stamp, &file, &mut out) {
-                            return self.broken(error);
+                            return self.broken(error.into());
                         }
                         self.trail.file(file.size);
                     }
@@ -210,18 +229,27 @@ impl Walk {
     }
 
     /// The answer cannot go on: its reader must not take it for whole (F4).
-    fn broken(&mut self, error: LineError) -> Option<Result<String, LineError>> {
-        tracing::error!(%error, "an answer of a shared table broke off");
+    fn broken(&mut self, error: Broken) -> Option<Result<String, Broken>> {
+        let status = match error {
+            Broken::Line(_) => {
+                tracing::error!(%error, "an answer of a shared table broke off");
+                500
+            }
+            Broken::Gone => {
+                tracing::info!("an answer of a shared table ended: its reader may not read it any more");
+                403
+            }
+        };
         if !self.ending.wanted {
             return Some(Err(error));
         }
-        let fault = Fault { error_message: error.to_string(), http_status_error_code: 500 };
+        let fault = Fault { error_message: error.to_string(), http_status_error_code: status };
         let mut out = String::new();
         end_line(&End { fault: Some(fault), ..End::default() }, &mut out);
         Some(Ok(out))
     }
 
-    fn end(&mut self, rest: Option<(i64, u64)>) -> Option<Result<String, LineError>> {
+    fn end(&mut self, rest: Option<(i64, u64)>) -> Option<Result<String, Broken>> {
         self.trail.whole();
         if !self.ending.wanted {
             return None;
@@ -229,6 +257,12 @@ impl Walk {
         let mut out = String::new();
         end_line(&self.ending.line(rest, self.trail.files(), self.writing.expires_s), &mut out);
         Some(Ok(out))
+    }
+}
+
+impl Writing {
+    fn still(&self, now_ms: i64) -> Result<(), Gone> {
+        self.standing.of(&self.ticket, self.address, now_ms).map(|_| ())
     }
 }
 

@@ -198,7 +198,7 @@ async fn what_is_not_granted_is_not_there_and_paths_lead_nowhere_else() {
         expect(request, (405, "UNSUPPORTED_OPERATION"), "", &path).await;
     }
     let poll = lake.http.post(lake.url(&format!("{ORDERS}/queries/q"))).bearer_auth(&lake.token);
-    expect(poll, (400, "UNSUPPORTED_OPERATION"), "", "a query that runs by itself").await;
+    expect(poll, (404, "RESOURCE_DOES_NOT_EXIST"), "", "a query that nobody submitted").await;
     let head = lake.http.head(lake.url("shares/secret/schemas/sales/tables/orders")).bearer_auth(&lake.token);
     let answer = head.send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.text().await.unwrap()), (404, String::new()));

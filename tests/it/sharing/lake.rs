@@ -188,6 +188,11 @@ impl Lake {
 pub async fn lines(answer: Response) -> Vec<Value> {
     let (status, text) = (answer.status(), answer.text().await.unwrap());
     assert_eq!(status, StatusCode::OK, "{text}");
+    parsed(&text)
+}
+
+/// The lines of a text.
+pub fn parsed(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 

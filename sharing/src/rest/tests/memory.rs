@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) changes: Vec<VersionChanges>,
     /// What was asked to be held.
     pub(super) held: Vec<(RangeInclusive<i64>, HoldTime)>,
+    /// Whether its versions are there and cannot be read.
+    pub(super) is_unreadable: bool,
 }
 
 impl Memory {
@@ -67,6 +69,9 @@ impl TableSource for Memory {
         }))
     }
     async fn load(&self, version: i64) -> Result<TableVersion, TableError> {
+        if self.read(|state| state.is_unreadable) {
+            return Err(TableError::Unsupported("the table is encrypted".into()));
+        }
         self.at(version)
     }
     async fn metadata(&self, version: i64) -> Result<TableVersion, TableError> {

@@ -10,14 +10,16 @@ mod pages;
 mod queries;
 mod refused;
 mod streams;
+mod submitted;
 mod tables;
+mod urls;
 mod world;
 
 use serde_json::{Value, json};
 
 use answer::{Answer, told};
 use memory::{State, change, deleted_files, files, metadata, version, with_file};
-use world::{DELTA, END, LATE, ORDERS, PLAIN, World, world};
+use world::{DELTA, END, LATE, ORDERS, PLAIN, World, world, world_of};
 
 /// A list of files with their kinds, for comparison.
 fn kinds(told: &[(&str, u64)]) -> Vec<(String, u64)> {

@@ -177,10 +177,6 @@ async fn a_query_of_what_is_not_shared_is_refused() {
         assert_eq!(world.query(table, &[], body.clone()).await.failure(), invalid(message), "{table} {body}");
     }
     assert_eq!(world.numbers(LATE, json!({"version": 1})).await, [0, 1]);
-    let poll = world.ask("POST", &format!("{ORDERS}/queries/some-id"), &[], "{}").await;
-    assert_eq!(poll.failure().1, "UNSUPPORTED_OPERATION");
-    let asynchronous = world.query(ORDERS, &[(DELTA.0, "asyncquery=true")], empty()).await;
-    assert_eq!((asynchronous.told().len(), asynchronous.header(DELTA.0)), (3, "responseformat=parquet"));
 }
 
 #[tokio::test]

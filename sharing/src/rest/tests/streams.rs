@@ -1,5 +1,7 @@
 //! Answers while they are written.
 
+use std::sync::atomic::Ordering;
+
 use axum::body::Body;
 use http::StatusCode;
 use http_body_util::BodyExt as _;
@@ -7,6 +9,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::directory::Status;
 use crate::table::{Deletes, ListBuilder, OWN_BUCKET, Place};
 
 /// What a frame may take: the files of one chunk.
@@ -67,4 +70,38 @@ async fn an_answer_that_breaks_off_says_so_or_does_not_end() {
         assert_eq!(response.status(), StatusCode::OK);
         assert!(response.into_body().collect().await.is_err(), "{accepted}");
     }
+}
+
+/// A slow reader of an answer of many files: what it got until `revoke`, and what came after.
+async fn read_on(headers: &[(&str, &str)], revoke: impl AsyncFnOnce(&World)) -> Result<String, String> {
+    let world = world().await;
+    world.table.change(|state| state.versions.push(version(3, 0..20_000)));
+    let request = world.request("POST", &format!("{ORDERS}/query"), headers, Body::empty());
+    let mut body = world.router.clone().oneshot(request).await.unwrap().into_body();
+    while !body.frame().await.unwrap().unwrap().into_data().unwrap().starts_with(b"{\"file\"") {}
+    revoke(&world).await;
+    match body.collect().await {
+        Ok(rest) => Ok(String::from_utf8(rest.to_bytes().to_vec()).unwrap()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_ends_when_what_it_stands_on_is_taken_back() {
+    async fn ends(revoke: impl AsyncFn(&World)) {
+        assert_eq!(read_on(&[], &revoke).await.unwrap_err(), "the table may not be read any more");
+        let rest = read_on(&[END], &revoke).await.unwrap();
+        let rest: Value = serde_json::from_str(&rest).expect("one line, and no file");
+        assert_eq!(
+            rest["endStreamAction"],
+            serde_json::json!({"errorMessage": "the table may not be read any more", "httpStatusErrorCode": 403})
+        );
+    }
+    ends(async |world| world.change_recipient(|recipient| recipient.grants.clear()).await).await;
+    ends(async |world| world.change_recipient(|recipient| recipient.tokens.clear()).await).await;
+    ends(async |world| world.change_recipient(|recipient| recipient.status = Status::Disabled).await).await;
+    ends(async |world| world.change_share(|share| share.schemas.clear()).await).await;
+    ends(async |world| world.rights.0.store(false, Ordering::SeqCst)).await;
+    let rest = read_on(&[], async |_: &World| {}).await.unwrap();
+    assert!(rest.lines().count() > 19_000);
 }

@@ -10,9 +10,9 @@ use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
-use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::Value;
 use tarn_catalog::state::Expect;
 use tarn_catalog::{Catalog, Settings, WarehouseError, WarehouseStores};
@@ -21,25 +21,27 @@ use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use super::answer::Answer;
-use super::memory::{Memory, State, change, version};
+use super::memory::{Memory, State, change, data_file, version};
 use crate::Sharers;
+use crate::Stores;
 use crate::access::{Access, AccessSettings, Endpoints, Ticket};
 use crate::cache::VersionCache;
 use crate::directory::{
     Grant, History, RECIPIENT_KIND, Recipient, SHARE_KIND, Share, SharedSchema, SharedTable, Sharer, Source,
     Status,
 };
-use crate::gateway::Signer;
+use crate::gateway::{Gateway, Signer, Standing};
 use crate::protocol::Tokens;
-use crate::rest::{Credentials, SharingFront, TableCredentials, Tables, router};
+use crate::rest::{Credentials, Queries, SharingFront, TableCredentials, Tables, router};
 use crate::table::{TableError, TableSource};
 
-struct NoWarehouses;
+#[derive(Default)]
+struct NoWarehouses(Arc<InMemory>);
 
 #[async_trait]
 impl WarehouseStores for NoWarehouses {
     fn store(&self, _: &str) -> Arc<dyn ObjectStore> {
-        Arc::new(InMemory::new())
+        self.0.clone()
     }
     async fn create(&self, _: &str) -> Result<(), WarehouseError> {
         Err(WarehouseError::Exists)
@@ -103,6 +105,8 @@ impl TableCredentials for Directories {
 
 pub(super) struct World {
     pub(super) router: Router,
+    /// The gateway of files: those of the versions there are at first have ten bytes each.
+    pub(super) files: Router,
     pub(super) catalog: Catalog,
     pub(super) share: Mutex<Share>,
     pub(super) recipient: Mutex<Recipient>,
@@ -154,8 +158,17 @@ pub(super) const END: (&str, &str) = ("delta-sharing-capabilities", "includeends
 
 /// Share `Sales` with schema `EU` and three tables, all of which are one with versions 0 to 2; `Acme` may read it.
 pub(super) async fn world() -> World {
+    world_of(3600).await
+}
+
+/// The same with URLs that last so many seconds.
+pub(super) async fn world_of(url_lifetime_s: i64) -> World {
     let root = Path::from(".tarn/catalog");
-    let opened = Catalog::open(Arc::new(InMemory::new()), root, Arc::new(NoWarehouses), Settings::default());
+    let buckets = Arc::new(NoWarehouses::default());
+    for number in 0..3 {
+        buckets.0.put(&Path::from(data_file(number).0), "ten bytes.".into()).await.unwrap();
+    }
+    let opened = Catalog::open(Arc::new(InMemory::new()), root, buckets.clone(), Settings::default());
     let catalog = opened.await.unwrap();
     let iceberg = Some("https://tarn.example/_delta-sharing/iceberg".to_owned());
     let settings = AccessSettings {
@@ -185,24 +198,33 @@ pub(super) async fn world() -> World {
     let state = State {
         versions: (0..3).map(|number| version(number, 0..=number.unsigned_abs())).collect(),
         changes: (0..3).map(|number| change(number, [number.unsigned_abs()], [])).collect(),
-        held: Vec::new(),
+        ..State::default()
     };
     let table = Arc::new(Memory { state: Mutex::new(state) });
     let rights = Arc::new(Rights(AtomicBool::new(true)));
+    let standing = Arc::new(Standing::new(access.clone(), rights.clone()));
+    let signer = Arc::new(Signer::new(&[1; 32]));
+    let gateway = Arc::new(Gateway {
+        signer: signer.clone(),
+        tickets: standing.clone(),
+        stores: Stores::new(buckets.clone(), Arc::new(InMemory::new())),
+    });
     let front = SharingFront {
         access,
         sharers: rights.clone(),
         tables: Arc::new(OneTable(table.clone())),
         versions: Arc::new(VersionCache::new(1 << 20)),
-        signer: Arc::new(Signer::new(&[1; 32])),
+        signer,
         tokens: Arc::new(Tokens::new(&[2; 32])),
         endpoint: "https://tarn.example".into(),
-        url_lifetime_s: 3600,
+        url_lifetime_s,
         credentials: Some(Arc::new(Directories)),
+        standing,
+        queries: Queries::default(),
     };
-    let router = router(Arc::new(front));
+    let (router, files) = (router(Arc::new(front)), crate::gateway::router(gateway));
     let (share, recipient) = (Mutex::new(share), Mutex::new(recipient));
-    let world = World { router, catalog, share, recipient, jwt: jwt.to_string(), table, rights };
+    let world = World { router, files, catalog, share, recipient, jwt: jwt.to_string(), table, rights };
     world.change_share(|_| {}).await;
     world.change_recipient(|_| {}).await;
     world
