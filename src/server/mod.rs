@@ -3,8 +3,9 @@
 //! - S1: the port is taken before a drive is touched, so that two servers never share drives by mistake of
 //!   a port; until the stores are open every request is answered 503 and nothing is started.
 //! - S2: stopping: no new connection, running requests end, jobs, maintenance and webhooks stop, then the catalog closes, then
-//!   the object core.
+//!   the object core, then the threads of background work.
 
+pub mod background;
 pub mod credentials;
 pub(crate) mod descriptors;
 mod directories;
@@ -47,6 +48,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::background::Background;
 use self::credentials::{CredentialsError, Origin};
 use self::dispatch::Fronts;
 pub use self::drives::DriveError;
@@ -85,6 +87,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The threads for background work cannot be started.
+    #[error("the threads for background work could not be started")]
+    Background(#[source] io::Error),
     /// There are no root credentials.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
@@ -131,6 +136,7 @@ pub struct Server {
     listening: JoinHandle<()>,
     upkeep: JoinHandle<()>,
     sweeps: JoinHandle<()>,
+    background: Background,
 }
 
 impl Server {
@@ -147,6 +153,7 @@ impl Server {
         let listening =
             tokio::spawn(listener::serve(listener, front.clone(), settings.limits.clone(), stopped));
         let (root, origin) = credentials::obtain(settings.root.as_ref(), &settings.credentials_file)?;
+        let background = Background::start().map_err(StartError::Background)?;
         let core_settings = tarn_objectcore::Settings {
             parity: settings.parity,
             memory_bytes: settings.limits.memory_bytes.unwrap_or_else(memory::budget_bytes),
@@ -205,13 +212,16 @@ impl Server {
             tarn_inventory::Settings::default(),
             sharing.readers(&catalog),
         );
-        maintenance.start_schedule();
         let jobs = jobs::open(jobs::Parts {
             catalog: catalog.clone(),
             rights: sharing.sharers.clone(),
             foreground: front.in_flight(),
         });
-        jobs.start();
+        {
+            let _in_background = background.enter();
+            maintenance.start_schedule();
+            jobs.start();
+        }
         let source: Arc<str> = format!("urn:uuid:{}", core.status().deployment).into();
         let webhooks = Webhooks::start(catalog.clone(), source.clone(), settings.webhook_reach);
         let program = Arc::new(Program {
@@ -276,6 +286,7 @@ impl Server {
             listening,
             upkeep,
             sweeps,
+            background,
         })
     }
 
@@ -309,6 +320,7 @@ impl Server {
         self.webhooks.close().await;
         self.catalog.close().await;
         self.core.close().await;
+        drop(self.background);
         tracing::info!("stopped");
     }
 }

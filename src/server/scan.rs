@@ -59,7 +59,9 @@ fn scan_error(bucket: &str, error: tarn_objectcore::ScanError) -> ScanError {
     use tarn_objectcore::ScanError as Failed;
     match error {
         Failed::NoSuchBucket(_) => ScanError::NoSuchBucket(bucket.to_owned()),
-        Failed::Expired { .. } | Failed::Lost | Failed::Storage(_) => ScanError::Store(error.into()),
+        Failed::Expired { .. } | Failed::Lost | Failed::Over | Failed::Storage(_) => {
+            ScanError::Store(error.into())
+        }
     }
 }
 

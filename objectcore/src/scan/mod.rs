@@ -69,6 +69,9 @@ pub enum ScanError {
     /// The drives that kept its moment are out.
     #[error("the drives that kept the moment of the scan are out; a scan of another moment can begin")]
     Lost,
+    /// It failed before; another can begin behind the last key it told.
+    #[error("the scan failed before and is over")]
+    Over,
     /// The drives cannot serve it.
     #[error("the index cannot be read")]
     Storage(#[from] StorageError),
@@ -76,7 +79,8 @@ pub enum ScanError {
 
 /// A scan at work.
 pub struct BucketScan {
-    merge: Merge,
+    /// `None` once it failed.
+    merge: Option<Merge>,
     began: Millis,
 }
 
@@ -87,14 +91,19 @@ impl ObjectCore {
         let began = options.moment.as_ref().map_or_else(crate::core::now, |moment| moment.at());
         let range = Range::new(bucket, options);
         let sets = self.inner.sets.iter().map(|set| set.log.clone());
-        Ok(BucketScan { merge: Merge::new(sets, range, options), began })
+        Ok(BucketScan { merge: Some(Merge::new(sets, range, options)), began })
     }
 }
 
 impl BucketScan {
-    /// The next objects; `None` after the last.
+    /// The next objects; `None` after the last. Once it failed it is over: it never seems to have ended.
     pub async fn next(&mut self) -> Result<Option<ScanRows>, ScanError> {
-        self.merge.next().await
+        let merge = self.merge.as_mut().ok_or(ScanError::Over)?;
+        let told = merge.next().await;
+        if told.is_err() {
+            self.merge = None;
+        }
+        told
     }
 
     /// When the rows are of: of one moment, or when the scan began.

@@ -211,8 +211,10 @@ async fn a_moment_is_given_up_after_a_while_and_says_so() {
     let core = over(sims(&drives), settings).await;
     fill(&core, 5).await;
     let moment = Arc::new(core.moment().await.unwrap());
-    let ended = all(&core, &of(&moment)).await.unwrap_err();
+    let mut scan = core.scan(&bucket("bucket"), &of(&moment)).unwrap();
+    let ended = scan.next().await.unwrap_err();
     assert!(matches!(ended, ScanError::Expired { age_max_s: 0 }), "{ended}");
+    assert!(matches!(scan.next().await, Err(ScanError::Over)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
