@@ -216,6 +216,8 @@ impl Server {
             catalog: catalog.clone(),
             rights: sharing.sharers.clone(),
             foreground: front.in_flight(),
+            core: core.clone(),
+            stores: warehouses.clone(),
         });
         {
             let _in_background = background.enter();

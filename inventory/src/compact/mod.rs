@@ -23,7 +23,7 @@ mod head;
 mod lineage;
 mod live;
 mod manifests;
-mod output;
+pub(crate) mod output;
 mod positions;
 mod rewrite;
 mod schema;

@@ -1,6 +1,6 @@
 //! Writing a data file, and what its manifest entry tells of it.
 
-mod metrics;
+pub(crate) mod metrics;
 mod uuids;
 
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use super::Stop;
 use super::schema::Columns;
 
 /// Bytes of a bound of a column of texts or bytes, as Java has it by default.
-const BOUND_BYTES_MAX: usize = 16;
+pub(crate) const BOUND_BYTES_MAX: usize = 16;
 
 /// A Parquet file being written, in memory.
 pub(super) struct Output {

@@ -43,11 +43,22 @@ pub(super) struct Checkpoint {
 /// Where files of one kind go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Target {
+    pub(super) role: Role,
     pub(super) bucket: String,
     /// What their keys begin with, the slash included.
     pub(super) below: String,
     /// What their keys end with behind a dot.
     pub(super) extension: String,
+}
+
+/// What files are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Role {
+    /// Told by a manifest.
+    Report,
+    /// Data files of an Iceberg table.
+    Table,
 }
 
 /// The files of the same rows, one of each target.
@@ -91,6 +102,13 @@ impl Checkpoint {
 }
 
 impl Target {
+    /// The data files of the table at this location.
+    pub(super) fn of_table(location: &str) -> Option<Self> {
+        let (bucket, path) = location.strip_prefix("s3://")?.split_once('/')?;
+        let below = format!("{}/data/", path.trim_end_matches('/'));
+        Some(Self { role: Role::Table, bucket: bucket.to_owned(), below, extension: "parquet".to_owned() })
+    }
+
     /// The file of a run with this number.
     pub(super) fn key(&self, run: Uuid, number: usize) -> Path {
         Path::from(format!("{}{}.{}", self.below, file_id(run, number), self.extension))

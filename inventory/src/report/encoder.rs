@@ -62,6 +62,11 @@ impl Kind {
         })
     }
 
+    /// The data files of a table.
+    pub(super) fn table(shape: Shape) -> Self {
+        Self::Parquet(Box::new(shape))
+    }
+
     /// Begins a file.
     pub(super) fn begin(&self) -> Result<Encoder, EncodeError> {
         match self {

@@ -1,5 +1,8 @@
 //! Why a run of an inventory does not go on.
 
+use tarn_catalog::state::TableIdent;
+use tarn_catalog::{CommitError, LoadError};
+
 use super::encoder::EncodeError;
 use super::filter::FilterError;
 use crate::jobs::{Stopped, WorkError};
@@ -49,6 +52,23 @@ pub(super) enum RunError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The table cannot be written to.
+    #[error("table '{table}' cannot take the inventory: {message}")]
+    Unfit {
+        /// The table.
+        table: TableIdent,
+        /// Why.
+        message: String,
+    },
+    /// The catalog did not take it, or it is not known whether it did.
+    #[error("the catalog did not take the snapshot")]
+    Commit(#[from] CommitError),
+    /// The table's metadata cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Other commits came in the way again and again.
+    #[error("other commits to table '{0}' came in the way")]
+    Overtaken(TableIdent),
     /// More files than a run keeps account of.
     #[error("the report has more than {0} files: it needs a larger file_bytes_hint")]
     TooManyFiles(usize),
@@ -69,10 +89,14 @@ impl From<RunError> for WorkError {
             | RunError::Filter(_)
             | RunError::Encode(_)
             | RunError::NoDestination(_)
+            | RunError::Unfit { .. }
             | RunError::TooManyFiles(_) => Self::Fatal(text, Some(error.into())),
-            RunError::Scan(ScanError::Store(_)) | RunError::Store { .. } | RunError::TooManyRuns => {
-                Self::Retry(text, Some(error.into()))
-            }
+            RunError::Scan(ScanError::Store(_))
+            | RunError::Store { .. }
+            | RunError::Commit(_)
+            | RunError::Load(_)
+            | RunError::Overtaken(_)
+            | RunError::TooManyRuns => Self::Retry(text, Some(error.into())),
         }
     }
 }

@@ -8,6 +8,7 @@ mod columns;
 mod encoder;
 mod error;
 mod filter;
+mod iceberg;
 mod manifest;
 mod names;
 mod packing;

@@ -7,7 +7,7 @@ use md5::{Digest as _, Md5};
 use object_store::path::Path;
 use uuid::Uuid;
 
-use super::checkpoint::Target;
+use super::checkpoint::{Role, Target};
 use super::spec::{Compression, Destination, Format, Spec};
 
 /// The places of one inventory in its destination.
@@ -35,7 +35,12 @@ impl Places {
     /// Where data files go.
     pub(super) fn target(&self, to: &Destination) -> Target {
         let extension = extension(to.format, to.compression).to_owned();
-        Target { bucket: to.bucket.clone(), below: format!("{}/data/", self.root), extension }
+        Target {
+            role: Role::Report,
+            bucket: to.bucket.clone(),
+            below: format!("{}/data/", self.root),
+            extension,
+        }
     }
 
     /// The manifest of the run told as of `folder_ms`.

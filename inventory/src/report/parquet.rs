@@ -8,12 +8,12 @@ use std::sync::Arc;
 use arrow_array::types::Int8Type;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, DictionaryArray, Int8Array, Int64Array, MapArray, RecordBatch,
-    StringArray, StructArray, new_null_array,
+    StringArray, StructArray, TimestampMicrosecondArray, new_null_array,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType, Field as ArrowField, Schema as ArrowSchema, SchemaRef};
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::basic::{Compression as Codec, GzipLevel, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -87,6 +87,15 @@ impl Shape {
                 codec,
             ),
         })
+    }
+
+    /// Files of an Iceberg table with these columns, and what each of them holds.
+    pub(super) fn table(cells: Vec<Cell>, bucket: &str, arrow: SchemaRef) -> Result<Self, ParquetError> {
+        let parquet = ArrowSchemaConverter::new().schema_root("table").convert(&arrow)?;
+        let names = arrow.fields().iter().map(|field| field.name().as_str());
+        let codec = Codec::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?);
+        let properties = properties(names.zip(cells.iter().copied()), codec);
+        Ok(Self { bucket: bucket.into(), cells: cells.into(), arrow, parquet, properties })
     }
 }
 
@@ -189,14 +198,14 @@ impl ParquetEncoder {
             }
             Cell::Modified => {
                 let times = rows.iter().map(|&row| objects.modified_ms[row as usize]);
-                Arc::new(Int64Array::from_iter_values(times))
+                times_of(times, self.shape.arrow.field(index).data_type())
             }
             Cell::IsMultipart => Arc::new(
                 rows.iter()
                     .map(|&row| Some(objects.etags[row as usize].is_multipart))
                     .collect::<BooleanArray>(),
             ),
-            Cell::Checksum => Arc::new(checksums(objects, rows)?),
+            Cell::Checksum => checksums(objects, rows, self.shape.arrow.field(index).data_type())?,
             Cell::UserMetadata => metadata(self.shape.arrow.field(index).data_type(), objects, rows)?,
             Cell::Bucket | Cell::Text(_) | Cell::Flag(_) | Cell::NoText | Cell::NoTime => {
                 self.constant(index, cell, rows.len())?
@@ -237,6 +246,15 @@ fn repeated(text: &str, of: &DataType, rows: usize) -> Result<ArrayRef, ArrowErr
     Ok(Arc::new(DictionaryArray::<Int8Type>::try_new(Int8Array::from(vec![0; rows]), values)?))
 }
 
+/// Times as the column's type has them: milliseconds in reports, microseconds in tables.
+fn times_of(times_ms: impl Iterator<Item = i64>, of: &DataType) -> ArrayRef {
+    if let DataType::Timestamp(_, zone) = of {
+        let micros = TimestampMicrosecondArray::from_iter_values(times_ms.map(|ms| ms.saturating_mul(1000)));
+        return Arc::new(micros.with_timezone_opt(zone.clone()));
+    }
+    Arc::new(Int64Array::from_iter_values(times_ms))
+}
+
 /// Texts that are made of slices of one buffer.
 fn texts(ends: Vec<i32>, bytes: Vec<u8>) -> Result<StringArray, ArrowError> {
     StringArray::try_new(OffsetBuffer::new(ends.into()), bytes.into(), None)
@@ -271,7 +289,12 @@ fn etags(objects: &Objects, rows: &[u32]) -> Result<StringArray, ArrowError> {
     texts(ends, bytes)
 }
 
-fn checksums(objects: &Objects, rows: &[u32]) -> Result<DictionaryArray<Int8Type>, ArrowError> {
+fn checksums(objects: &Objects, rows: &[u32], of: &DataType) -> Result<ArrayRef, ArrowError> {
+    let algorithms = rows.iter().map(|&row| objects.checksums[row as usize]);
+    if *of != dictionary_type() {
+        let names = algorithms.map(|algorithm| algorithm.map(ChecksumAlgorithm::name));
+        return Ok(Arc::new(names.collect::<StringArray>()));
+    }
     let number = |algorithm: ChecksumAlgorithm| match algorithm {
         ChecksumAlgorithm::Crc32 => 0,
         ChecksumAlgorithm::Crc32c => 1,
@@ -279,9 +302,9 @@ fn checksums(objects: &Objects, rows: &[u32]) -> Result<DictionaryArray<Int8Type
         ChecksumAlgorithm::Sha1 => 3,
         ChecksumAlgorithm::Sha256 => 4,
     };
-    let numbers: Int8Array = rows.iter().map(|&row| objects.checksums[row as usize].map(number)).collect();
+    let numbers: Int8Array = algorithms.map(|algorithm| algorithm.map(number)).collect();
     let names = StringArray::from_iter_values(ALGORITHMS.map(ChecksumAlgorithm::name));
-    DictionaryArray::try_new(numbers, Arc::new(names))
+    Ok(Arc::new(DictionaryArray::try_new(numbers, Arc::new(names))?))
 }
 
 /// User metadata: the text of a JSON object in reports, a map in tables.
@@ -297,9 +320,9 @@ fn metadata(of: &DataType, objects: &Objects, rows: &[u32]) -> Result<ArrayRef, 
     let DataType::Struct(fields) = entry.data_type() else {
         return Err(ArrowError::SchemaError("the entries of a map are no struct".into()));
     };
-    let all = || rows.iter().filter_map(told).flatten();
-    let names = StringArray::from_iter_values(all().map(|(name, _)| name));
-    let values = StringArray::from_iter_values(all().map(|(_, value)| value));
+    let all: Vec<&(String, String)> = rows.iter().filter_map(told).flatten().collect();
+    let names = StringArray::from_iter_values(all.iter().map(|(name, _)| name));
+    let values = StringArray::from_iter_values(all.iter().map(|(_, value)| value));
     let entries = StructArray::try_new(fields.clone(), vec![Arc::new(names), Arc::new(values)], None)?;
     let lengths = rows.iter().map(|row| told(row).map_or(0, <[_]>::len));
     let present = NullBuffer::from_iter(rows.iter().map(|row| told(row).is_some()));

@@ -53,6 +53,31 @@ impl Stores {
         put.map(|_| ()).map_err(|error| failed(bucket, key, error))
     }
 
+    /// The last bytes of a file, so many, and its size.
+    pub(super) async fn tail(&self, bucket: &str, key: &Path, bytes: u64) -> Result<(Bytes, u64), RunError> {
+        let store = self.stores.store(bucket);
+        let read = async {
+            let size = store.head(key).await?.size;
+            let bytes = store.get_range(key, size.saturating_sub(bytes)..size).await?;
+            Ok((bytes, size))
+        };
+        read.await.map_err(|error: object_store::Error| failed(bucket, key, error))
+    }
+
+    pub(super) async fn read(&self, bucket: &str, key: &Path) -> Result<Bytes, RunError> {
+        let store = self.stores.store(bucket);
+        let read = async { store.get(key).await?.bytes().await };
+        read.await.map_err(|error| failed(bucket, key, error))
+    }
+
+    /// Makes a bucket; it may be there.
+    pub(super) async fn create(&self, bucket: &str) -> Result<(), RunError> {
+        match self.stores.create(bucket).await {
+            Ok(()) | Err(WarehouseError::Exists) => Ok(()),
+            Err(error) => Err(failed(bucket, &Path::default(), error)),
+        }
+    }
+
     pub(super) async fn delete(&self, bucket: &str, key: &Path) -> Result<(), RunError> {
         match self.stores.store(bucket).delete(key).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),

@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use tarn_catalog::WarehouseStores;
+use tarn_catalog::{Catalog, WarehouseStores};
 
 use super::check::{check, field, may};
-use super::checkpoint::{Checkpoint, Target, fingerprint};
+use super::checkpoint::{Checkpoint, Role, Target, fingerprint};
 use super::encoder::Kind;
 use super::error::RunError;
 use super::filter::CompiledFilter;
+use super::iceberg::{Tables, ident};
 use super::manifest::{File, Status, Told, manifest, symlink};
 use super::names::Places;
 use super::run::Run;
@@ -36,23 +37,29 @@ const FOLDERS_MAX: i64 = 60;
 pub struct Inventory {
     scans: Arc<dyn ObjectScan>,
     stores: Stores,
+    tables: Tables,
     rights: Arc<dyn Rights>,
 }
 
 impl Inventory {
-    /// Inventories of what `scans` shows, written to `stores` with the rights that authors have.
+    /// Inventories of what `scans` shows, written to `stores`, and to tables of `catalog`, with the rights that authors
+    /// have.
     pub fn new(
         scans: Arc<dyn ObjectScan>,
         stores: Arc<dyn WarehouseStores>,
+        catalog: Catalog,
         rights: Arc<dyn Rights>,
     ) -> Self {
-        Self { scans, stores: Stores::new(stores), rights }
+        let stores = Stores::new(stores);
+        let tables = Tables { catalog, stores: stores.clone() };
+        Self { scans, stores, tables, rights }
     }
 
     /// The same, with parts of another size.
     #[cfg(test)]
     pub(super) fn with_parts(mut self, stores: Arc<dyn WarehouseStores>, part_bytes: usize) -> Self {
         self.stores = Stores::with_parts(stores, part_bytes);
+        self.tables.stores = self.stores.clone();
         self
     }
 
@@ -81,43 +88,82 @@ impl Inventory {
         {
             return Err(RunError::NoDestination(to.bucket.clone()));
         }
+        let (kinds, targets) = self.outputs(&spec).await?;
         let mut run = Run {
             scans: &*self.scans,
             stores: &self.stores,
             context,
             spec: &spec,
             filter: Arc::new(CompiledFilter::new(&spec.filter, context.started_ms)?),
-            kinds: kinds(&spec)?,
+            kinds,
             file_bytes: spec.destination.as_ref().map_or(FILE_BYTES, |to| to.file_bytes_hint),
-            state: self.begin(context, &spec).await?,
+            state: self.begin(context, &spec, targets).await?,
         };
         run.keep().await?;
         run.tell();
         run.scan().await?;
+        let snapshot = match spec.iceberg {
+            true => Some(self.tables.commit(context, &spec, &run.state).await?),
+            false => None,
+        };
         if let Some(to) = &spec.destination {
             self.tell_files(context, &spec, to, &run.state, Status::Completed).await?;
         }
-        Ok(outcome(&spec, &run.state))
+        Ok(outcome(&spec, &run.state, snapshot))
+    }
+
+    /// What files are made, and where they go.
+    async fn outputs(&self, spec: &Spec) -> Result<(Arc<[Kind]>, Vec<Target>), RunError> {
+        let (mut kinds, mut targets) = (Vec::new(), Vec::new());
+        if let Some(to) = &spec.destination {
+            kinds.push(Kind::report(spec, to)?);
+            targets.push(Places::new(spec, to).target(to));
+        }
+        if spec.iceberg {
+            let table = self.tables.ensure(spec).await?;
+            kinds.push(table.kind(spec)?);
+            targets.push(table.target()?);
+        }
+        Ok((kinds.into(), targets))
     }
 
     /// Where the run goes on from; what cannot be gone on from is taken away.
-    async fn begin(&self, context: &Context, spec: &Spec) -> Result<Checkpoint, RunError> {
+    async fn begin(
+        &self,
+        context: &Context,
+        spec: &Spec,
+        targets: Vec<Target>,
+    ) -> Result<Checkpoint, RunError> {
         let Some(state) = read_state(context)? else {
             let folder_ms = match &spec.destination {
                 Some(to) => self.folder(context, spec, to).await?,
                 None => context.started_ms,
             };
-            return Ok(Checkpoint::new(spec, targets(spec), folder_ms));
+            return Ok(Checkpoint::new(spec, targets, folder_ms));
         };
         let is_of_moment = spec.point == Point::Consistent && !state.is_scanned;
-        if state.spec != fingerprint(spec) || is_of_moment {
-            self.stores.remove_all(context.run, &state, |_| true).await?;
-            return Ok(Checkpoint::new(spec, targets(spec), state.folder_ms));
+        if state.spec != fingerprint(spec) || state.targets != targets || is_of_moment {
+            let is_committed = self.is_committed(context, spec, &state).await?;
+            self.stores
+                .remove_all(context.run, &state, |target| !is_committed || target.role != Role::Table)
+                .await?;
+            return Ok(Checkpoint::new(spec, targets, state.folder_ms));
         }
         if !state.is_scanned {
             self.stores.remove_unfinished(context.run, &state).await?;
         }
         Ok(state)
+    }
+
+    /// Whether the files of a run are those of a table: then they stay.
+    async fn is_committed(
+        &self,
+        context: &Context,
+        spec: &Spec,
+        state: &Checkpoint,
+    ) -> Result<bool, RunError> {
+        let has_table = state.targets.iter().any(|target| target.role == Role::Table);
+        Ok(has_table && state.is_scanned && self.tables.has_committed(spec, context.run).await?)
     }
 
     /// The minute whose folder the run's manifest goes to: that of its begin, or the next that no other run has taken.
@@ -173,6 +219,9 @@ impl Inventory {
         let Some(state) = read_state(context)? else { return Ok(()) };
         let spec = read_spec(context)?;
         self.stores.remove_unfinished(context.run, &state).await?;
+        if !self.is_committed(context, &spec, &state).await? {
+            self.stores.remove_all(context.run, &state, |target| target.role == Role::Table).await?;
+        }
         let Some(to) = &spec.destination else { return Ok(()) };
         if !self.stores.has(&to.bucket).await? {
             return Ok(());
@@ -187,7 +236,7 @@ impl Inventory {
                 ] {
                     self.stores.delete(&to.bucket, &key).await?;
                 }
-                self.stores.remove_all(context.run, &state, |_| true).await
+                self.stores.remove_all(context.run, &state, |target| target.role == Role::Report).await
             }
             Layout::Aistor => {
                 let status = match end {
@@ -229,19 +278,8 @@ fn read_state(context: &Context) -> Result<Option<Checkpoint>, RunError> {
     state.map_err(|source| RunError::Unreadable { what: "the checkpoint", source })
 }
 
-/// What files are made, in the order of [`targets`].
-fn kinds(spec: &Spec) -> Result<Arc<[Kind]>, RunError> {
-    let report = spec.destination.as_ref().map(|to| Kind::report(spec, to)).transpose()?;
-    Ok(report.into_iter().collect())
-}
-
-fn targets(spec: &Spec) -> Vec<Target> {
-    let report = spec.destination.as_ref().map(|to| Places::new(spec, to).target(to));
-    report.into_iter().collect()
-}
-
 /// What is told of a run that is complete.
-fn outcome(spec: &Spec, state: &Checkpoint) -> Value {
+fn outcome(spec: &Spec, state: &Checkpoint, snapshot: Option<i64>) -> Value {
     let manifest = spec
         .destination
         .as_ref()
@@ -252,6 +290,8 @@ fn outcome(spec: &Spec, state: &Checkpoint) -> Value {
         "files": state.sets.iter().map(|set| set.files.len()).sum::<usize>(),
         "bytes": state.bytes(),
         "manifest": manifest,
+        "table": snapshot.and_then(|_| ident(spec).ok()).map(|ident| format!("{}.{ident}", ident.warehouse)),
+        "snapshot_id": snapshot,
         "scan_began_ms": state.began_ms,
         "scan_ended_ms": state.ended_ms,
     })

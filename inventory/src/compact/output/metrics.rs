@@ -14,16 +14,16 @@ use crate::compact::columns::id;
 
 /// What is known of columns, by field id.
 #[derive(Default)]
-pub(super) struct Metrics {
-    pub(super) sizes: HashMap<i32, u64>,
-    pub(super) values: HashMap<i32, u64>,
-    pub(super) nulls: HashMap<i32, u64>,
-    pub(super) lower: HashMap<i32, Datum>,
-    pub(super) upper: HashMap<i32, Datum>,
+pub(crate) struct Metrics {
+    pub(crate) sizes: HashMap<i32, u64>,
+    pub(crate) values: HashMap<i32, u64>,
+    pub(crate) nulls: HashMap<i32, u64>,
+    pub(crate) lower: HashMap<i32, Datum>,
+    pub(crate) upper: HashMap<i32, Datum>,
 }
 
 /// The metrics of a file. Of columns in lists and maps only sizes are told: their counts are not of rows.
-pub(super) fn of(metadata: &ParquetMetaData, schema: &Schema) -> Result<Metrics, iceberg::Error> {
+pub(crate) fn of(metadata: &ParquetMetaData, schema: &Schema) -> Result<Metrics, iceberg::Error> {
     let mut metrics = Metrics::default();
     let mut unbounded = Vec::new();
     for chunk in metadata.row_groups().iter().flat_map(|group| group.columns()) {

@@ -78,9 +78,10 @@ fn memory_kb(name: &str) -> u64 {
 }
 
 async fn large(count: u64, format: &str) -> u64 {
-    let world = World::new(rows(0));
+    let world = World::new(rows(0)).await;
     let stores = Arc::new(Buckets { disks: world.disks.clone(), fate: Fate::never() });
-    let inventory = Inventory::new(Arc::new(Made { count }), stores, world.rights.clone());
+    let inventory =
+        Inventory::new(Arc::new(Made { count }), stores, world.catalog.clone(), world.rights.clone());
     let mut spec = spec(format, "zstd", "aws");
     spec.destination.as_mut().unwrap().file_bytes_hint = 16 << 20;
     let began = Instant::now();

@@ -53,7 +53,7 @@ async fn a_run_killed_again_and_again_at_random_moments_tells_every_object_once_
         if round % 5 == 4 {
             spec.point = Point::Consistent;
         }
-        let world = World::new(rows(800));
+        let world = World::new(rows(800)).await;
         let all: Vec<String> = world.rows.lock().unwrap().keys().cloned().collect();
         loop {
             // A run of one moment begins anew each time, so it must live longer.
@@ -79,7 +79,7 @@ async fn a_run_killed_again_and_again_at_random_moments_tells_every_object_once_
 async fn a_run_whose_last_objects_go_while_it_is_dead_leaves_no_file_that_it_had_begun() {
     for operations in 1.. {
         let spec = small_files("csv", "none", "aws");
-        let world = World::new(rows(150));
+        let world = World::new(rows(150)).await;
         let killed = world.run(&spec, &Fate::after(operations)).await.is_none();
         let after = world
             .kept
@@ -100,7 +100,7 @@ async fn a_run_whose_last_objects_go_while_it_is_dead_leaves_no_file_that_it_had
 #[tokio::test]
 async fn a_changed_specification_begins_anew_and_takes_away_what_was_of_the_old_one() {
     for operations in (1..120).step_by(7) {
-        let world = World::new(rows(400));
+        let world = World::new(rows(400)).await;
         let all: Vec<String> = world.rows.lock().unwrap().keys().cloned().collect();
         let _ = world.run(&small_files("csv", "none", "aistor"), &Fate::after(operations)).await;
         let changed = small_files("json", "zstd", "aistor");
@@ -113,7 +113,7 @@ async fn a_changed_specification_begins_anew_and_takes_away_what_was_of_the_old_
 async fn a_canceled_run_of_aws_leaves_no_file() {
     for operations in (1..160).step_by(5) {
         let spec = small_files("parquet", "zstd", "aws");
-        let world = World::new(rows(400));
+        let world = World::new(rows(400)).await;
         let _ = world.run(&spec, &Fate::after(operations)).await;
         // It may be killed while it discards, too.
         for fate in 1.. {
@@ -131,7 +131,7 @@ async fn a_canceled_run_of_aistor_tells_the_files_it_had_finished() {
     let mut partial = 0;
     for (operations, end) in (20..160).step_by(10).zip([Ended::Canceled, Ended::Failed].into_iter().cycle()) {
         let spec = small_files("json", "none", "aistor");
-        let world = World::new(rows(1500));
+        let world = World::new(rows(1500)).await;
         let all: Vec<String> = world.rows.lock().unwrap().keys().cloned().collect();
         assert!(world.run(&spec, &Fate::after(operations)).await.is_none());
         for fate in 1.. {
@@ -153,7 +153,7 @@ async fn a_canceled_run_of_aistor_tells_the_files_it_had_finished() {
 #[tokio::test]
 async fn a_run_suspended_again_and_again_goes_on_where_it_was() {
     let spec = small_files("csv", "gzip", "aws");
-    let world = World::new(rows(1000));
+    let world = World::new(rows(1000)).await;
     let all: Vec<String> = world.rows.lock().unwrap().keys().cloned().collect();
     let mut random = StdRng::seed_from_u64(7);
     for _ in 0..20 {

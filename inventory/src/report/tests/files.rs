@@ -29,7 +29,7 @@ async fn every_format_packing_and_layout_tells_each_object_once_in_order_and_as_
     for format in ["csv", "json", "parquet"] {
         for compression in ["none", "gzip", "zstd"] {
             for layout in ["aws", "aistor"] {
-                let world = World::new(rows(1500));
+                let world = World::new(rows(1500)).await;
                 let mut spec = spec(format, compression, layout);
                 spec.destination.as_mut().unwrap().file_bytes_hint = 20_000;
                 let outcome = world.complete(&spec).await;
@@ -60,7 +60,7 @@ async fn every_format_packing_and_layout_tells_each_object_once_in_order_and_as_
 
 #[tokio::test]
 async fn aws_files_lie_and_say_what_its_documentation_does() {
-    let world = World::new(rows(10));
+    let world = World::new(rows(10)).await;
     world.complete(&spec("csv", "gzip", "aws")).await;
     let keys = world.keys().await;
     let data = keys.iter().find(|key| key.starts_with("inv/source/daily/data/")).unwrap();
@@ -99,7 +99,7 @@ async fn aws_files_lie_and_say_what_its_documentation_does() {
 
 #[tokio::test]
 async fn a_parquet_file_has_exactly_the_schema_its_manifest_tells() {
-    let world = World::new(rows(10));
+    let world = World::new(rows(10)).await;
     let mut spec = spec("parquet", "zstd", "aws");
     // Whatever is asked for first, AWS's order holds.
     spec.fields.reverse();
@@ -124,7 +124,7 @@ async fn a_parquet_file_has_exactly_the_schema_its_manifest_tells() {
 
 #[tokio::test]
 async fn an_empty_report_has_an_empty_list_of_files() {
-    let world = World::new(rows(0));
+    let world = World::new(rows(0)).await;
     world.complete(&spec("csv", "gzip", "aistor")).await;
     let told = manifest(&world).await;
     assert_eq!(told["files"], json!([]));
@@ -136,7 +136,7 @@ async fn an_empty_report_has_an_empty_list_of_files() {
 
 #[tokio::test]
 async fn two_runs_of_one_minute_have_manifests_of_their_own() {
-    let mut world = World::new(rows(10));
+    let mut world = World::new(rows(10)).await;
     let spec = spec("csv", "gzip", "aws");
     world.complete(&spec).await;
     world.run = uuid::Uuid::from_u128(0x52);
@@ -156,7 +156,7 @@ async fn told(filter: Value) -> Vec<String> {
         row.user_metadata =
             vec![("owner".into(), format!("team {}", number % 4)), ("n".into(), number.to_string())];
     }
-    let world = World::new(objects);
+    let world = World::new(objects).await;
     let spec = Spec { filter: serde_json::from_value(filter).unwrap(), ..spec("json", "none", "aistor") };
     world.complete(&spec).await;
     let manifest = manifest(&world).await;
@@ -236,7 +236,7 @@ async fn user_metadata_is_told_in_every_format() {
             let metadata =
                 vec![("a".to_owned(), "say \"hi\", \\ \u{e4}".to_owned()), ("b".to_owned(), "2".to_owned())];
             objects.first_entry().unwrap().get_mut().user_metadata = metadata.clone();
-            let world = World::new(objects);
+            let world = World::new(objects).await;
             let mut spec = spec(format, "zstd", layout);
             spec.fields.push(Field::UserMetadata);
             world.complete(&spec).await;
@@ -254,7 +254,7 @@ async fn user_metadata_is_told_in_every_format() {
 #[tokio::test]
 async fn a_run_tells_how_far_it_is_and_stops_when_it_is_told_to() {
     use std::sync::atomic::Ordering;
-    let world = World::new(rows(1000));
+    let world = World::new(rows(1000)).await;
     let mut spec = spec("csv", "none", "aws");
     spec.destination.as_mut().unwrap().file_bytes_hint = 20_000;
     *world.kept.stop.lock().unwrap() = Some(Stopped::Suspended);

@@ -3,6 +3,7 @@
 mod bench;
 mod crashes;
 mod files;
+mod iceberg;
 mod read;
 mod refusals;
 mod store;

@@ -13,7 +13,7 @@ async fn checked(world: &World, spec: &Value) -> Result<Value, InvalidSpec> {
 
 #[tokio::test]
 async fn a_specification_comes_back_in_full_and_what_cannot_be_is_named() {
-    let world = World::new(rows(1));
+    let world = World::new(rows(1)).await;
     let good = serde_json::to_value(spec("csv", "gzip", "aws")).unwrap();
     assert_eq!(checked(&world, &good).await.unwrap(), good);
     let long = "a".repeat(2000);
@@ -59,7 +59,7 @@ async fn a_specification_comes_back_in_full_and_what_cannot_be_is_named() {
 
 #[tokio::test]
 async fn a_bucket_that_is_not_there_is_told_when_the_report_is_defined() {
-    let world = World::new(rows(1));
+    let world = World::new(rows(1)).await;
     let mut wanted = spec("csv", "gzip", "aws");
     wanted.destination.as_mut().unwrap().bucket = "elsewhere".into();
     let missing = checked(&world, &serde_json::to_value(&wanted).unwrap()).await;
@@ -77,7 +77,7 @@ async fn the_author_must_have_the_rights_when_the_report_is_defined_and_whenever
         (Action::ListBucket, "no right s3:ListBucket to s3://source/"),
         (Action::PutObject, "no right s3:PutObject to s3://reports/inv/source/daily/"),
     ] {
-        let mut world = World::new(rows(1));
+        let mut world = World::new(rows(1)).await;
         world.rights = AllBut(vec![action], false.into()).into();
         let wanted = spec("csv", "gzip", "aws");
         let denied = checked(&world, &serde_json::to_value(&wanted).unwrap()).await;

@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use object_store::ObjectStore as _;
+use object_store::memory::InMemory;
+use object_store::path::Path;
 use serde_json::{Value, json};
+use tarn_catalog::Catalog;
 use tarn_openapi::access::{Action, Resource};
 use uuid::Uuid;
 
@@ -169,19 +172,26 @@ pub(super) struct World {
     pub(super) disks: Arc<Disks>,
     pub(super) kept: Arc<Kept>,
     pub(super) rights: Arc<AllBut>,
+    /// Not killed with a process: its own survival is proved elsewhere.
+    pub(super) catalog: Catalog,
     pub(super) run: Uuid,
     pub(super) progress: Arc<Progress>,
 }
 
 impl World {
-    pub(super) fn new(rows: Rows) -> Self {
+    pub(super) async fn new(rows: Rows) -> Self {
         let disks = Disks::default();
         for bucket in ["source", "reports"] {
             disks.buckets.lock().unwrap().insert(bucket.into(), Arc::default());
         }
+        let disks = Arc::new(disks);
+        let stores = Arc::new(Buckets { disks: Arc::clone(&disks), fate: Fate::never() });
+        let (log, settings) = (Arc::new(InMemory::new()), tarn_catalog::Settings::default());
+        let catalog = Catalog::open(log, Path::from("log"), stores, settings).await.unwrap();
         Self {
             rows: Arc::new(Mutex::new(rows)),
-            disks: Arc::new(disks),
+            disks,
+            catalog,
             kept: Arc::default(),
             rights: Arc::default(),
             run: Uuid::from_u128(0x51),
@@ -193,7 +203,8 @@ impl World {
     pub(super) fn inventory(&self, fate: &Arc<Fate>) -> Inventory {
         let scans = MapScans { rows: Arc::clone(&self.rows), batch: 64, fate: Arc::clone(fate) };
         let stores = Arc::new(Buckets { disks: Arc::clone(&self.disks), fate: Arc::clone(fate) });
-        Inventory::new(Arc::new(scans), stores.clone(), self.rights.clone()).with_parts(stores, PART_BYTES)
+        Inventory::new(Arc::new(scans), stores.clone(), self.catalog.clone(), self.rights.clone())
+            .with_parts(stores, PART_BYTES)
     }
 
     pub(super) fn context(&self, spec: &Spec, fate: &Arc<Fate>) -> Context {
@@ -247,7 +258,11 @@ impl World {
 
     /// The keys in the destination.
     pub(super) async fn keys(&self) -> Vec<String> {
-        let store = self.disks.buckets.lock().unwrap()["reports"].clone();
+        self.keys_in("reports").await
+    }
+
+    pub(super) async fn keys_in(&self, bucket: &str) -> Vec<String> {
+        let store = self.disks.buckets.lock().unwrap()[bucket].clone();
         let listed: Vec<_> = store.list(None).try_collect().await.unwrap();
         let mut keys: Vec<String> = listed.into_iter().map(|file| file.location.to_string()).collect();
         keys.sort_unstable();
@@ -255,8 +270,12 @@ impl World {
     }
 
     pub(super) async fn bytes(&self, key: &str) -> Vec<u8> {
+        self.bytes_in("reports", key).await
+    }
+
+    pub(super) async fn bytes_in(&self, bucket: &str, key: &str) -> Vec<u8> {
         use object_store::ObjectStoreExt as _;
-        let store = self.disks.buckets.lock().unwrap()["reports"].clone();
+        let store = self.disks.buckets.lock().unwrap()[bucket].clone();
         store.get(&key.into()).await.unwrap().bytes().await.unwrap().to_vec()
     }
 }

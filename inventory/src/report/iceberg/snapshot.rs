@@ -1,0 +1,149 @@
+//! The snapshot of a run, and its summary.
+
+use iceberg::spec::{DataContentType, DataFile, FormatVersion};
+use serde_json::{Map, Value, json};
+use tarn_catalog::metadata::{InvalidMetadata, TableRequirement, TableUpdate};
+use tarn_catalog::state::TableChange;
+use uuid::Uuid;
+
+use super::RUN;
+use super::files::{Files, Live};
+use crate::jobs::Context;
+use crate::report::checkpoint::Checkpoint;
+use crate::report::error::RunError;
+
+/// A snapshot to be made.
+pub(super) struct Next<'a> {
+    pub(super) files: Files<'a>,
+    pub(super) context: &'a Context,
+    pub(super) state: &'a Checkpoint,
+}
+
+/// Files, rows and bytes.
+#[derive(Default, Clone, Copy)]
+struct Count {
+    files: u64,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Count {
+    fn of<'a>(files: impl Iterator<Item = &'a DataFile>) -> Self {
+        files.fold(Self::default(), |sum, file| Self {
+            files: sum.files + 1,
+            rows: sum.rows + file.record_count(),
+            bytes: sum.bytes + file.file_size_in_bytes(),
+        })
+    }
+}
+
+impl Next<'_> {
+    /// The change that makes `added` all that the table holds, and the id of its snapshot.
+    pub(super) async fn change(&self, added: &[DataFile]) -> Result<(i64, TableChange), RunError> {
+        let id = (Uuid::new_v4().as_u128() >> 65) as i64;
+        let unfit = |error: iceberg::Error| self.files.table.unfit(error.to_string());
+        let live = self.files.live().await?;
+        let mut manifests = Vec::new();
+        let sequence = self.files.table.parsed.last_sequence_number() + 1;
+        if !added.is_empty() {
+            let mut draft = self.files.draft(id, DataContentType::Data)?;
+            for file in added {
+                draft.writer.add_file(file.clone(), sequence).map_err(unfit)?;
+            }
+            manifests.push(self.files.store(draft).await?);
+        }
+        let is_data = |live: &&Live| live.file.content_type() == DataContentType::Data;
+        let (data, deletes): (Vec<_>, Vec<_>) = live.iter().partition(is_data);
+        for (content, gone) in [(DataContentType::Data, &data), (DataContentType::PositionDeletes, &deletes)]
+        {
+            if gone.is_empty() {
+                continue;
+            }
+            let mut draft = self.files.draft(id, content)?;
+            for &Live { ref file, sequence_number, file_sequence_number } in gone.iter().copied() {
+                let written =
+                    draft.writer.add_delete_file(file.clone(), sequence_number, Some(file_sequence_number));
+                written.map_err(unfit)?;
+            }
+            manifests.push(self.files.store(draft).await?);
+        }
+        let (list, next_row_id) = self.files.list(id, manifests).await?;
+        let removed = Count::of(data.iter().map(|live| &live.file));
+        let summary = self.summary(Count::of(added.iter()), removed, deletes.len() as u64);
+        Ok((id, self.table_change(id, &list, next_row_id, summary)?))
+    }
+
+    fn summary(&self, added: Count, removed: Count, removed_deletes: u64) -> Map<String, Value> {
+        let Self { context, state, .. } = self;
+        let mut summary = Map::new();
+        for (name, value) in [
+            ("operation", "overwrite".to_owned()),
+            ("added-data-files", added.files.to_string()),
+            ("added-records", added.rows.to_string()),
+            ("added-files-size", added.bytes.to_string()),
+            ("deleted-data-files", removed.files.to_string()),
+            ("deleted-records", removed.rows.to_string()),
+            ("removed-files-size", removed.bytes.to_string()),
+            ("removed-delete-files", removed_deletes.to_string()),
+            ("total-data-files", added.files.to_string()),
+            ("total-records", added.rows.to_string()),
+            ("total-files-size", added.bytes.to_string()),
+            ("total-delete-files", "0".to_owned()),
+            ("total-position-deletes", "0".to_owned()),
+            ("total-equality-deletes", "0".to_owned()),
+            ("tarn.inventory.job", context.definition.name.clone()),
+            (RUN, context.run.to_string()),
+            ("tarn.inventory.scanned", state.scanned.to_string()),
+            ("tarn.inventory.matched", state.rows().to_string()),
+            ("tarn.inventory.scan-began-ms", state.began_ms.unwrap_or(context.started_ms).to_string()),
+            ("tarn.inventory.scan-ended-ms", state.ended_ms.unwrap_or(context.started_ms).to_string()),
+        ] {
+            summary.insert(name.to_owned(), value.into());
+        }
+        summary
+    }
+
+    fn table_change(
+        &self,
+        id: i64,
+        list: &str,
+        next_row_id: Option<u64>,
+        summary: Map<String, Value>,
+    ) -> Result<TableChange, RunError> {
+        let table = self.files.table;
+        let metadata = &table.loaded.metadata;
+        let mut snapshot = json!({
+            "snapshot-id": id,
+            "timestamp-ms": jiff::Timestamp::now().as_millisecond().max(metadata.last_updated_ms()),
+            "manifest-list": list,
+            "summary": summary,
+            "schema-id": metadata.current_schema_id(),
+        });
+        let parent = metadata.current_snapshot_id();
+        if let Some(parent) = parent {
+            snapshot["parent-snapshot-id"] = json!(parent);
+        }
+        match table.parsed.format_version() {
+            FormatVersion::V1 => {}
+            FormatVersion::V2 => snapshot["sequence-number"] = json!(metadata.last_sequence_number() + 1),
+            FormatVersion::V3 => {
+                let first = table.parsed.next_row_id();
+                snapshot["sequence-number"] = json!(metadata.last_sequence_number() + 1);
+                snapshot["first-row-id"] = json!(first);
+                snapshot["added-rows"] = json!(next_row_id.unwrap_or(first).saturating_sub(first));
+            }
+        }
+        let main =
+            json!({ "action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": id });
+        let updates = [json!({ "action": "add-snapshot", "snapshot": snapshot }), main];
+        let updates = updates.into_iter().map(TableUpdate::from_json).collect::<Result<Vec<_>, _>>();
+        let mut requirements = vec![
+            TableRequirement::RefSnapshotId { name: "main".into(), snapshot_id: parent },
+            TableRequirement::CurrentSchemaId(metadata.current_schema_id()),
+            TableRequirement::DefaultSpecId(metadata.default_spec_id()),
+        ];
+        requirements.extend(metadata.uuid().map(TableRequirement::Uuid));
+        let updates = updates.map_err(|error: InvalidMetadata| table.unfit(error.to_string()))?;
+        Ok(TableChange { ident: table.ident.clone(), requirements, updates })
+    }
+}
