@@ -1,6 +1,7 @@
 //! Jobs, inventory reports of buckets, and maintenance of Tarn's tables.
 //!
-//! Jobs (`jobs`) are told while they run and go on after a kill. An inventory (`report`) is one range scan (`scan`).
+//! Jobs (`jobs`) are told while they run and go on after a kill. An inventory (`report`) is one range scan (`scan`), a batch
+//! (`batch`) one thing done to many objects.
 //!
 //! What a table no longer needs is found by reachability: a file goes only when no snapshot that stays names it.
 //!
@@ -11,6 +12,7 @@
 //! - X3: only files below the table's own places are deleted, and none while another table lies at, in or around them.
 //! - X4: memory is bounded: reachability is computed in passes over parts of the digests when there are too many.
 
+pub mod batch;
 pub mod compact;
 mod digest;
 pub mod expire;

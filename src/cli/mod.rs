@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod batch;
 mod completions;
 mod config;
 mod events;
@@ -47,6 +48,9 @@ enum Command {
     Recipient(Box<sharing::recipient::Command>),
     /// Print the changes of a running server's catalog.
     Events(events::Events),
+    /// Do one thing to many objects of a running server.
+    #[command(subcommand)]
+    Batch(batch::Command),
     /// Jobs of a running server: what they do, when, and how their runs get on.
     #[command(subcommand)]
     Job(job::Command),
@@ -112,6 +116,7 @@ pub fn run() -> ExitCode {
         Command::Share(command) => sharing::share::run(*command),
         Command::Recipient(command) => sharing::recipient::run(*command),
         Command::Events(events) => events::run(&events),
+        Command::Batch(command) => batch::run(command),
         Command::Job(command) => job::run(command),
         Command::Migrate(migrate) => migrate::run(&migrate),
         Command::Webhook(command) => webhook::run(command),

@@ -13,6 +13,8 @@ use super::{ClientError, Connection, path_segment};
 const JOBS: &str = "/_admin/v1/jobs";
 /// The longest line of a stream, in bytes.
 const LINE_BYTES_MAX: usize = 1 << 20;
+/// Between two looks at whether a run began.
+const LOOK: Duration = Duration::from_millis(100);
 /// Before a stream that broke is opened again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often it is tried in a row.
@@ -62,6 +64,16 @@ pub(crate) async fn find_run(connection: &Connection, named: &str) -> Result<Str
     let job = show(connection, named).await?;
     let missing = || ClientError::NotFound { message: format!("job '{named}' has no run") };
     job["last_run"]["id"].as_str().map(str::to_owned).ok_or_else(missing)
+}
+
+/// The first run of a job that was put just now.
+pub(crate) async fn begun(connection: &Connection, name: &str) -> Result<String, ClientError> {
+    loop {
+        match find_run(connection, name).await {
+            Err(ClientError::NotFound { .. }) => tokio::time::sleep(LOOK).await,
+            found => return found,
+        }
+    }
 }
 
 pub(crate) async fn show_run(connection: &Connection, id: &str) -> Result<Value, ClientError> {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use tarn_catalog::{Catalog, WarehouseStores};
+use tarn_inventory::batch::{self, Batch};
 use tarn_inventory::jobs::{JobSettings, Jobs, Rights, Work};
 use tarn_inventory::report::Inventory;
 use tarn_objectcore::ObjectCore;
 
+use super::bulk::CoreBulk;
 use super::foreground::InFlight;
 use super::scan::CoreScan;
 
@@ -15,11 +17,11 @@ const AUTHOR: &str = "jobs";
 
 /// What kinds of work do their work with.
 pub(super) struct Parts {
+    pub(super) core: ObjectCore,
     pub(super) catalog: Catalog,
+    pub(super) stores: Arc<dyn WarehouseStores>,
     pub(super) rights: Arc<dyn Rights>,
     pub(super) foreground: Arc<InFlight>,
-    pub(super) core: ObjectCore,
-    pub(super) stores: Arc<dyn WarehouseStores>,
 }
 
 /// The jobs of this server. Nothing runs before they are started.
@@ -30,7 +32,15 @@ pub(super) fn open(parts: Parts) -> Jobs {
 }
 
 fn works(parts: &Parts) -> Vec<Arc<dyn Work>> {
-    let scans = Arc::new(CoreScan(parts.core.clone()));
-    let (stores, catalog) = (parts.stores.clone(), parts.catalog.by(AUTHOR));
-    vec![Arc::new(Inventory::new(scans, stores, catalog, parts.rights.clone()))]
+    let Parts { core, catalog, stores, rights, .. } = parts;
+    let scans = Arc::new(CoreScan(core.clone()));
+    let batch = Batch::new(batch::Parts {
+        scans: scans.clone(),
+        bulk: Arc::new(CoreBulk(core.clone())),
+        stores: stores.clone(),
+        catalog: catalog.clone(),
+        rights: rights.clone(),
+    });
+    let inventory = Inventory::new(scans, stores.clone(), catalog.by(AUTHOR), rights.clone());
+    vec![Arc::new(batch), Arc::new(inventory)]
 }

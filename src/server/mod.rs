@@ -6,6 +6,7 @@
 //!   the object core, then the threads of background work.
 
 pub mod background;
+mod bulk;
 pub mod credentials;
 pub(crate) mod descriptors;
 mod directories;
@@ -213,7 +214,9 @@ impl Server {
             sharing.readers(&catalog),
         );
         let jobs = jobs::open(jobs::Parts {
+            core: core.clone(),
             catalog: catalog.clone(),
+            stores: warehouses.clone(),
             rights: sharing.sharers.clone(),
             foreground: front.in_flight(),
             core: core.clone(),

@@ -8,6 +8,7 @@ mod functions;
 mod history;
 mod house;
 mod iceberg_shares;
+mod jobs;
 mod maintenance;
 mod migrate;
 mod recipients;

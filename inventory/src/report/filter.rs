@@ -18,16 +18,16 @@ const MEMBERS_MAX: usize = 1000;
 /// A part of a filter that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{at}: {message}")]
-pub(super) struct FilterError {
+pub(crate) struct FilterError {
     /// Where, as `filter.names[0]`.
-    pub(super) at: String,
+    pub(crate) at: String,
     /// What is wrong and what is allowed.
-    pub(super) message: String,
+    pub(crate) message: String,
 }
 
 /// A filter of one run.
 #[derive(Debug)]
-pub(super) struct CompiledFilter {
+pub(crate) struct CompiledFilter {
     prefixes: Vec<Box<str>>,
     exclude_prefixes: Vec<Box<str>>,
     /// Changed before this, and at or after that: milliseconds since 1970.
@@ -56,7 +56,7 @@ enum Pairs {
 
 impl CompiledFilter {
     /// The filter of a run that began at `started_ms`.
-    pub(super) fn new(filter: &Filter, started_ms: i64) -> Result<Self, FilterError> {
+    pub(crate) fn new(filter: &Filter, started_ms: i64) -> Result<Self, FilterError> {
         for (at, members) in [
             ("filter.prefixes", filter.prefixes.len()),
             ("filter.exclude_prefixes", filter.exclude_prefixes.len()),
@@ -96,7 +96,7 @@ impl CompiledFilter {
     }
 
     /// Puts the numbers of the objects that are told into `selected`, in order.
-    pub(super) fn select(&self, objects: &Objects, selected: &mut Vec<u32>) {
+    pub(crate) fn select(&self, objects: &Objects, selected: &mut Vec<u32>) {
         selected.clear();
         if self.matches_nothing {
             return;

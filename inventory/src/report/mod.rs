@@ -7,7 +7,7 @@ mod checkpoint;
 mod columns;
 mod encoder;
 mod error;
-mod filter;
+pub(crate) mod filter;
 mod iceberg;
 mod manifest;
 mod names;

@@ -10,7 +10,7 @@ const ROWS: u64 = 400;
 
 impl Jobs {
     /// Ends all tasks where they wait, as a kill of the process does: nothing is told to stop.
-    async fn kill(&self) {
+    pub(crate) async fn kill(&self) {
         let mut tasks = std::mem::take(&mut *self.inner.tasks.lock().unwrap());
         tasks.shutdown().await;
     }

@@ -116,7 +116,7 @@ pub(super) fn read(bucket: &str, text: &str) -> Result<Inventory, Refused> {
 }
 
 /// Against hostile texts: aliases, deep nesting and many nodes are refused by the reader.
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     serde_saphyr::options! {
         budget: Some(Budget {
             max_aliases: 0,
@@ -132,7 +132,7 @@ fn options() -> Options {
     }
 }
 
-fn unread(error: Error) -> Refused {
+pub(crate) fn unread(error: Error) -> Refused {
     let at = error.location();
     let message = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
     // The reader tells the place behind the message too.

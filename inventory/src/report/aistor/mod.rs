@@ -3,9 +3,9 @@
 //! Tarn knows four things more: `format: iceberg` (only a table), `iceberg: true` (a table beside the files),
 //! `filters.excludePrefix`, and `schedule: cron(...)`.
 
-mod document;
+pub(crate) mod document;
 mod filters;
-mod scalar;
+pub(crate) mod scalar;
 #[cfg(test)]
 mod tests;
 

@@ -5,15 +5,15 @@ use serde_saphyr::{Location, Spanned};
 use super::Refused;
 
 /// A text of a definition and where it stands.
-pub(super) type Text = Spanned<String>;
+pub(crate) type Text = Spanned<String>;
 
-pub(super) fn refused(at: Location, message: String) -> Refused {
+pub(crate) fn refused(at: Location, message: String) -> Refused {
     let known = at != Location::UNKNOWN;
     Refused { line: known.then(|| at.line()), column: known.then(|| at.column()), message }
 }
 
 /// Refuses a value of `name`.
-pub(super) fn wrong(text: &Text, name: &str, allowed: &str) -> Refused {
+pub(crate) fn wrong(text: &Text, name: &str, allowed: &str) -> Refused {
     refused(text.referenced, format!("{name} cannot be {:?}; allowed: {allowed}", shown(&text.value)))
 }
 
@@ -23,7 +23,7 @@ fn shown(value: &str) -> String {
 }
 
 /// One of a few words; the first where nothing is said.
-pub(super) fn choice<T: Copy>(
+pub(crate) fn choice<T: Copy>(
     text: Option<&Text>,
     name: &str,
     words: &[(&str, T)],
@@ -38,7 +38,7 @@ pub(super) fn choice<T: Copy>(
 }
 
 /// A size in bytes: a number with or without a unit.
-pub(super) fn size(text: &Text, name: &str) -> Result<u64, Refused> {
+pub(crate) fn size(text: &Text, name: &str) -> Result<u64, Refused> {
     const UNITS: [(&str, u64); 16] = [
         ("", 1),
         ("b", 1),
@@ -67,7 +67,7 @@ pub(super) fn size(text: &Text, name: &str) -> Result<u64, Refused> {
 }
 
 /// A count.
-pub(super) fn count(text: &Text, name: &str) -> Result<u64, Refused> {
+pub(crate) fn count(text: &Text, name: &str) -> Result<u64, Refused> {
     text.value.parse().map_err(|_| wrong(text, name, "a whole number from 0"))
 }
 
@@ -78,7 +78,7 @@ pub(super) fn number(text: &Text, name: &str) -> Result<f64, Refused> {
 }
 
 /// A duration in milliseconds: whole numbers with units, as `90d` or `1d12h`.
-pub(super) fn duration_ms(text: &Text, name: &str) -> Result<i64, Refused> {
+pub(crate) fn duration_ms(text: &Text, name: &str) -> Result<i64, Refused> {
     const UNITS: [(&str, i64); 7] = [
         ("ms", 1),
         ("s", 1000),
@@ -105,7 +105,7 @@ pub(super) fn duration_ms(text: &Text, name: &str) -> Result<i64, Refused> {
 }
 
 /// A time in milliseconds since 1970.
-pub(super) fn time_ms(text: &Text, name: &str) -> Result<i64, Refused> {
+pub(crate) fn time_ms(text: &Text, name: &str) -> Result<i64, Refused> {
     let value = text.value.trim();
     let date = || {
         let date = value.parse::<jiff::civil::Date>().ok().filter(|_| value.len() == "2026-11-21".len())?;

@@ -1,0 +1,93 @@
+//! What is checked of a batch when it is put, and again when it runs.
+
+use serde_json::Value;
+use tarn_openapi::access::{Action, Resource};
+
+use super::Batch;
+use super::spec::{Does, Spec};
+use super::tasks::path;
+use super::yaml;
+use crate::jobs::{Author, InvalidSpec};
+use crate::report::filter::CompiledFilter;
+
+/// The longest prefix of a report, in bytes: keys of its files are longer.
+const REPORT_PREFIX_BYTES_MAX: usize = 512;
+
+/// A specification in its full form, from that or from `{"yaml": "..."}`.
+pub(super) async fn check(batch: &Batch, spec: &Value, author: &Author) -> Result<Spec, InvalidSpec> {
+    let spec = match spec.get("yaml") {
+        Some(Value::String(text)) => yaml::read(text).map_err(|refused| {
+            let place = match (refused.line, refused.column) {
+                (Some(line), Some(column)) => format!("line {line}, column {column}"),
+                (Some(line), None) => format!("line {line}"),
+                (None, _) => "batch".into(),
+            };
+            field(&place, refused.message)
+        })?,
+        Some(_) => return Err(field("yaml", "a text".into())),
+        None => serde_json::from_value(spec.clone()).map_err(|error| field("spec", error.to_string()))?,
+    };
+    for rule in &spec.rules {
+        CompiledFilter::new(rule, 0).map_err(|error| field(&error.at, error.message))?;
+    }
+    let prefix = &spec.report.prefix;
+    if prefix.is_empty() || prefix.len() > REPORT_PREFIX_BYTES_MAX || path(prefix).is_err() {
+        let allowed = format!("1 to {REPORT_PREFIX_BYTES_MAX} bytes, no empty part between slashes");
+        return Err(field("report.prefix", allowed));
+    }
+    if let Does::Copy { target, .. } = &spec.does
+        && spec.manifest.is_none()
+        && target.bucket == spec.bucket
+        && target.prefix.starts_with(&spec.prefix)
+    {
+        return Err(field("target", "lies inside the source: copies would be copied again".into()));
+    }
+    places(batch, &spec, author).await?;
+    Ok(spec)
+}
+
+fn field(at: &str, message: String) -> InvalidSpec {
+    InvalidSpec::Field { at: at.into(), message }
+}
+
+/// Refuses buckets that are not there or are warehouses where objects change, and an author who may not do it.
+pub(super) async fn places(batch: &Batch, spec: &Spec, author: &Author) -> Result<(), InvalidSpec> {
+    let may = |action, resource| batch.parts.rights.may(author, action, resource);
+    let denied = |what: String| Err(InvalidSpec::Denied(format!("access denied: {what}")));
+    let (mut changed, mut buckets) = (vec![&spec.report.bucket], vec![&spec.bucket, &spec.report.bucket]);
+    match &spec.does {
+        Does::Expire | Does::Delete => changed.push(&spec.bucket),
+        Does::Copy { target, .. } => {
+            changed.push(&target.bucket);
+            buckets.push(&target.bucket);
+        }
+    }
+    buckets.extend(spec.manifest.as_ref().map(|manifest| &manifest.bucket));
+    for bucket in buckets {
+        if !may(Action::ListBucket, Resource::Listing(bucket, ""))
+            && !may(Action::ListBucket, Resource::Listing(bucket, &spec.prefix))
+        {
+            return denied(format!("s3:ListBucket of {bucket}"));
+        }
+        if !batch.parts.stores.exists(bucket).await.unwrap_or(false) {
+            return Err(InvalidSpec::Missing(format!("there is no bucket {bucket}")));
+        }
+    }
+    let state = batch.parts.catalog.snapshot();
+    if let Some(bucket) = changed.into_iter().find(|bucket| state.warehouse(bucket).is_some()) {
+        let message = format!(
+            "{bucket} is a warehouse: files of its tables are deleted and written by the catalog only"
+        );
+        return Err(field("bucket", message));
+    }
+    let file = format!("{}/job", spec.report.prefix);
+    if !may(Action::PutObject, Resource::Object(&spec.report.bucket, &file)) {
+        return denied(format!("s3:PutObject below {}/{}", spec.report.bucket, spec.report.prefix));
+    }
+    if let Some(manifest) = &spec.manifest
+        && !may(Action::GetObject, Resource::Object(&manifest.bucket, &manifest.key))
+    {
+        return denied(format!("s3:GetObject of {}/{}", manifest.bucket, manifest.key));
+    }
+    Ok(())
+}
