@@ -34,7 +34,7 @@ mod testing;
 mod throttle;
 
 pub use files::FileError;
-pub use maintenance::{BeginError, Maintenance};
+pub use maintenance::{BeginError, Maintenance, StopError};
 pub use place::Overlap;
 pub use reach::ReachError;
 pub use readers::{NoReaders, Promised, Readers};

@@ -64,6 +64,7 @@ pub(crate) const CREDENTIALS_LIFETIME: &str = "credentials.lifetime_seconds";
 pub(crate) const SHARING_URL_LIFETIME: &str = "sharing.url_lifetime_seconds";
 pub(crate) const SHARING_RATE: &str = "sharing.requests_per_second";
 pub(crate) const SHARING_RATE_ALL: &str = "sharing.requests_per_second_all";
+pub(crate) const JOBS_AT_ONCE: &str = "jobs.at_once";
 pub(crate) const CONNECTIONS_MAX: &str = "limits.connections_max";
 pub(crate) const MEMORY: &str = "limits.memory_mib";
 pub(crate) const HEADER_TIMEOUT: &str = "limits.header_timeout_seconds";
@@ -152,6 +153,7 @@ pub(crate) const KEYS: &[Key] = &[
         "1000",
         "requests of all recipients together",
     ),
+    key(JOBS_AT_ONCE, "TARN_JOBS_AT_ONCE", "2", "runs of jobs at work at a time; more wait"),
     key(CONNECTIONS_MAX, "TARN_CONNECTIONS_MAX", "4096", "open connections; more wait"),
     key(
         MEMORY,

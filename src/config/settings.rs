@@ -101,6 +101,8 @@ pub struct Settings {
     pub credentials_lifetime: Duration,
     /// Delta Sharing.
     pub sharing: SharingSettings,
+    /// Runs of jobs at work at a time.
+    pub jobs_at_once: usize,
     /// Limits of the listener.
     pub limits: Limits,
     /// How long dropped tables are kept; zero: not at all.
@@ -156,6 +158,7 @@ impl Settings {
                 requests_per_second: required(layers, keys::SHARING_RATE, rate)?,
                 requests_per_second_all: required(layers, keys::SHARING_RATE_ALL, rate)?,
             },
+            jobs_at_once: required(layers, keys::JOBS_AT_ONCE, at_once)?,
             limits: Limits {
                 connections_max: required(layers, keys::CONNECTIONS_MAX, positive)?,
                 memory_bytes: layers.one(keys::MEMORY, positive)?.map(|mebibytes| (mebibytes as u64) << 20),
@@ -280,6 +283,12 @@ fn lifetime(text: &str) -> Result<Duration, &'static str> {
 }
 
 /// Spark renews URLs ten minutes before they end; deletion vectors made for readers are kept for half a day.
+fn at_once(text: &str) -> Result<usize, &'static str> {
+    const ALLOWED: &str = "1 to 64";
+    let runs: usize = text.parse().map_err(|_| ALLOWED)?;
+    if (1..=64).contains(&runs) { Ok(runs) } else { Err(ALLOWED) }
+}
+
 fn url_lifetime(text: &str) -> Result<Duration, &'static str> {
     let seconds = text.parse().ok().filter(|seconds| (20 * 60..=12 * 60 * 60).contains(seconds));
     seconds.map(Duration::from_secs).ok_or("1200 to 43200 seconds are expected")
@@ -344,6 +353,7 @@ mod tests {
             ("[root]\naccess_key = 'root'", "root.secret_key"),
             ("[root]\naccess_key = 'root'\nsecret_key = 'short'", "root.secret_key"),
             ("[log]\nformat = 'xml'", "log.format"),
+            ("[jobs]\nat_once = 65", "jobs.at_once"),
             ("[limits]\nconnections_max = 0", "limits.connections_max"),
             ("[limits]\nmemory_mib = 0", "limits.memory_mib"),
             ("[credentials]\nlifetime_seconds = 86401", "credentials.lifetime_seconds"),

@@ -22,13 +22,16 @@ pub(super) struct Parts {
     pub(super) stores: Arc<dyn WarehouseStores>,
     pub(super) rights: Arc<dyn Rights>,
     pub(super) foreground: Arc<InFlight>,
+    /// Runs at work at a time.
+    pub(super) at_once: usize,
 }
 
 /// The jobs of this server. Nothing runs before they are started.
 pub(super) fn open(parts: Parts) -> Jobs {
     let works = works(&parts);
-    let Parts { catalog, rights, foreground, .. } = parts;
-    Jobs::new(catalog.by(AUTHOR), works, rights, foreground, JobSettings::default())
+    let Parts { catalog, rights, foreground, at_once, .. } = parts;
+    let settings = JobSettings { slots: at_once, ..JobSettings::default() };
+    Jobs::new(catalog.by(AUTHOR), works, rights, foreground, settings)
 }
 
 fn works(parts: &Parts) -> Vec<Arc<dyn Work>> {

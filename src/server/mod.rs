@@ -219,8 +219,7 @@ impl Server {
             stores: warehouses.clone(),
             rights: sharing.sharers.clone(),
             foreground: front.in_flight(),
-            core: core.clone(),
-            stores: warehouses.clone(),
+            at_once: settings.jobs_at_once,
         });
         {
             let _in_background = background.enter();

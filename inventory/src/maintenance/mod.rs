@@ -4,12 +4,13 @@
 mod tests;
 mod work;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tarn_catalog::state::TableIdent;
 use tarn_catalog::{Catalog, WarehouseStores};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
@@ -42,6 +43,19 @@ struct Inner {
     runs: Arc<Runs>,
     /// Runs and the schedule; they stop with the server, and what they left a later run finds.
     tasks: Mutex<JoinSet<()>>,
+    /// The runs that were asked for and have not ended.
+    asked: Mutex<HashMap<Uuid, AbortHandle>>,
+}
+
+/// A run was not stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StopError {
+    /// It has ended, or there is none.
+    #[error("run {0} is not at work")]
+    NotAtWork(Uuid),
+    /// A policy began it: it is one of several that follow each other.
+    #[error("run {0} is one of a policy; take the policy away to end such runs")]
+    OfPolicy(Uuid),
 }
 
 /// A run was not begun.
@@ -89,6 +103,7 @@ impl Maintenance {
                 readers,
                 runs: Arc::default(),
                 tasks: Mutex::default(),
+                asked: Mutex::default(),
             }),
         }
     }
@@ -125,8 +140,26 @@ impl Maintenance {
         let (ticket, policy) = self.inner.begin(ident, job, mode, Cause::Request)?;
         let run = self.find(ticket.id).ok_or(BeginError::Running(ticket.id))?;
         let (inner, ident) = (self.inner.clone(), ident.clone());
-        self.spawn(async move { inner.work(ticket, &ident, job, (mode, grace), &policy).await });
+        let task = self.spawn(async move { inner.work(ticket, &ident, job, (mode, grace), &policy).await });
+        let mut asked = self.asked();
+        asked.retain(|_, task| !task.is_finished());
+        asked.insert(run.id, task);
         Ok(run)
+    }
+
+    /// Stops a run that was asked for. What it left, a later run finds.
+    pub fn stop(&self, id: Uuid) -> Result<(), StopError> {
+        let is_at_work = self.inner.runs.active().iter().any(|run| run.id == id);
+        match self.asked().remove(&id) {
+            Some(task) if is_at_work => task.abort(),
+            None if is_at_work => return Err(StopError::OfPolicy(id)),
+            Some(_) | None => return Err(StopError::NotAtWork(id)),
+        }
+        Ok(())
+    }
+
+    fn asked(&self) -> MutexGuard<'_, HashMap<Uuid, AbortHandle>> {
+        self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The run of this id, if it is at work or among the last.
@@ -144,10 +177,10 @@ impl Maintenance {
         found
     }
 
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let mut tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(work);
+        tasks.spawn(work)
     }
 }
 

@@ -55,6 +55,20 @@ async fn a_policy_runs_by_itself_and_leaves_a_record() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_asked_for_can_be_stopped_and_counts_as_failed() {
+    let world = World::new(World::quick()).await;
+    let maintenance = old_table(&world).await;
+    let begun = maintenance.begin(&ident("t"), Job::SnapshotManagement, Mode::Apply, Grace::Kept).unwrap();
+    maintenance.stop(begun.id).unwrap();
+    let mut tasks = std::mem::take(&mut *maintenance.inner.tasks.lock().unwrap());
+    assert!(tasks.join_next().await.unwrap().unwrap_err().is_cancelled());
+    let run = maintenance.find(begun.id).unwrap();
+    assert_eq!((run.stage, run.error.as_deref()), (Stage::Failed, Some("the run was stopped")));
+    assert_eq!(maintenance.stop(begun.id), Err(StopError::NotAtWork(begun.id)));
+    assert_eq!(world.metadata("t").await.snapshots().len(), 2);
+}
+
+#[tokio::test]
 async fn a_dry_run_that_is_asked_for_names_what_would_go() {
     let world = World::new(World::quick()).await;
     let maintenance = old_table(&world).await;

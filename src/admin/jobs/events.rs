@@ -27,6 +27,7 @@ pub(crate) const STREAMS_MAX: usize = 256;
 const BEAT: Duration = Duration::from_secs(1);
 
 struct Following {
+    caller: Caller,
     jobs: Jobs,
     id: Uuid,
     changes: Option<watch::Receiver<Arc<Run>>>,
@@ -43,7 +44,7 @@ enum Told {
 }
 
 /// Follows a run: a line of JSON at once, after each change and each second, until it has ended. A stream that ends before
-/// is one of a server that stops.
+/// is one of a server that stops, or of who may not read it any more.
 #[utoipa::path(get, path = "/_admin/v1/jobs/runs/{id}/events", tag = "Jobs", params(("id" = String, Path)), responses(
     (status = 200, description = "The run, again and again", content_type = "application/x-ndjson", body = RunRow),
     (status = 404, description = "There is no such run any more", body = ErrorBody),
@@ -59,6 +60,7 @@ pub(crate) async fn stream(
     let slot = program.job_streams.clone().try_acquire_owned();
     let slot = slot.map_err(|_| Failure::Busy(format!("{STREAMS_MAX} streams are open")))?;
     let following = Following {
+        caller,
         jobs: program.jobs.clone(),
         id,
         changes: program.jobs.watch(id),
@@ -103,6 +105,8 @@ impl Following {
                 }
             }
         }
+        // The right may be gone since.
+        self.caller.may(Action::InventoryGetJob).ok()?;
         let seen = self.jobs.find(self.id)?;
         self.told = if seen.run.state.is_ended() { Told::TheEnd } else { Told::Something };
         let row = RunRow::of(&seen);

@@ -5,8 +5,10 @@
 use tarn_inventory::jobs::Counts;
 use tarn_inventory::{Cause, Run, Stage};
 use tarn_openapi::access::{Action, Resource};
+use uuid::Uuid;
 
 use super::super::access::Caller;
+use super::super::error::Failure;
 use super::shown::RunRow;
 use crate::server::Program;
 
@@ -25,6 +27,17 @@ pub(super) fn may_see(caller: &Caller, run: &Run) -> bool {
     let table = &run.table;
     let resource = Resource::Table(&table.warehouse, &table.namespace, &table.name);
     caller.may_on(Action::GetTableMaintenanceJobStatus, resource).is_ok()
+}
+
+/// Stops a run of maintenance. `None`: it is none.
+pub(super) fn stop(caller: &Caller, program: &Program, id: &str) -> Result<Option<RunRow>, Failure> {
+    let found = Uuid::parse_str(id).ok().and_then(|id| program.maintenance.find(id));
+    let Some(run) = found.filter(|run| may_see(caller, run)) else { return Ok(None) };
+    let table = &run.table;
+    let resource = Resource::Table(&table.warehouse, &table.namespace, &table.name);
+    caller.may_on(Action::PutTableMaintenanceConfiguration, resource)?;
+    program.maintenance.stop(run.id).map_err(|error| Failure::Conflict(error.to_string()))?;
+    Ok(Some(maintenance(&program.maintenance.find(run.id).unwrap_or(run))))
 }
 
 pub(super) fn maintenance(run: &Run) -> RunRow {

@@ -152,7 +152,8 @@ pub(crate) async fn resume(
     changed(program.jobs.resume(of_job(&program, &id)?.run.id).await)
 }
 
-/// Cancels a run: it stops where it next may, and what it left is taken away.
+/// Cancels a run: it stops where it next may, and what it left is taken away. A run of maintenance that was asked for is
+/// stopped, by who may also change the maintenance of its table.
 #[utoipa::path(post, path = "/_admin/v1/jobs/runs/{id}/cancel", tag = "Jobs", params(("id" = String, Path)),
     responses(
     (status = 200, description = "It is canceled, or about to be", body = RunRow),
@@ -165,6 +166,9 @@ pub(crate) async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Json<RunRow>, Failure> {
     caller.may(Action::InventoryCancelJob)?;
+    if let Some(stopped) = others::stop(&caller, &program, &id)? {
+        return Ok(Json(stopped));
+    }
     changed(program.jobs.cancel(of_job(&program, &id)?.run.id).await)
 }
 
