@@ -12,6 +12,7 @@ mod log;
 pub mod manifests;
 pub mod metadata;
 mod purge;
+pub mod reads;
 pub mod rest;
 mod scan;
 mod settings;

@@ -33,6 +33,7 @@ mod settings;
 mod testing;
 mod throttle;
 
+pub use compact::rows;
 pub use files::FileError;
 pub use maintenance::{BeginError, Maintenance, StopError};
 pub use place::Overlap;

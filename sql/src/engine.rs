@@ -10,6 +10,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt as _;
+use tarn_catalog::reads::ReadPlanner;
 use tarn_catalog::{Catalog, WarehouseStores};
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -20,6 +21,7 @@ use crate::check::only_reads;
 use crate::names::{Scope, Warehouses};
 use crate::parse::parse;
 use crate::stores::Buckets;
+use crate::table::Tables;
 use crate::{Bound, QueryError, Question, Reader, Settings, SystemTables};
 
 /// The namespace of names that give none, where none is asked for.
@@ -36,8 +38,7 @@ const BATCHES_WAITING: usize = 2;
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    catalog: Catalog,
-    stores: Arc<dyn WarehouseStores>,
+    tables: Arc<Tables>,
     system: Arc<dyn SystemTables>,
     settings: Settings,
     base: SessionState,
@@ -75,7 +76,9 @@ impl Engine {
         let base = SessionStateBuilder::new_with_default_features().build();
         let turns = Arc::new(Semaphore::new(settings.queries_at_once));
         let threads = Threads(Some(runtime));
-        Ok(Self(Arc::new(Inner { catalog, stores, system, settings, base, turns, threads })))
+        let planner = Arc::new(ReadPlanner::new(stores.clone()));
+        let tables = Arc::new(Tables { catalog, stores, planner, files_max: settings.files_max });
+        Ok(Self(Arc::new(Inner { tables, system, settings, base, turns, threads })))
     }
 
     /// Answers a question of `who`. The answer comes as it is computed; dropping it ends the query.
@@ -151,7 +154,12 @@ impl Inner {
             .with_information_schema(true)
             .with_create_default_catalog_and_schema(false)
             .with_default_catalog_and_schema(&question.warehouse, namespace);
-        let scope = Scope { state: self.catalog.snapshot(), who, system: self.system.clone() };
+        let scope = Scope {
+            state: self.tables.catalog.snapshot(),
+            who,
+            system: self.system.clone(),
+            tables: self.tables.clone(),
+        };
         let names = Warehouses { scope: Arc::new(scope), default: question.warehouse.clone() };
         let builder = SessionStateBuilder::new_from_existing(self.base.clone())
             .with_session_id(String::new())
@@ -170,7 +178,7 @@ impl Inner {
         let builder = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(*memory_bytes)))
             .with_disk_manager_builder(disk)
-            .with_object_store_registry(Arc::new(Buckets(self.stores.clone())));
+            .with_object_store_registry(Arc::new(Buckets(self.tables.stores.clone())));
         Ok(builder.build_arc()?)
     }
 

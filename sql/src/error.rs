@@ -54,6 +54,9 @@ pub enum Bound {
     /// The query has too many words.
     #[error("the query has more than {0} words, numbers and signs")]
     Tokens(usize),
+    /// The query has too many operators.
+    #[error("the query has more than {0} operators: compare with a list of values by IN")]
+    Operators(usize),
     /// The query nests too deep.
     #[error("the query nests deeper than {0} levels")]
     Depth(usize),

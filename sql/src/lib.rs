@@ -12,6 +12,8 @@ mod answer;
 mod check;
 mod engine;
 mod error;
+mod format;
+mod grid;
 mod names;
 mod parse;
 mod reader;
@@ -20,6 +22,7 @@ mod settings;
 mod stores;
 pub mod system;
 mod system_tables;
+mod table;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -29,6 +32,8 @@ pub use answer::Answer;
 pub use datafusion;
 pub use engine::Engine;
 pub use error::{Bound, QueryError};
+pub use format::{Format, UnknownFormat, WriteError, Writer};
+pub use grid::Grid;
 pub use reader::Reader;
 pub use settings::{Limits, Question, Settings};
 pub use system_tables::{NoSystemTables, SYSTEM, SystemScan, SystemTables};

@@ -11,14 +11,17 @@ use datafusion::logical_expr::TableType;
 use tarn_catalog::state::{CatalogState, Namespace, TableEntry, TableIdent};
 use tarn_openapi::access::{Action, Resource};
 
+use crate::parse::VERSION;
 use crate::system_tables::SystemTable;
-use crate::{Reader, SYSTEM, SystemTables};
+use crate::table::{Tables, open};
+use crate::{QueryError, Reader, SYSTEM, SystemTables};
 
 /// What one query sees: the catalog as it was when it began, and who asks.
 pub(crate) struct Scope {
     pub(crate) state: Arc<CatalogState>,
     pub(crate) who: Arc<dyn Reader>,
     pub(crate) system: Arc<dyn SystemTables>,
+    pub(crate) tables: Arc<Tables>,
 }
 
 impl std::fmt::Debug for Scope {
@@ -85,7 +88,8 @@ impl CatalogProviderList for Warehouses {
 
     fn catalog_names(&self) -> Vec<String> {
         let all = self.scope.state.warehouses().map(|(name, _)| name.to_string());
-        all.filter(|name| *name == self.default || !self.scope.readable(name).is_empty()).collect()
+        let readable = all.filter(|name| *name != self.default && !self.scope.readable(name).is_empty());
+        std::iter::once(self.default.clone()).chain(readable).collect()
     }
 
     fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
@@ -137,6 +141,31 @@ impl OneNamespace {
         TableIdent::new(&*self.warehouse, self.namespace.clone()?, name).ok()
     }
 
+    /// A table that the reader may read, at a version.
+    async fn find(
+        &self,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<Option<Arc<dyn TableProvider>>, QueryError> {
+        let Some(ident) = self.ident(name) else { return Ok(None) };
+        let scope = &self.scope;
+        let Some(entry) = scope.state.table(&ident) else {
+            let TableIdent { warehouse, namespace, name } = &ident;
+            let view = Resource::View(warehouse, namespace.levels(), name);
+            if scope.state.view(&ident).is_some() && scope.who.may(Action::GetTableData, view) {
+                return Err(QueryError::Unsupported(format!(
+                    "{warehouse}.{ident} is a view: views are not run yet"
+                )));
+            }
+            return Ok(None);
+        };
+        if !scope.may_read(&ident, entry) {
+            return Ok(None);
+        }
+        let table = open(&scope.tables, ident, entry, version, scope.who.clone()).await?;
+        Ok(Some(Arc::new(table)))
+    }
+
     fn is_system(&self, name: &str) -> bool {
         self.with_system && self.scope.system.names().contains(&name)
     }
@@ -171,7 +200,13 @@ impl SchemaProvider for OneNamespace {
             let who = self.scope.who.clone();
             return Ok(Some(Arc::new(SystemTable { tables, name: name.to_owned(), schema, who })));
         }
-        Ok(None)
+        if let Some(found) = self.find(name, None).await? {
+            return Ok(Some(found));
+        }
+        match name.rsplit_once(VERSION) {
+            Some((table, version)) => Ok(self.find(table, Some(version)).await?),
+            None => Ok(None),
+        }
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {

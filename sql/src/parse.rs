@@ -27,6 +27,9 @@ pub(crate) fn parse(sql: &str, settings: &Settings) -> Result<Statement, QueryEr
     if tokens.len() > settings.tokens_max {
         return Err(Bound::Tokens(settings.tokens_max).into());
     }
+    if tokens.iter().filter(|token| is_operator(&token.token)).count() > settings.operators_max {
+        return Err(Bound::Operators(settings.operators_max).into());
+    }
     let mut parser = DFParserBuilder::new(versions_as_names(tokens))
         .with_dialect(&GenericDialect {})
         .with_recursion_limit(settings.depth_max)
@@ -45,6 +48,27 @@ pub(crate) fn parse(sql: &str, settings: &Settings) -> Result<Statement, QueryEr
     }
     allow(&statement)?;
     Ok(statement)
+}
+
+/// What makes a tree of expressions deeper.
+fn is_operator(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => {
+            matches!(word.keyword, Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::UNION)
+        }
+        Token::Plus
+        | Token::Minus
+        | Token::Mul
+        | Token::Div
+        | Token::Mod
+        | Token::StringConcat
+        | Token::Ampersand
+        | Token::Pipe
+        | Token::Caret
+        | Token::DoubleColon
+        | Token::LBracket => true,
+        _other => false,
+    }
 }
 
 fn allow(statement: &Statement) -> Result<(), QueryError> {
@@ -205,8 +229,10 @@ mod tests {
     fn long_and_deep_queries_are_refused() {
         let long = format!("SELECT '{}'", "x".repeat(300 << 10));
         assert!(matches!(parsed(&long), Err(QueryError::Limit(Bound::Text { .. }))));
-        let wide = format!("SELECT 1{}", "+1".repeat(20_000));
+        let wide = format!("SELECT 1{}", ", 1".repeat(20_000));
         assert!(matches!(parsed(&wide), Err(QueryError::Limit(Bound::Tokens(_)))));
+        let chain = format!("SELECT 1{}", "+1".repeat(2_000));
+        assert!(matches!(parsed(&chain), Err(QueryError::Limit(Bound::Operators(_)))));
         let deep = format!("SELECT {}1{}", "(".repeat(200), ")".repeat(200));
         let refused = parsed(&deep);
         assert!(matches!(refused, Err(QueryError::Limit(Bound::Depth(_)))), "{refused:?}");
@@ -216,7 +242,7 @@ mod tests {
     fn a_version_becomes_part_of_the_name() {
         for (sql, read) in [
             ("SELECT * FROM ns.Orders VERSION AS OF 5", r#"SELECT * FROM ns."orders@5" AS Orders"#),
-            ("SELECT * FROM orders FOR VERSION AS OF 'main' o", r#"SELECT * FROM "orders@main" AS o"#),
+            ("SELECT * FROM orders FOR VERSION AS OF 'main' o", r#"SELECT * FROM "orders@main" o"#),
             (
                 "SELECT o.a FROM orders FOR SYSTEM_TIME AS OF '2026-01-01' AS o JOIN p ON true",
                 r#"SELECT o.a FROM "orders@2026-01-01" AS o JOIN p ON true"#,

@@ -22,6 +22,8 @@ pub struct Settings {
     pub text_bytes_max: usize,
     /// The most words, numbers and signs of a query.
     pub tokens_max: usize,
+    /// The most operators of a query: a chain of them costs the square of its length to plan.
+    pub operators_max: usize,
     /// Levels that a query may nest.
     pub depth_max: usize,
     /// Data files of one table that a query may read.
@@ -39,6 +41,7 @@ impl Default for Settings {
             spill_dir: std::env::temp_dir(),
             text_bytes_max: 256 << 10,
             tokens_max: 20_000,
+            operators_max: 1_000,
             depth_max: 50,
             files_max: 200_000,
         }

@@ -10,8 +10,10 @@ use tarn_inventory::BeginError;
 use tarn_inventory::policy::PolicyError;
 use tarn_sharing::access::{IssueError, KeyError as SigningError};
 use tarn_sharing::directory as shares;
+use tarn_sql::QueryError;
 
 use super::sharing::error as sharing;
+use super::sql;
 use crate::events::StreamError;
 use crate::identity::{DirectoryError, KeyError};
 use crate::webhooks::WebhookError;
@@ -32,6 +34,8 @@ pub(super) enum Failure {
     Conflict(String),
     /// This server does not do that.
     Unserved(String),
+    /// The answer has no form that is asked for.
+    NotAcceptable(String),
     /// It cannot be done now.
     Busy(String),
     /// Of an access key.
@@ -52,6 +56,8 @@ pub(super) enum Failure {
     Sharing(shares::DirectoryError),
     /// Of a token of a recipient.
     Issue(IssueError),
+    /// Of a query.
+    Query(QueryError),
     /// Of the keys that sign tokens of recipients.
     Signing(SigningError),
 }
@@ -141,6 +147,7 @@ impl IntoResponse for Failure {
             Self::Damaged(message) => (StatusCode::UNPROCESSABLE_ENTITY, "Damaged", message),
             Self::Conflict(message) => (StatusCode::CONFLICT, "Conflict", message),
             Self::Unserved(message) => (StatusCode::BAD_REQUEST, "NotImplemented", message),
+            Self::NotAcceptable(message) => (StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message),
             Self::Busy(message) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message),
             Self::Key(error) => key_error(&error),
             Self::Directory(error) => directory_error(&error),
@@ -151,6 +158,7 @@ impl IntoResponse for Failure {
             Self::Run(error) => run_error(&error),
             Self::Sharing(error) => sharing::directory_error(&error),
             Self::Issue(error) => sharing::issue_error(&error),
+            Self::Query(error) => sql::query_error(&error),
             Self::Signing(error) => sharing::key_error(&error),
         };
         (status, Json(ErrorBody { error: ErrorDetail { code, message } })).into_response()

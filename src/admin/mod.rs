@@ -17,6 +17,7 @@ mod params;
 mod policies;
 mod service_accounts;
 mod sharing;
+mod sql;
 mod status;
 mod tables;
 mod users;
@@ -79,6 +80,7 @@ pub(crate) fn router() -> Router<Arc<Program>> {
         .route("/_admin/v1/webhooks/{id}", get(webhooks::show).put(webhooks::put).delete(webhooks::delete))
         .route("/_admin/v1/webhooks/{id}/test", post(webhooks::test))
         .route("/_admin/v1/drives/retry", post(status::retry_drives))
+        .route("/_admin/v1/sql", post(sql::ask).layer(DefaultBodyLimit::max(sql::BODY_BYTES_MAX)))
         .route("/_admin/v1/status", get(status::show))
         .merge(identities())
         .merge(jobs::router())

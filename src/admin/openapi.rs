@@ -5,8 +5,8 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use super::{
-    events, functions, groups, history, jobs, keys, maintenance, policies, service_accounts, sharing, status,
-    tables, users, warehouses, webhooks, why,
+    events, functions, groups, history, jobs, keys, maintenance, policies, service_accounts, sharing, sql,
+    status, tables, users, warehouses, webhooks, why,
 };
 use crate::identity::oauth::endpoint;
 use crate::server::{health, metrics};
@@ -70,6 +70,7 @@ use crate::server::{health, metrics};
         jobs::runs::cancel,
         jobs::runs::report,
         jobs::events::stream,
+        sql::ask,
         history::list,
         history::diff_warehouse,
         history::diff_table,

@@ -11,6 +11,7 @@ mod maintain;
 mod migrate;
 mod serve;
 mod sharing;
+mod sql;
 mod status;
 mod table;
 mod webhook;
@@ -59,6 +60,8 @@ enum Command {
     Webhook(webhook::Command),
     /// Register the tables and views of another Iceberg REST catalog here.
     Migrate(Box<migrate::Migrate>),
+    /// Ask a running server about its tables and its state in SQL.
+    Sql(Box<sql::Sql>),
     /// Show drives, sets, healing and logs of a running server.
     Status(status::Status),
     /// Print the completions of a shell.
@@ -97,6 +100,7 @@ impl From<ClientError> for Failure {
             | ClientError::Credentials(_) => Self::Usage(error.into()),
             ClientError::Unreachable { .. }
             | ClientError::Refused { .. }
+            | ClientError::BrokenOff
             | ClientError::Ended { .. }
             | ClientError::Answer { .. } => Self::Failed(error.into()),
         }
@@ -120,6 +124,7 @@ pub fn run() -> ExitCode {
         Command::Job(command) => job::run(command),
         Command::Migrate(migrate) => migrate::run(&migrate),
         Command::Webhook(command) => webhook::run(command),
+        Command::Sql(sql) => sql::run(&sql),
         Command::Status(status) => status::run(&status),
         Command::Completions(completions) => {
             completions::run(&completions);

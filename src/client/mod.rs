@@ -7,6 +7,7 @@ pub(crate) mod jobs;
 pub(crate) mod maintenance;
 pub(crate) mod migrate;
 pub(crate) mod output;
+pub(crate) mod sql;
 pub(crate) mod status;
 pub(crate) mod table_changes;
 pub(crate) mod tables;
@@ -15,7 +16,7 @@ pub(crate) mod webhooks;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{Method, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Response;
 use serde_json::Value;
@@ -100,6 +101,11 @@ pub enum ClientError {
         /// Where to go on.
         last: String,
     },
+    /// An answer ended before its end.
+    #[error(
+        "the server ended the answer early: the query met a limit or failed, and the server's log tells why"
+    )]
+    BrokenOff,
     /// The answer is not JSON.
     #[error("the answer of {path} is not what Tarn answers; is this a Tarn server?")]
     Answer {
@@ -181,6 +187,27 @@ impl Connection {
         let unreachable = |source| self.unreachable(source);
         let http =
             reqwest::Client::builder().read_timeout(SILENCE).no_proxy().build().map_err(unreachable)?;
+        let response = http.execute(request).await.map_err(unreachable)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(unreachable)?;
+        answer(path, status, &bytes)?;
+        Err(ClientError::Answer { path: path.into() })
+    }
+
+    /// POST of JSON whose answer is read as it comes. No timeout: the server has one.
+    pub(crate) async fn post_for(
+        &self,
+        path: &str,
+        body: &Value,
+        (name, value): (HeaderName, &'static str),
+    ) -> Result<Response, ClientError> {
+        let mut request = self.signed(Method::POST, path, body.to_string())?;
+        request.headers_mut().insert(name, HeaderValue::from_static(value));
+        let unreachable = |source| self.unreachable(source);
+        let http = reqwest::Client::builder().no_proxy().build().map_err(unreachable)?;
         let response = http.execute(request).await.map_err(unreachable)?;
         if response.status().is_success() {
             return Ok(response);

@@ -25,6 +25,7 @@ mod program;
 pub mod scan;
 mod setup;
 mod sharing;
+mod sql;
 #[cfg(test)]
 mod tests;
 mod unread;
@@ -45,6 +46,7 @@ use tarn_inventory::jobs::Jobs;
 use tarn_objectcore::ObjectCore;
 use tarn_objectcore::s3::S3Front;
 use tarn_openapi::access::Authorize;
+use tarn_sql::NoSystemTables;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -118,6 +120,9 @@ pub enum StartError {
     /// The first start could not be finished.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// The threads of queries cannot be had.
+    #[error("the engine of SQL could not be set up")]
+    Sql(#[source] io::Error),
     /// The metrics cannot be collected.
     #[error("the metrics could not be set up")]
     Metrics(#[source] metrics_exporter_prometheus::BuildError),
@@ -228,6 +233,8 @@ impl Server {
         }
         let source: Arc<str> = format!("urn:uuid:{}", core.status().deployment).into();
         let webhooks = Webhooks::start(catalog.clone(), source.clone(), settings.webhook_reach);
+        let sql =
+            sql::engine(&catalog, warehouses.clone(), Arc::new(NoSystemTables)).map_err(StartError::Sql)?;
         let program = Arc::new(Program {
             core: core.clone(),
             catalog: catalog.clone(),
@@ -239,6 +246,7 @@ impl Server {
             sharing,
             events: Events::new(catalog.clone(), source.clone(), stop.subscribe()),
             webhooks: webhooks.clone(),
+            sql,
             identity: identity.clone(),
             authorize: authorize.clone(),
             grants,

@@ -15,6 +15,7 @@ use tarn_inventory::jobs::Jobs;
 use tarn_objectcore::ObjectCore;
 use tarn_openapi::access::Authorize;
 use tarn_openapi::request::RequestId;
+use tarn_sql::Engine;
 use tokio::sync::{Semaphore, watch};
 use tower::service_fn;
 
@@ -43,6 +44,7 @@ pub(crate) struct Program {
     pub(crate) sharing: Sharing,
     pub(crate) events: Events,
     pub(crate) webhooks: Webhooks,
+    pub(crate) sql: Engine,
     pub(crate) identity: Arc<Identity>,
     pub(crate) authorize: Arc<dyn Authorize>,
     /// What `authorize` asks, for what wants to know why.

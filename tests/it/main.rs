@@ -15,6 +15,7 @@ mod recipients;
 mod serve;
 mod shares;
 mod sharing;
+mod sql;
 mod support;
 mod tables;
 mod users;

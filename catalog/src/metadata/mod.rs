@@ -42,7 +42,7 @@ pub use object::InvalidMetadata;
 pub use partition::PartitionSpec;
 pub use requirement::{RequirementFailed, TableRequirement};
 pub use schema::Schema;
-pub use snapshot::{MAIN_BRANCH, MetadataLogEntry, Snapshot, SnapshotLogEntry, SnapshotRef};
+pub use snapshot::{MAIN_BRANCH, MetadataLogEntry, RefKind, Snapshot, SnapshotLogEntry, SnapshotRef};
 pub use sort::SortOrder;
 pub use update::TableUpdate;
 pub use view::ViewMetadata;

@@ -46,7 +46,7 @@ pub use self::manifest::{
 pub(crate) use self::manifest::{named_files, named_manifests};
 pub(crate) use self::partition::SpecScan;
 pub use self::partition::{Partition, PartitionKey};
-pub(crate) use self::planner::{Group, Page, Planned, Planner};
+pub(crate) use self::planner::{FileTask, Group, Page, Planned, Planner};
 pub(crate) use self::project::SpecFilter;
 pub(crate) use self::reader::ManifestReader;
 pub(crate) use self::request::source_type;

@@ -4,6 +4,7 @@
 //! - Q4: memory holds the entries of the manifests that are read now, the files of the answers that
 //!   are made now, and the delete files of their snapshots; never all files of a table.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -58,6 +59,8 @@ pub(crate) struct FileTask {
     entry: usize,
     pub(crate) group: Arc<Group>,
     pub(crate) first_row_id: Option<i64>,
+    /// Of its rows: its own or inherited.
+    pub(crate) sequence_number: i64,
     pub(crate) deletes: Vec<u32>,
 }
 
@@ -127,6 +130,23 @@ impl Planner {
         let page = self.page(&scan, vec![task.range.clone()]).await?;
         metrics::counter!("tarn_catalog_plan_tasks_total").increment(1);
         Ok(Planned { id: task.plan, scan, page })
+    }
+
+    /// All files of a scan in one page; `None` when there are more than `files_max`. Whoever asks holds them in memory.
+    pub(crate) async fn all(&self, scan: &Scan, files_max: usize) -> Result<Option<Page>, PlanError> {
+        let mut rest: VecDeque<TaskRange> = self.split(scan).await?.ranges.into();
+        let mut all = Page { deletes: self.deletes(scan).await?, ..Page::default() };
+        while let Some(range) = rest.pop_front() {
+            let page = self.page(scan, vec![range]).await?;
+            all.tasks.extend(page.tasks);
+            if all.tasks.len() > files_max {
+                return Ok(None);
+            }
+            for range in page.rest.into_iter().rev() {
+                rest.push_front(range);
+            }
+        }
+        Ok(Some(all))
     }
 
     fn plan(&self, table: &str, id: &str, now: Instant) -> Result<(Uuid, Arc<Scan>), PlanError> {
@@ -340,6 +360,7 @@ impl Files<'_> {
             entry: at,
             group: group.clone(),
             first_row_id: entry.file.first_row_id.or(inherited),
+            sequence_number: sequence_number(entry, self.listed),
             deletes: applied,
         }
     }

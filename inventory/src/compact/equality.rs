@@ -6,10 +6,11 @@
 mod key;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch};
 use futures::TryStreamExt as _;
-use iceberg::spec::{DataFileFormat, Type};
+use iceberg::spec::{DataFileFormat, TableMetadata, Type};
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 
 use self::key::Keys;
@@ -19,6 +20,7 @@ use super::live::Live;
 use super::schema::{Columns, field_of};
 use super::stored::StoredFile;
 use super::{Compact, KEYS_BYTES_MAX, Stop};
+use crate::files::Files;
 
 const OTHER_COLUMNS: Stop = Stop::Unfit("under equality deletes without their columns");
 
@@ -100,36 +102,58 @@ impl Compact<'_> {
         if delete.file().file_format() != DataFileFormat::Parquet || delete.file().key_metadata().is_some() {
             return Err(Stop::Unfit("under equality deletes that are not Parquet, or encrypted"));
         }
-        let mut ids = delete.file().equality_ids().unwrap_or_default();
-        ids.sort_unstable();
-        ids.dedup();
-        let fields =
-            ids.iter().map(|&id| field_of(&head.parsed, id).map(Into::into)).collect::<Option<Vec<_>>>();
-        let fields: Vec<iceberg::spec::NestedFieldRef> = fields.ok_or(OTHER_COLUMNS)?;
-        if fields.is_empty() || fields.iter().any(|field| !matches!(*field.field_type, Type::Primitive(_))) {
-            return Err(OTHER_COLUMNS);
-        }
-        let columns = Columns::new(fields)?;
-        let file = StoredFile::new(self.files, delete.path(), delete.file().file_size_in_bytes());
-        let (file, metadata) = file.open().await?;
-        let own = with_ids(metadata.schema().fields(), &head.parsed)?;
-        let projection = Projection::new(&own, columns.schema.as_struct(), &Constants::new())?;
-        if !projection.is_whole() {
-            return Err(OTHER_COLUMNS);
-        }
-        let mask = ProjectionMask::roots(metadata.parquet_schema(), projection.roots().iter().copied());
-        let builder =
-            ParquetRecordBatchStreamBuilder::new_with_metadata(file, metadata).with_projection(mask);
-        let mut batches = builder.build()?;
-        let mut key = Vec::new();
-        while let Some(batch) = batches.try_next().await? {
-            let batch = projection.apply(&batch, &columns.arrow)?;
-            let keys = Keys::new(&batch, &columns, &ids).ok_or(OTHER_COLUMNS)?;
-            for row in 0..batch.num_rows() {
-                keys.write(row, &mut key);
-                found.add(&ids, &key, delete.sequence_number)?;
-            }
-        }
-        Ok(())
+        let stored = Stored {
+            location: delete.path(),
+            size_bytes: delete.file().file_size_in_bytes(),
+            ids: delete.file().equality_ids().unwrap_or_default(),
+            sequence_number: delete.sequence_number,
+        };
+        read(self.files, &head.parsed, stored, found).await
     }
+}
+
+/// A file of equality deletes.
+pub(super) struct Stored<'a> {
+    pub(super) location: &'a str,
+    pub(super) size_bytes: u64,
+    /// The columns that it compares.
+    pub(super) ids: Vec<i32>,
+    pub(super) sequence_number: i64,
+}
+
+/// Adds the deletes of a file.
+pub(super) async fn read(
+    files: &Arc<Files>,
+    table: &TableMetadata,
+    stored: Stored<'_>,
+    found: &mut EqualityDeletes,
+) -> Result<(), Stop> {
+    let Stored { location, size_bytes, mut ids, sequence_number } = stored;
+    ids.sort_unstable();
+    ids.dedup();
+    let fields = ids.iter().map(|&id| field_of(table, id).map(Into::into)).collect::<Option<Vec<_>>>();
+    let fields: Vec<iceberg::spec::NestedFieldRef> = fields.ok_or(OTHER_COLUMNS)?;
+    if fields.is_empty() || fields.iter().any(|field| !matches!(*field.field_type, Type::Primitive(_))) {
+        return Err(OTHER_COLUMNS);
+    }
+    let columns = Columns::new(fields)?;
+    let (file, metadata) = StoredFile::new(files, location, size_bytes).open().await?;
+    let own = with_ids(metadata.schema().fields(), table)?;
+    let projection = Projection::new(&own, columns.schema.as_struct(), &Constants::new())?;
+    if !projection.is_whole() {
+        return Err(OTHER_COLUMNS);
+    }
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), projection.roots().iter().copied());
+    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(file, metadata).with_projection(mask);
+    let mut batches = builder.build()?;
+    let mut key = Vec::new();
+    while let Some(batch) = batches.try_next().await? {
+        let batch = projection.apply(&batch, &columns.arrow)?;
+        let keys = Keys::new(&batch, &columns, &ids).ok_or(OTHER_COLUMNS)?;
+        for row in 0..batch.num_rows() {
+            keys.write(row, &mut key);
+            found.add(&ids, &key, sequence_number)?;
+        }
+    }
+    Ok(())
 }

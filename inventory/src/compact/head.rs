@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use iceberg::spec::{
-    FormatVersion, ManifestFile, ManifestList, NestedFieldRef, PartitionSpec, TableMetadata, Type,
+    FormatVersion, ManifestFile, ManifestList, NestedFieldRef, PartitionSpec, Schema, TableMetadata, Type,
 };
 use serde_json::Value;
 use tarn_catalog::state::TableIdent;
@@ -62,7 +62,7 @@ impl Compact<'_> {
         let unfit =
             |error: serde_json::Error| CompactError::Unfit(format!("the table is not understood: {error}"));
         let parsed: TableMetadata = serde_json::from_slice(&json).map_err(unfit)?;
-        check_defaults(&serde_json::from_slice(&json).map_err(unfit)?, &parsed)?;
+        check_defaults(&serde_json::from_slice(&json).map_err(unfit)?, parsed.current_schema())?;
         let list = snapshot.manifest_list();
         let list = list.ok_or_else(|| CompactError::Unfit("the snapshot has no manifest list".into()))?;
         expect_in(&ident.warehouse, list)?;
@@ -113,13 +113,12 @@ fn says_version_1(bytes: &[u8]) -> bool {
     version.is_none_or(|version| version.as_slice() == b"1")
 }
 
-/// Refuses a table one of whose defaults is not understood: it would read as null.
-fn check_defaults(json: &Value, parsed: &TableMetadata) -> Result<(), CompactError> {
+/// Refuses a schema of a table one of whose defaults is not understood: it would read as null.
+pub(super) fn check_defaults(json: &Value, schema: &Schema) -> Result<(), CompactError> {
     let schemas = json["schemas"].as_array().into_iter().flatten();
-    let current =
-        schemas.filter(|schema| schema["schema-id"].as_i64() == Some(parsed.current_schema_id().into()));
-    let told: usize = current.map(defaults_of_json).sum();
-    let fields = parsed.current_schema().as_struct().fields();
+    let same = schemas.filter(|told| told["schema-id"].as_i64() == Some(schema.schema_id().into()));
+    let told: usize = same.map(defaults_of_json).sum();
+    let fields = schema.as_struct().fields();
     let understood: usize = fields.iter().map(defaults_of).sum();
     if told == understood {
         Ok(())

@@ -26,6 +26,7 @@ mod manifests;
 pub(crate) mod output;
 mod positions;
 mod rewrite;
+pub mod rows;
 mod schema;
 mod select;
 mod stored;

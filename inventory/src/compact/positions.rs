@@ -1,6 +1,7 @@
 //! Rows deleted by position: position delete files and deletion vectors.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use arrow_array::{Array as _, Int64Array, StringArray};
 use crc_fast::CrcAlgorithm::Crc32IsoHdlc;
@@ -12,6 +13,7 @@ use roaring::RoaringTreemap;
 use super::live::{DeleteKey, Live};
 use super::stored::StoredFile;
 use super::{Compact, CompactError, POSITIONS_MAX, Stop, VECTOR_BYTES_MAX};
+use crate::files::Files;
 
 /// What the deletion vector of a Puffin file begins with, after its length.
 const MAGIC: [u8; 4] = [0xd1, 0xd3, 0x39, 0x64];
@@ -38,25 +40,21 @@ impl Compact<'_> {
             if delete.file().file_format() != DataFileFormat::Parquet {
                 return Err(CompactError::Unfit(format!("delete file {location} is not Parquet")));
             }
-            let file = StoredFile::new(self.files, location, delete.file().file_size_in_bytes());
-            let (file, metadata) = file.open().await?;
-            let mut rows = ParquetRecordBatchStreamBuilder::new_with_metadata(file, metadata).build()?;
-            while let Some(batch) = rows.try_next().await? {
-                for (path, position) in pairs(&batch).ok_or_else(|| malformed(location))? {
-                    if !wanted.get(path).is_some_and(|keys| keys.contains(key)) {
-                        continue;
-                    }
-                    held += 1;
-                    if held > POSITIONS_MAX {
-                        let message = format!("the table has more than {POSITIONS_MAX} position deletes");
-                        return Err(CompactError::Unfit(message));
-                    }
-                    found.rows.entry(path.to_owned()).or_default().push(position);
-                    let told_by = found.told_by.entry(path.to_owned()).or_default();
-                    if !told_by.contains(key) {
-                        told_by.insert(key.clone());
-                    }
+            let take = |path: &str, position: u64| {
+                if !wanted.get(path).is_some_and(|keys| keys.contains(key)) {
+                    return true;
                 }
+                held += 1;
+                found.rows.entry(path.to_owned()).or_default().push(position);
+                let told_by = found.told_by.entry(path.to_owned()).or_default();
+                if !told_by.contains(key) {
+                    told_by.insert(key.clone());
+                }
+                held <= POSITIONS_MAX
+            };
+            if !each(self.files, location, delete.file().file_size_in_bytes(), take).await? {
+                let message = format!("the table has more than {POSITIONS_MAX} position deletes");
+                return Err(CompactError::Unfit(message));
             }
         }
         for positions in found.rows.values_mut() {
@@ -68,41 +66,66 @@ impl Compact<'_> {
 
     /// The data files that a file of position deletes names.
     pub(super) async fn paths(&self, delete: &Live) -> Result<HashSet<String>, CompactError> {
-        let location = delete.path();
-        let file = StoredFile::new(self.files, location, delete.file().file_size_in_bytes());
-        let (file, metadata) = file.open().await?;
-        let mut rows = ParquetRecordBatchStreamBuilder::new_with_metadata(file, metadata).build()?;
         let mut paths = HashSet::new();
-        while let Some(batch) = rows.try_next().await? {
-            for (path, _) in pairs(&batch).ok_or_else(|| malformed(location))? {
-                if !paths.contains(path) {
-                    paths.insert(path.to_owned());
-                }
+        let take = |path: &str, _position: u64| {
+            if !paths.contains(path) {
+                paths.insert(path.to_owned());
             }
-        }
+            true
+        };
+        each(self.files, delete.path(), delete.file().file_size_in_bytes(), take).await?;
         Ok(paths)
     }
 
     /// The rows that a deletion vector tells.
     pub(super) async fn vector(&self, vector: &Live) -> Result<Vec<u64>, Stop> {
-        const BROKEN: Stop = Stop::Unfit("under a deletion vector that cannot be read");
         let file = vector.file();
         let range = file.content_offset().zip(file.content_size_in_bytes());
-        let range = range.and_then(|(at, size)| Some((u64::try_from(at).ok()?, u64::try_from(size).ok()?)));
-        let (at, size) = range.ok_or(BROKEN)?;
-        if size > VECTOR_BYTES_MAX {
-            return Err(Stop::Unfit("under a deletion vector longer than 64 MiB"));
-        }
-        let bytes = self.files.range(vector.path(), at..at.saturating_add(size)).await?;
-        let rows = decode(&bytes).ok_or(BROKEN)?;
-        if rows.len() != file.record_count() {
-            return Err(BROKEN);
-        }
-        if rows.len() > POSITIONS_MAX as u64 {
-            return Err(Stop::Unfit("under a deletion vector of more than 16,000,000 rows"));
-        }
-        Ok(rows.iter().collect())
+        self::vector(self.files, vector.path(), range, file.record_count()).await
     }
+}
+
+/// The `count` rows that a deletion vector tells, which lies at `range`: where it begins, and its length, in bytes.
+pub(super) async fn vector(
+    files: &Files,
+    location: &str,
+    range: Option<(i64, i64)>,
+    count: u64,
+) -> Result<Vec<u64>, Stop> {
+    const BROKEN: Stop = Stop::Unfit("under a deletion vector that cannot be read");
+    let range = range.and_then(|(at, size)| Some((u64::try_from(at).ok()?, u64::try_from(size).ok()?)));
+    let (at, size) = range.ok_or(BROKEN)?;
+    if size > VECTOR_BYTES_MAX {
+        return Err(Stop::Unfit("under a deletion vector longer than 64 MiB"));
+    }
+    let bytes = files.range(location, at..at.saturating_add(size)).await?;
+    let rows = decode(&bytes).ok_or(BROKEN)?;
+    if rows.len() != count {
+        return Err(BROKEN);
+    }
+    if rows.len() > POSITIONS_MAX as u64 {
+        return Err(Stop::Unfit("under a deletion vector of more than 16,000,000 rows"));
+    }
+    Ok(rows.iter().collect())
+}
+
+/// Hands out each row that a file of position deletes tells until it is told to stop; answers whether that were all.
+pub(super) async fn each(
+    files: &Arc<Files>,
+    location: &str,
+    size_bytes: u64,
+    mut take: impl FnMut(&str, u64) -> bool,
+) -> Result<bool, CompactError> {
+    let (file, metadata) = StoredFile::new(files, location, size_bytes).open().await?;
+    let mut rows = ParquetRecordBatchStreamBuilder::new_with_metadata(file, metadata).build()?;
+    while let Some(batch) = rows.try_next().await? {
+        for (path, position) in pairs(&batch).ok_or_else(|| malformed(location))? {
+            if !take(path, position) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// A blob of type `deletion-vector-v1` (Puffin spec).

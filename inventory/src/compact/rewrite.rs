@@ -160,7 +160,7 @@ fn remaining(
 }
 
 /// The rows that are not deleted.
-fn selection(deleted: &[u64], rows: u64) -> RowSelection {
+pub(super) fn selection(deleted: &[u64], rows: u64) -> RowSelection {
     let (mut next, mut selectors) = (0_u64, Vec::new());
     for &position in deleted {
         if position > next {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema as ArrowSchema};
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use iceberg::io::FileIO;
 use iceberg::spec::{
     DataContentType, DataFile, DataFileBuilder, DataFileFormat, FormatVersion, Literal, ManifestContentType,
@@ -14,12 +15,14 @@ use iceberg::spec::{
 use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
 use serde_json::{Value, json};
 use tarn_catalog::metadata::Schema;
+use tarn_catalog::reads::{Read, ReadPlanner, ReadSchema};
 use tarn_catalog::state::{CreateTable, Properties, Request};
 
 use super::super::head::Head;
+use super::super::rows::TableRows;
 use super::super::select::holds_deletes;
 use super::super::{Compact, CompactError, Compacted, Order, Target};
-use super::read::read_rows;
+use super::read::{cell, read_rows};
 use crate::files::Files;
 use crate::removal::Mode;
 use crate::runs::Progress;
@@ -488,6 +491,42 @@ fn write(fields: Vec<Field>, arrays: Vec<ArrayRef>) -> Bytes {
 }
 
 impl Bench {
+    /// The rows as a reader in this process sees them.
+    pub(super) async fn live(&self) -> Vec<Vec<Cell>> {
+        let (ident, world) = (ident("t"), &self.world);
+        let table = world.catalog.load(&ident).await.unwrap().unwrap();
+        let metadata = &table.metadata;
+        let Some(snapshot_id) = metadata.current_snapshot_id() else { return Vec::new() };
+        let planner = ReadPlanner::new(world.stores.clone());
+        let read = Read {
+            table: &ident,
+            metadata_location: &table.entry.metadata_location,
+            metadata,
+            snapshot_id,
+            schema: ReadSchema::Table,
+            filter: &json!(true),
+            files_max: 1_000,
+        };
+        let planned = planner.files(read).await.unwrap();
+        let rows = TableRows::new(world.stores.clone(), metadata, metadata.current_schema_id()).unwrap();
+        let files: Vec<_> = planned.files.iter().collect();
+        let mut deleted = rows.deleted(&files, &planned.deletes).await.unwrap();
+        let columns: Vec<usize> = (0..self.columns.len()).collect();
+        let mut found = Vec::new();
+        for file in files {
+            let file = rows.file(file, &planned.deletes, &mut deleted).unwrap();
+            let batches: Vec<RecordBatch> =
+                rows.read(&file, &columns).await.unwrap().try_collect().await.unwrap();
+            for batch in batches {
+                for row in 0..batch.num_rows() {
+                    found.push(batch.columns().iter().map(|column| cell(column, row)).collect());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
     /// Learns where the rows lie after a compaction.
     pub(super) async fn relocate(&mut self) {
         let mut rows = Vec::new();

@@ -64,6 +64,8 @@ async fn step(bench: &mut Bench, rng: &mut StdRng, evolved: &mut i32) {
 /// Compacts, and looks that no row changed. What deletes still apply to is left to the end.
 async fn check(bench: &mut Bench, order: Order) {
     let before = bench.expected();
+    let cells: Vec<_> = before.iter().map(|(cells, ..)| cells.clone()).collect();
+    assert_eq!(bench.live().await, cells, "what a reader sees");
     let done = bench.run(order).await;
     assert_eq!(done.skipped, std::collections::BTreeMap::new());
     if done.groups > 0 {

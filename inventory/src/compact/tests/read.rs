@@ -52,7 +52,7 @@ pub(super) fn read_rows(
     rows
 }
 
-fn cell(array: &ArrayRef, row: usize) -> Cell {
+pub(super) fn cell(array: &ArrayRef, row: usize) -> Cell {
     match array.data_type() {
         _any if array.is_null(row) => Cell::Null,
         DataType::Int32 => Cell::Int(array.as_primitive::<Int32Type>().value(row).into()),
