@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Moment, ScanDepth, ScanError, ScanOptions, ScanRows};
 use crate::core::ObjectCore;
 use crate::drive::{Drive, FileDrive, Hang, SimDrive};
-use crate::set::Slot;
+use crate::set::{Slot, SlotState};
 use crate::settings::Settings;
 use crate::testing::{at, bucket, bytes, core, put};
 use crate::types::{Attributes, Body, ETag, ListOptions, PutIf, PutOptions};
@@ -132,25 +132,41 @@ async fn other_buckets_and_uploads_are_not_in_it() {
     ));
 }
 
-#[tokio::test]
-async fn attributes_are_there_when_they_are_asked_for_and_batches_end_before_they_are_too_large() {
-    let core = core(1).await;
-    let attributes = Attributes {
+/// Attributes of which few fit into a batch.
+fn long_attributes() -> Attributes {
+    Attributes {
         content_type: Some("text/plain".into()),
         user: [("note".to_owned(), "n".repeat(60_000))].into(),
         ..Attributes::default()
-    };
-    for number in 0..100 {
-        let options = PutOptions { attributes: attributes.clone(), ..PutOptions::default() };
+    }
+}
+
+async fn fill_with_long_attributes(core: &ObjectCore, count: usize) {
+    for number in 0..count {
+        let options = PutOptions { attributes: long_attributes(), ..PutOptions::default() };
         core.put(&at(&format!("{number:03}")), Body::from_bytes(bytes(1, 1)), options).await.unwrap();
     }
-    let batches = all(&core, &ScanOptions { depth: ScanDepth::Attributes, ..ScanOptions::default() }).await;
-    let batches = batches.unwrap();
-    assert!(batches.len() > 2, "{}", batches.len());
-    assert_eq!(batches.iter().map(ScanRows::len).sum::<usize>(), 100);
-    assert!(batches.iter().all(|rows| rows.attributes.iter().all(|of| *of == attributes)));
-    let without = all(&core, &ScanOptions::default()).await.unwrap();
-    assert!(without.iter().all(|rows| rows.attributes.is_empty()));
+}
+
+#[tokio::test]
+async fn attributes_are_there_when_they_are_asked_for_and_batches_end_before_they_are_too_large() {
+    for drives in [1, 32] {
+        let core = core(drives).await;
+        fill_with_long_attributes(&core, 120).await;
+        let options = ScanOptions { depth: ScanDepth::Attributes, ..ScanOptions::default() };
+        let batches = all(&core, &options).await.unwrap();
+        assert!(batches.len() > 2, "{}", batches.len());
+        assert_eq!(flat(&batches), listed(&core, "").await);
+        let expected = long_attributes();
+        assert!(batches.iter().all(|rows| rows.attributes.len() == rows.len()));
+        assert!(batches.iter().all(|rows| rows.attributes.iter().all(|of| *of == expected)));
+        let without = all(&core, &ScanOptions::default()).await.unwrap();
+        assert!(without.iter().all(|rows| rows.attributes.is_empty()));
+        let rest = ScanOptions { after: Some("090".into()), through: Some("110".into()), ..options };
+        let keys: Vec<String> = (91..=110).map(|number| format!("{number:03}")).collect();
+        let rest = flat(&all(&core, &rest).await.unwrap());
+        assert_eq!(rest.into_iter().map(|(key, ..)| key).collect::<Vec<_>>(), keys);
+    }
 }
 
 #[tokio::test]
@@ -184,24 +200,46 @@ async fn a_moment_on_disk_outlives_what_is_written_later() {
     core.close().await;
 }
 
-#[tokio::test]
-async fn another_drive_goes_on_with_the_scan_of_one_that_fails() {
-    let drives = SimDrive::group(4);
-    let core = over(sims(&drives), settings(2)).await;
-    fill(&core, 300).await;
-    let before = listed(&core, "").await;
-    let moment = Arc::new(core.moment().await.unwrap());
-    let mut scan = core.scan(&bucket("bucket"), &of(&moment)).unwrap();
-    drives[0].die();
-    // A write finds out.
-    put(&core, "later", &bytes(1, 1)).await;
-    let mut rows = Vec::new();
-    while let Some(batch) = scan.next().await.unwrap() {
-        rows.push(batch);
+/// What becomes of the drive that a scan reads from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mishap {
+    Dies,
+    Hangs,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn another_drive_goes_on_with_the_scan_of_one_that_fails_or_hangs() {
+    for (mishap, is_moment) in
+        [(Mishap::Dies, true), (Mishap::Dies, false), (Mishap::Hangs, true), (Mishap::Hangs, false)]
+    {
+        let drives = SimDrive::group(4);
+        let mut settings = settings(2);
+        settings.set.suspect_after = Duration::from_millis(20);
+        let core = over(sims(&drives), settings).await;
+        fill_with_long_attributes(&core, 200).await;
+        let before = listed(&core, "").await;
+        let moment = if is_moment { Some(Arc::new(core.moment().await.unwrap())) } else { None };
+        let options = ScanOptions { depth: ScanDepth::Attributes, moment, ..ScanOptions::default() };
+        let mut scan = core.scan(&bucket("bucket"), &options).unwrap();
+        let mut rows = vec![scan.next().await.unwrap().unwrap()];
+        let first = core.inner.sets[0].log.slots()[0].label().to_owned();
+        let drive = drives.iter().find(|drive| drive.label() == first).unwrap();
+        match mishap {
+            Mishap::Dies => {
+                drive.die();
+                // A write finds out; its key is before what is left.
+                put(&core, "000", &bytes(1, 1)).await;
+                assert_eq!(core.inner.sets[0].log.slots()[0].state(), SlotState::Out);
+            }
+            Mishap::Hangs => drive.hang(Hang::Index),
+        }
+        while let Some(batch) = scan.next().await.unwrap() {
+            rows.push(batch);
+        }
+        assert!(rows.len() > 4, "{mishap:?}: {} batches", rows.len());
+        assert_eq!(flat(&rows), before, "{mishap:?}");
+        drive.release();
     }
-    assert_eq!(flat(&rows), before);
-    assert_eq!(flat(&all(&core, &of(&moment)).await.unwrap()), before);
-    assert_eq!(flat(&all(&core, &ScanOptions::default()).await.unwrap()).len(), before.len() + 1);
 }
 
 #[tokio::test]
