@@ -5,16 +5,26 @@
 //! - C2: a version that several ask for at once is read once. A failure is told to all who waited and not kept.
 //! - C3: what is kept has a limit in bytes; what was asked for longest ago goes first. Nothing is kept longer than
 //!   [`KEPT_MAX`]: deletion vectors made for a version live a day longer than that.
+//! - C4: few tables are read at a time, for each may take hundreds of megabytes. Who waits has its turn, or is told to come
+//!   again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::table::{TableError, TableSource, TableVersion};
 
 /// The longest a version is kept.
 pub const KEPT_MAX: Duration = Duration::from_hours(6 * 24);
+
+/// Tables that are read at a time.
+const READS_MAX: usize = 4;
+/// How long a turn is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// After how many seconds who got no turn may come again.
+const RETRY_S: u64 = 5;
 
 /// The table's identity and the version.
 type Key = (Arc<str>, i64);
@@ -22,6 +32,8 @@ type Key = (Arc<str>, i64);
 /// Versions that were read.
 pub struct VersionCache {
     versions: Cache<Key, Arc<TableVersion>>,
+    turns: Semaphore,
+    patience: Duration,
 }
 
 impl VersionCache {
@@ -30,7 +42,21 @@ impl VersionCache {
         let weight =
             |_: &Key, version: &Arc<TableVersion>| u32::try_from(weight(version)).unwrap_or(u32::MAX);
         let versions = Cache::builder().max_capacity(bytes).weigher(weight).time_to_live(KEPT_MAX).build();
-        Self { versions }
+        Self { versions, turns: Semaphore::new(READS_MAX), patience: PATIENCE }
+    }
+
+    /// With another patience with those that read before.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// A turn to read a table (C4).
+    pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, TableError> {
+        match tokio::time::timeout(self.patience, self.turns.acquire()).await {
+            // The semaphore is never closed.
+            Ok(turn) => Ok(turn.expect("turns are never closed")),
+            Err(_) => Err(TableError::Busy { retry_after_s: RETRY_S }),
+        }
     }
 
     /// A version, read if it is not kept.
@@ -40,6 +66,7 @@ impl VersionCache {
         version: i64,
     ) -> Result<Arc<TableVersion>, Arc<TableError>> {
         let load = async || {
+            let _turn = self.turn().await?;
             let began = std::time::Instant::now();
             let loaded = table.load(version).await?;
             metrics::histogram!("tarn_sharing_version_load_seconds").record(began.elapsed().as_secs_f64());
@@ -138,5 +165,25 @@ mod tests {
         }
         cache.get(&table, 4).await.unwrap();
         assert_eq!(counting.loads.load(Ordering::SeqCst), 4);
+    }
+
+    #[tokio::test]
+    async fn few_tables_are_read_at_a_time_and_who_waits_has_its_turn_or_is_told_to_come_again() {
+        let cache = VersionCache::new(1 << 20);
+        let counting = Arc::new(Counting { loads: AtomicUsize::new(0), go: Semaphore::new(0) });
+        let table: Arc<dyn TableSource> = counting.clone();
+        let waiting = join_all((0..6).map(|version| cache.get(&table, version)));
+        let freed = async {
+            tokio::task::yield_now().await;
+            assert_eq!(counting.loads.load(Ordering::SeqCst), READS_MAX);
+            counting.go.add_permits(6);
+        };
+        let (found, ()) = tokio::join!(waiting, freed);
+        assert!(found.iter().all(Result::is_ok));
+
+        let cache = cache.with_patience(Duration::ZERO);
+        let _all = cache.turns.acquire_many(READS_MAX as u32).await.unwrap();
+        assert!(matches!(*cache.get(&table, 7).await.unwrap_err(), TableError::Busy { retry_after_s: 5 }));
+        assert_eq!(cache.get(&table, 3).await.unwrap().version, 3, "what is kept takes no turn");
     }
 }

@@ -26,6 +26,8 @@ mod sharers;
 mod stores;
 pub mod table;
 mod tables;
+#[cfg(test)]
+mod testing;
 pub mod vectors;
 
 pub use sharers::Sharers;

@@ -1,5 +1,5 @@
-//! The OpenAPI document of everything but S3: the admin API, the token endpoint, and the catalog's
-//! routes below their mount.
+//! The OpenAPI document of everything but S3 and Delta Sharing's protocol: the admin API, the token endpoints, what
+//! recipients ask for without a token, and the catalog's routes below their mount.
 
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -134,7 +134,8 @@ struct Document;
 
 /// The whole document.
 pub(crate) fn document() -> OpenApi {
-    Document::openapi().nest("/_iceberg", tarn_catalog::rest::openapi())
+    let document = Document::openapi().nest("/_iceberg", tarn_catalog::rest::openapi());
+    document.merge_from(tarn_sharing::access::openapi())
 }
 
 #[cfg(test)]
@@ -169,6 +170,9 @@ mod tests {
             "/_admin/v1/shares/{share}/grants/{recipient}",
             "/_admin/v1/recipients/{recipient}/tokens/{id}",
             "/_admin/v1/delta-sharing/tokens/{id}/profile",
+            "/_delta-sharing/oauth/token",
+            "/_delta-sharing/activation/{code}",
+            "/_delta-sharing/.well-known/jwks.json",
             "/_iceberg/v1/{prefix}/dropped-tables",
             "/_iceberg/v1/{prefix}/namespaces/{namespace}/tables/{table}/undrop",
             "/_iceberg/v1/{prefix}/namespaces/{namespace}/functions",

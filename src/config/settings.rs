@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use tarn_catalog::rest::ScanPlanning;
 use tarn_catalog::state::KEEP_SECONDS_MAX;
+use tarn_openapi::network::Network;
 
 use super::ellipses;
 use super::keys;
 use super::layers::{ConfigError, Layers};
 use super::providers;
 use crate::identity::oidc::Provider;
-use crate::identity::{Network, Secret, key};
+use crate::identity::{Secret, key};
 use crate::webhooks::Reach;
 
 /// How log lines look.

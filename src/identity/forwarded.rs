@@ -7,8 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
 use tarn_openapi::access::Transport;
-
-use super::policy::Network;
+use tarn_openapi::network::Network;
 
 /// The sender of a request that `peer` sent.
 pub(super) fn sender(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> (IpAddr, Transport) {

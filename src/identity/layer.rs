@@ -14,6 +14,7 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tarn_objectcore::{Memory, Share};
 use tarn_openapi::access::{Principal, Sender, Transport};
+use tarn_openapi::network::Network;
 use tarn_openapi::request::{Authenticated, RequestId};
 
 use super::answer::{self, Protocol};
@@ -21,7 +22,6 @@ use super::error::AuthError;
 use super::forwarded;
 use super::keyring::Keyring;
 use super::oidc::{Issuers, TokenError};
-use super::policy::Network;
 use super::secret::Secret;
 use super::session::{Sessions, Use};
 use super::sigv4::canonical::sha256;

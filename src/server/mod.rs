@@ -201,7 +201,7 @@ impl Server {
         );
         let sessions = Sessions::new(&secret, keyring.clone()).with_issuers(issuers.clone());
         let sessions = Arc::new(sessions.with_tickets(sharing.tickets()));
-        let (sharing_front, vectors) = sharing.router(sharing::Parts {
+        let (sharing_front, swept) = sharing.router(sharing::Parts {
             catalog: catalog.clone(),
             own: log_store,
             secret: &secret,
@@ -283,7 +283,7 @@ impl Server {
                 metrics.run_upkeep();
             }
         });
-        let sweeps = tokio::spawn(sharing::sweep_vectors(vectors));
+        let sweeps = tokio::spawn(swept.sweep());
         tracing::info!(%address, "serving");
         Ok(Self {
             address,

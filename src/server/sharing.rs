@@ -14,10 +14,11 @@ use tarn_sharing::cache::VersionCache;
 use tarn_sharing::directory::{Directory, Source};
 use tarn_sharing::gateway::{self, Gateway, Signer, Standing};
 use tarn_sharing::holds::{HeldVersions, Holds};
+use tarn_sharing::iceberg::sweep_columns;
 use tarn_sharing::iceberg_rest::{self, IcebergFront};
 use tarn_sharing::protocol::Tokens;
 use tarn_sharing::rest::{self, Queries, SharingFront, TableCredentials};
-use tarn_sharing::vectors::{Swept, Vectors};
+use tarn_sharing::vectors::{self, Vectors};
 use tarn_sharing::{SharedTables, Sharers, Stores};
 
 use super::Chain;
@@ -94,13 +95,14 @@ impl Sharing {
         Arc::new(UrlReaders { holds: self.holds.clone(), directory })
     }
 
-    /// The routes below `/_delta-sharing`, and what keeps vectors for them.
-    pub(super) fn router(&self, parts: Parts<'_>) -> (Router, Arc<Vectors>) {
+    /// The routes below `/_delta-sharing`, and what is swept for them.
+    pub(super) fn router(&self, parts: Parts<'_>) -> (Router, Swept) {
         let sharers: Arc<dyn Sharers> = self.sharers.clone();
         let stores = Stores::new(self.buckets.clone(), parts.own);
         let signer = Arc::new(Signer::new(parts.secret));
         let tables = SharedTables::new(parts.catalog.clone(), &stores, sharers.clone(), self.holds.clone());
-        let vectors = tables.vectors().clone();
+        let directory = Directory::new(parts.catalog.clone(), self.buckets.clone());
+        let swept = Swept { vectors: tables.vectors().clone(), catalog: parts.catalog.clone(), directory };
         let credentials: Arc<dyn TableCredentials> =
             Arc::new(Directories { sessions: parts.sessions, sharers: self.sharers.clone() });
         let iceberg = IcebergFront {
@@ -129,7 +131,7 @@ impl Sharing {
         let routes = access::routes(self.access.clone()).merge(gateway::router(Arc::new(gateway)));
         let routes = routes.nest(ICEBERG_MOUNT, iceberg_rest::router(Arc::new(iceberg)));
         let routes = routes.nest(MOUNT, rest::router(Arc::new(front))).fallback(rest::no_such_route);
-        (routes, vectors)
+        (routes, swept)
     }
 }
 
@@ -155,14 +157,37 @@ impl Readers for UrlReaders {
     }
 }
 
-/// Removes vectors that no URL may be for any more, every hour.
-pub(super) async fn sweep_vectors(vectors: Arc<Vectors>) {
-    const PAUSE: Duration = Duration::from_secs(60 * 60);
-    loop {
-        tokio::time::sleep(PAUSE).await;
-        match vectors.sweep(jiff::Timestamp::now().as_millisecond()).await {
-            Ok(Swept { packs: 0, size_bytes: _ }) => {}
-            Ok(Swept { packs, size_bytes }) => {
+/// What sharing keeps and does not need for good.
+pub(super) struct Swept {
+    vectors: Arc<Vectors>,
+    catalog: Catalog,
+    directory: Directory,
+}
+
+impl Swept {
+    /// Removes what nobody needs any more, every hour.
+    pub(super) async fn sweep(self) {
+        const PAUSE: Duration = Duration::from_secs(60 * 60);
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            self.sweep_vectors().await;
+            match sweep_columns(&self.catalog, &self.directory).await {
+                Ok(0) => {}
+                Ok(tables) => {
+                    tracing::info!(tables, "removed names of columns of tables that are shared no more")
+                }
+                Err(error) => {
+                    tracing::warn!(error = %Chain(&error), "names of columns could not be removed")
+                }
+            }
+        }
+    }
+
+    /// Removes vectors that no URL may be for any more.
+    async fn sweep_vectors(&self) {
+        match self.vectors.sweep(jiff::Timestamp::now().as_millisecond()).await {
+            Ok(vectors::Swept { packs: 0, size_bytes: _ }) => {}
+            Ok(vectors::Swept { packs, size_bytes }) => {
                 tracing::info!(packs, size_bytes, "removed vectors of shared tables")
             }
             Err(error) => {

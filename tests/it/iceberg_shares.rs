@@ -1,5 +1,8 @@
 //! A share as a catalog for Iceberg clients, through a whole server.
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -155,4 +158,44 @@ async fn credentials_of_a_shared_iceberg_table_open_its_files_only_until_it_is_t
     assert_eq!(acme.get(ORDERS).await.0, StatusCode::NOT_FOUND);
     ok(&acme.tarn, &["recipient", "alter", "acme", "--disable"]);
     assert_eq!(acme.get("v1/config?warehouse=partners").await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn who_has_a_tables_answer_is_not_sent_it_again_and_a_long_one_is_sent_packed() {
+    let acme = acme().await;
+    let ask = |token: &str, etag: &str, coding: &str| {
+        let request = acme.http.get(format!("{}/{ORDERS}", acme.endpoint)).bearer_auth(token);
+        request.header("if-none-match", etag).header("accept-encoding", coding).send()
+    };
+    let first = ask(&acme.token, "\"other\"", "gzip").await.unwrap();
+    assert_eq!(first.headers().get("content-encoding"), None, "it is short");
+    let etag = first.headers()["etag"].to_str().unwrap().to_owned();
+    assert_eq!(first.headers()["cache-control"], "no-store");
+    // The credentials' lifetime may come to its half in between.
+    let again = ask(&acme.token, &etag, "identity").await.unwrap();
+    let is_other_half = again.headers()["etag"] != etag.as_str();
+    assert_eq!(again.status(), if is_other_half { StatusCode::OK } else { StatusCode::NOT_MODIFIED });
+    assert!(is_other_half || again.bytes().await.unwrap().is_empty());
+    let other = ok_json(&acme.tarn, &["recipient", "profile", "acme"]);
+    let other = other["profile"]["bearerToken"].as_str().unwrap();
+    assert_eq!(ask(other, &etag, "identity").await.unwrap().status(), StatusCode::OK, "for another token");
+
+    let comment = "a b c ".repeat(8000);
+    let update = json!({"requirements": [], "updates": [{"action": "set-properties", "updates": {"comment": comment}}]});
+    let path = "/_iceberg/v1/main/namespaces/sales/tables/orders";
+    let changed = acme.tarn.send(Method::POST, path, update.to_string().as_bytes()).await;
+    assert_eq!(changed.status(), StatusCode::OK, "{}", changed.text().await.unwrap());
+    let packed = ask(&acme.token, &etag, "gzip").await.unwrap();
+    assert_eq!(
+        (packed.status(), &packed.headers()["content-encoding"]),
+        (StatusCode::OK, &"gzip".parse().unwrap())
+    );
+    let mut text = String::new();
+    let bytes = packed.bytes().await.unwrap();
+    GzDecoder::new(&*bytes).read_to_string(&mut text).unwrap();
+    assert!(bytes.len() < text.len() / 4);
+    let told: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(told["metadata"]["properties"]["comment"], comment.as_str());
+    ok(&acme.tarn, &["share", "revoke", "partners", "acme"]);
+    assert_eq!(ask(&acme.token, "*", "gzip").await.unwrap().status(), StatusCode::NOT_FOUND);
 }

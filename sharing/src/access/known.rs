@@ -8,9 +8,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tarn_catalog::state::{CatalogState, Document};
+use tarn_openapi::network::Network;
 use uuid::Uuid;
 
-use super::network::Network;
 use crate::directory::{Grant, RECIPIENT_KIND, Recipient, SHARE_KIND, Share, SharedTable, Token, TokenKind};
 
 /// Documents that are kept, in bytes of their JSON.

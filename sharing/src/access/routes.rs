@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use tarn_openapi::access::Sender;
+use utoipa::OpenApi;
 
 use super::oauth::{self, ClientRefusal};
 use super::{Access, RedeemError};
@@ -24,6 +25,15 @@ const NO_STORE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue:
 const PAGE_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'";
 const PAGE: &str = include_str!("activation.html");
+
+#[derive(OpenApi)]
+#[openapi(paths(token, page, redeem, jwks))]
+struct Document;
+
+/// What the routes are, with their whole paths.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
 
 /// The routes, with their whole paths.
 pub fn routes(access: Arc<Access>) -> Router {
@@ -39,6 +49,18 @@ fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
+/// Issues a bearer token to a recipient's client.
+#[utoipa::path(post, path = "/_delta-sharing/oauth/token", tag = "Sharing: recipients",
+    request_body(content = Object, content_type = "application/x-www-form-urlencoded",
+        description = "RFC 6749, section 4.4: `grant_type=client_credentials`, the client in the form or by Basic"),
+    responses(
+        (status = 200, description = "A token and its lifetime in seconds", body = Object),
+        (status = 400, description = "No form, or another grant type", body = Object),
+        (status = 401, description = "The client's id or secret is wrong", body = Object),
+        (status = 403, description = "The recipient may not come from this address", body = Object),
+        (status = 429, description = "Too many requests", body = Object),
+        (status = 503, description = "No token can be made now", body = Object),
+    ))]
 async fn token(
     State(access): State<Arc<Access>>,
     sender: Option<Extension<Sender>>,
@@ -103,6 +125,10 @@ fn refuse(refusal: &ClientRefusal) -> Response {
 }
 
 /// The page of a link. It says the same of every code and uses none up: programs that look at links only ever get them.
+#[utoipa::path(get, path = "/_delta-sharing/activation/{code}", tag = "Sharing: recipients",
+    params(("code" = String, Path, description = "Of the link")),
+    responses((status = 200, description = "A page with a button that asks for the profile", content_type = "text/html",
+        body = String)))]
 async fn page() -> Response {
     let headers = [
         NO_STORE,
@@ -114,6 +140,14 @@ async fn page() -> Response {
 }
 
 /// Uses a link up.
+#[utoipa::path(post, path = "/_delta-sharing/activation/{code}", tag = "Sharing: recipients",
+    params(("code" = String, Path, description = "Of the link")),
+    responses(
+        (status = 200, description = "The profile, once", body = Object),
+        (status = 403, description = "The recipient may not come from this address", body = Object),
+        (status = 404, description = "There is no such link, or no more", body = Object),
+        (status = 503, description = "No token can be made now", body = Object),
+    ))]
 async fn redeem(
     State(access): State<Arc<Access>>,
     sender: Option<Extension<Sender>>,
@@ -148,6 +182,12 @@ async fn redeem(
     envelope(status, code, &error.to_string())
 }
 
+/// The public keys that recipients' tokens verify by.
+#[utoipa::path(get, path = "/_delta-sharing/.well-known/jwks.json", tag = "Sharing: recipients",
+    responses(
+        (status = 200, description = "A JSON Web Key Set", body = Object),
+        (status = 503, description = "The keys cannot be told now", body = Object),
+    ))]
 async fn jwks(State(access): State<Arc<Access>>) -> Response {
     match access.jwks(now_ms()) {
         Ok(keys) => {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use tarn_openapi::network::Network;
 use uuid::Uuid;
 
 use super::limits::{ADDRESSES_MAX, PROPERTIES_MAX, RECIPIENTS_MAX, REQUESTS_PER_SECOND_MAX, TEXT_BYTES_MAX};
 use super::name::checked;
 use super::tables::check_comment;
 use super::{Directory, DirectoryError, Named, Recipient, RowValues, Status};
-use crate::access::Network;
 
 /// A recipient to make.
 #[derive(Debug, Clone, Default)]

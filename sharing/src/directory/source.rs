@@ -69,6 +69,19 @@ impl Directory {
     }
 }
 
+impl Directory {
+    /// The tables of the catalog that shares name, some more than once.
+    pub(crate) fn iceberg_tables(&self) -> impl Iterator<Item = TableIdent> {
+        let shares = self.shares(None, usize::MAX).into_iter();
+        let tables =
+            shares.flat_map(|share| share.schemas.into_values()).flat_map(|one| one.tables.into_values());
+        tables.filter_map(|table| match table.source {
+            Source::Iceberg { warehouse, namespace, table } => ident(&warehouse, &namespace, &table),
+            Source::Delta { .. } => None,
+        })
+    }
+}
+
 fn ident(warehouse: &str, namespace: &[String], table: &str) -> Option<TableIdent> {
     let namespace = Namespace::new(namespace.to_vec()).ok()?;
     TableIdent::new(warehouse, namespace, table).ok()

@@ -180,35 +180,17 @@ impl Refused {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use async_trait::async_trait;
     use http_body_util::BodyExt as _;
+    use object_store::ObjectStoreExt as _;
     use object_store::memory::InMemory;
-    use object_store::{ObjectStore, ObjectStoreExt as _};
-    use tarn_catalog::{WarehouseError, WarehouseStores};
+    use tarn_catalog::WarehouseStores as _;
     use tower::ServiceExt as _;
     use uuid::Uuid;
 
     use super::*;
     use crate::access::Ticket;
     use crate::table::Place;
-
-    struct OneBucket(Arc<dyn ObjectStore>);
-
-    #[async_trait]
-    impl WarehouseStores for OneBucket {
-        fn store(&self, _: &str) -> Arc<dyn ObjectStore> {
-            self.0.clone()
-        }
-        async fn create(&self, _: &str) -> Result<(), WarehouseError> {
-            Err(WarehouseError::Exists)
-        }
-        async fn remove(&self, _: &str) -> Result<(), WarehouseError> {
-            Err(WarehouseError::Missing)
-        }
-        async fn exists(&self, _: &str) -> Result<bool, WarehouseError> {
-            Ok(true)
-        }
-    }
+    use crate::testing::Memory;
 
     #[derive(Default)]
     struct Revocable(AtomicBool);
@@ -226,9 +208,9 @@ mod tests {
     }
 
     async fn fixture(key: &str, content: Vec<u8>) -> Fixture {
-        let store = Arc::new(InMemory::new());
-        store.put(&Path::parse(key).unwrap(), content.into()).await.unwrap();
-        let stores = Stores::new(Arc::new(OneBucket(store)), Arc::new(InMemory::new()));
+        let buckets = Arc::new(Memory::default());
+        buckets.store("main").put(&Path::parse(key).unwrap(), content.into()).await.unwrap();
+        let stores = Stores::new(buckets, Arc::new(InMemory::new()));
         let (signer, tickets) = (Arc::new(Signer::new(&[1; 32])), Arc::new(Revocable::default()));
         let id = Uuid::from_u128(1);
         let ticket = Ticket { recipient: id, token: id, key: 1, grant: id, table: id };

@@ -25,6 +25,7 @@ mod schema;
 mod shape;
 mod source;
 mod stats;
+mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod versions;
 
 pub use place::Reach;
 pub use source::IcebergTable;
+pub use sweep::sweep_columns;
 
 use crate::directory::{EqualityDeletes, UnsupportedColumns};
 

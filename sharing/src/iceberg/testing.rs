@@ -1,37 +1,31 @@
 //! What the tests of this module share: a catalog in memory and tables whose manifests the `iceberg` crate wrote.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field};
-use async_trait::async_trait;
+use arrow_array::ArrayRef;
+use arrow_schema::Field;
 use bytes::Bytes;
 use iceberg::io::FileIO;
 use iceberg::spec::{
     DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, FormatVersion, Literal,
     ManifestContentType, ManifestFile, ManifestListWriter, ManifestWriterBuilder, Struct,
 };
+use object_store::ObjectStoreExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
-use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
 use roaring::RoaringTreemap;
 use serde_json::{Value, json};
 use tarn_catalog::metadata::{PartitionSpec, Schema, TableMetadata};
 use tarn_catalog::state::{CreateTable, Namespace, Properties, Request, TableChange, TableIdent};
-use tarn_catalog::{Catalog, WarehouseError, WarehouseStores};
+use tarn_catalog::{Catalog, WarehouseStores as _};
 
 use super::{IcebergTable, Options};
 use crate::directory::UnsupportedColumns;
 use crate::table::{FileList, TableError};
+pub(crate) use crate::testing::{Memory, field};
+use crate::testing::{parquet, position_deletes};
 use crate::vectors::{Limits, Vectors};
-
-/// A field of a file, with its id.
-pub(crate) fn field(name: &str, of: DataType, id: i32) -> Field {
-    let id = HashMap::from([(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string())]);
-    Field::new(name, of, true).with_metadata(id)
-}
 
 /// Metadata of a V3 table with these schemas; the last is current.
 pub(crate) fn metadata(schemas: &[Value]) -> TableMetadata {
@@ -55,32 +49,6 @@ pub(crate) fn optional(fields: &[(i32, &str, Value)]) -> Value {
     let field =
         |(id, name, of): &(i32, &str, Value)| json!({"id": id, "name": name, "required": false, "type": of});
     fields.iter().map(field).collect()
-}
-
-/// Buckets in memory.
-#[derive(Default)]
-pub(crate) struct Memory {
-    buckets: Mutex<HashMap<String, Arc<InMemory>>>,
-}
-
-#[async_trait]
-impl WarehouseStores for Memory {
-    fn store(&self, warehouse: &str) -> Arc<dyn ObjectStore> {
-        self.buckets.lock().unwrap().entry(warehouse.to_owned()).or_default().clone()
-    }
-
-    async fn create(&self, _warehouse: &str) -> Result<(), WarehouseError> {
-        Ok(())
-    }
-
-    async fn remove(&self, warehouse: &str) -> Result<(), WarehouseError> {
-        self.buckets.lock().unwrap().remove(warehouse);
-        Ok(())
-    }
-
-    async fn exists(&self, _warehouse: &str) -> Result<bool, WarehouseError> {
-        Ok(true)
-    }
 }
 
 /// A file to put into a manifest.
@@ -388,12 +356,8 @@ impl World {
     /// Writes a file of position deletes of these rows of data files.
     pub(crate) async fn positions(&self, name: &str, rows: &[(&str, i64)]) -> File {
         let location = self.metadata("orders").await.location().to_owned();
-        let paths: StringArray = rows.iter().map(|(of, _)| Some(path(&location, of))).collect();
-        let positions: Int64Array = rows.iter().map(|(_, position)| Some(*position)).collect();
-        let columns: Vec<(Field, ArrayRef)> = vec![
-            (field("file_path", DataType::Utf8, 2_147_483_546), Arc::new(paths)),
-            (field("pos", DataType::Int64, 2_147_483_545), Arc::new(positions)),
-        ];
+        let rows = rows.iter().map(|(of, position)| (path(&location, of), *position));
+        let columns = position_deletes(rows);
         let file = self.data(name, columns).await;
         File { content: DataContentType::PositionDeletes, ..file }
     }
@@ -401,16 +365,11 @@ impl World {
     /// Writes a Parquet file of these columns.
     pub(crate) async fn data(&self, name: &str, columns: Vec<(Field, ArrayRef)>) -> File {
         let location = self.metadata("orders").await.location().to_owned();
-        let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
-        let fields = Arc::new(arrow_schema::Schema::new(fields));
-        let batch = RecordBatch::try_new(fields.clone(), columns).unwrap();
-        let mut bytes = Vec::new();
-        let mut writer = ArrowWriter::try_new(&mut bytes, fields, None).unwrap();
-        writer.write(&batch).unwrap();
-        writer.close().unwrap();
+        let rows = columns.first().map_or(0, |(_, values)| values.len() as u64);
+        let bytes = parquet(columns);
         let size = bytes.len() as u64;
         self.put(&path(&location, name), bytes.into()).await;
-        File { rows: batch.num_rows() as u64, size, ..File::new(name) }
+        File { rows, size, ..File::new(name) }
     }
 
     /// Writes a deletion vector of these rows of a data file.

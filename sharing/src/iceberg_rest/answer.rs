@@ -119,6 +119,10 @@ impl From<TableError> for Failure {
             TableError::Unsupported(_) | TableError::Outside => Kind::Forbidden,
             TableError::NoSuchVersion { .. } => Kind::BadRequest,
             TableError::Invalid(_) | TableError::TooLarge { .. } => Kind::Damaged,
+            TableError::Busy { retry_after_s } => {
+                let retry_after_s = Some(*retry_after_s);
+                return Failure { retry_after_s, ..Failure::new(Kind::Unavailable, error.to_string()) };
+            }
             TableError::Store(source) => {
                 tracing::error!(error = %source, "no credentials for a shared table");
                 return Failure::new(Kind::Internal, "the table could not be opened");

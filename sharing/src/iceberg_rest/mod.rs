@@ -11,6 +11,7 @@
 mod answer;
 mod config;
 mod found;
+mod fresh;
 mod namespaces;
 mod tables;
 

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 use serde_json::json;
@@ -16,8 +16,10 @@ use tarn_openapi::access::{Prefix, PrefixAccess, Presence, TableFiles};
 
 use super::answer::{Failure, Kind, no_store};
 use super::found::{Found, Names, SEGMENT, here, schema};
+use super::fresh::{coded, etag, is_had, not_modified};
 use super::{Caller, IcebergFront};
 use crate::access::audit::Call;
+use crate::rest::coding;
 
 type TableNames = (String, String, String);
 
@@ -56,11 +58,19 @@ pub(super) async fn load(
     State(front): State<Arc<IcebergFront>>,
     Names(names): Names<TableNames>,
     asked: Result<Query<Asked>, QueryRejection>,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let asked = asked.map_err(|_| Failure::new(Kind::BadRequest, "the query cannot be read"))?.0;
     let mut found = front.found(&caller, Call::Credentials, names)?;
     let loaded = front.loaded(&found).await?;
-    let vended = front.vended(&caller, &found, &loaded).await?;
+    let files = front.files(&found, &loaded)?;
+    found.trail.tells(i64::try_from(loaded.entry.revision).ok());
+    let etag = front.etag(&caller, &found, &loaded, asked.snapshots.as_deref());
+    if is_had(&headers, &etag) {
+        found.trail.whole();
+        return Ok(not_modified(&etag));
+    }
+    let vended = front.vended(&caller, &found, files).await?;
     let location = json!(&*loaded.entry.metadata_location).to_string();
     let storage = json!([{"prefix": loaded.metadata.location(), "config": vended}]).to_string();
     let metadata = match asked.snapshots.as_deref() {
@@ -81,9 +91,8 @@ pub(super) async fn load(
         storage.as_bytes(),
         b"}",
     ];
-    found.trail.tells(i64::try_from(loaded.entry.revision).ok());
     found.trail.whole();
-    Ok(no_store(([(header::CONTENT_TYPE, "application/json")], parts.concat())))
+    coded(parts.concat(), coding(&headers), &etag).await
 }
 
 /// New credentials for a table that was loaded before.
@@ -94,7 +103,8 @@ pub(super) async fn credentials(
 ) -> Result<Response, Failure> {
     let mut found = front.found(&caller, Call::Credentials, names)?;
     let loaded = front.loaded(&found).await?;
-    let vended = front.vended(&caller, &found, &loaded).await?;
+    let files = front.files(&found, &loaded)?;
+    let vended = front.vended(&caller, &found, files).await?;
     found.trail.whole();
     let storage = json!([{"prefix": loaded.metadata.location(), "config": vended}]);
     Ok(no_store(Json(json!({ "storage-credentials": storage }))))
@@ -121,9 +131,8 @@ impl IcebergFront {
         &self,
         caller: &Caller,
         found: &Found,
-        loaded: &LoadedTable,
+        files: TableFiles,
     ) -> Result<BTreeMap<&'static str, String>, Failure> {
-        let files = self.files(found, loaded)?;
         let lifetime_ms = self.lifetime_s.saturating_mul(1000);
         let expires_ms = caller.now_ms.saturating_add(lifetime_ms).min(caller.reader.token_expires_ms);
         let made = self.credentials.vend_files(&found.ticket, &found.table, files, expires_ms).await?;
@@ -137,6 +146,18 @@ impl IcebergFront {
             ("client.refresh-credentials-endpoint", found.refresh_route()),
         ]);
         Ok(config)
+    }
+
+    /// The tag of what a caller is answered now: another one when the table, what is told of it, or the half of the
+    /// credentials' lifetime is another.
+    fn etag(&self, caller: &Caller, found: &Found, loaded: &LoadedTable, snapshots: Option<&str>) -> String {
+        let half_ms = self.lifetime_s.saturating_mul(500).max(1);
+        let half = caller.now_ms.div_euclid(half_ms).to_be_bytes();
+        let [share, schema, table] = found.names.each_ref().map(String::as_bytes);
+        let snapshots = snapshots.unwrap_or_default().as_bytes();
+        let (location, ticket) = (loaded.entry.metadata_location.as_bytes(), found.ticket.to_bytes());
+        let client = [self.s3_endpoint.as_bytes(), self.region.as_bytes()];
+        etag(&[location, snapshots, &ticket, &half, share, schema, table, client[0], client[1]])
     }
 
     /// Which files are the table's.

@@ -37,7 +37,7 @@ pub(super) struct Told {
 
 /// Whether the client takes gzip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(crate) enum Coding {
     /// It does.
     Gzip,
     /// It takes what is written.
@@ -155,6 +155,10 @@ pub(super) fn untold(error: &TableError, missing: impl FnOnce() -> Failure) -> F
         TableError::Unsupported(_) => Failure::unsupported(error.to_string()),
         TableError::TooLarge { .. } => Failure::new(Kind::TooLarge, error.to_string()),
         TableError::Outside => Failure::new(Kind::Forbidden, error.to_string()),
+        TableError::Busy { retry_after_s } => Failure {
+            retry_after_s: Some(*retry_after_s),
+            ..Failure::new(Kind::Unavailable, error.to_string())
+        },
         TableError::Invalid(reason) => {
             tracing::warn!(reason, "a shared table is damaged");
             Failure::unsupported("the table is damaged; please contact your share provider")

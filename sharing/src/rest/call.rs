@@ -72,7 +72,8 @@ impl Client {
     }
 }
 
-fn coding(headers: &HeaderMap) -> Coding {
+/// Whether a client takes gzip.
+pub(crate) fn coding(headers: &HeaderMap) -> Coding {
     let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let takes = |listed: &str| {
         let (name, rest) = listed.split_once(';').unwrap_or((listed, ""));

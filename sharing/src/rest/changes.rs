@@ -123,8 +123,10 @@ impl Reading {
             Feed::Rows if !writes_changes(&head.metadata) => return Err(self.no_feed()),
             Feed::Rows | Feed::Files => {}
         }
-        let changes = self.opened.source.changes(span.start..=end).await;
-        let changes = changes.map_err(|error| self.opened.shared.untold(&error))?;
+        let untold = |error| self.opened.shared.untold(&error);
+        let turn = self.front.versions.turn().await.map_err(untold)?;
+        let changes = self.opened.source.changes(span.start..=end).await.map_err(untold)?;
+        drop(turn);
         let partitions = partitions(&head, &changes)?;
         let rows = self.rows(&head, &changes)?;
         let features = features(&head, &changes);

@@ -26,6 +26,8 @@ mod slashes;
 mod tests;
 mod walk;
 
+pub(crate) use answer::Coding;
+pub(crate) use call::coding;
 pub use queries::Queries;
 
 use std::sync::Arc;

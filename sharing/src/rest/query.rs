@@ -22,7 +22,7 @@ use crate::protocol::{
     At, Bound, Checksum, Failure, FileIds, Form, Format, Head, Kind, Page, Part, Poll, Query, Refresh, Stamp,
     metadata_line, protocol_line,
 };
-use crate::table::HoldTime;
+use crate::table::{HoldTime, TableError};
 
 /// A request for files, with all it is answered from.
 pub(super) struct Reading {
@@ -107,8 +107,14 @@ impl Reading {
         let (versions, source) = (self.front.versions.clone(), self.opened.source.clone());
         let missing = self.opened.shared.missing();
         let submitted = self.front.queries.submit(new, async move {
-            let read = versions.get(&source, start.version).await;
-            read.map(|_| ()).map_err(|error| untold(&error, || missing))
+            loop {
+                match versions.get(&source, start.version).await.as_ref().map_err(AsRef::as_ref) {
+                    Ok(_) => return Ok(()),
+                    // Nobody waits for it: it can wait.
+                    Err(TableError::Busy { .. }) => {}
+                    Err(error) => return Err(untold(error, || missing)),
+                }
+            }
         })?;
         self.opened.shared.told(Some(submitted.version));
         Ok(status(submitted.id, &Progress::Pending))

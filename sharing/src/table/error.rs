@@ -33,6 +33,12 @@ pub enum TableError {
     /// A file lies where the table's share does not reach.
     #[error("a file of the table lies outside what may be shared")]
     Outside,
+    /// Too many tables are read now. Nothing was done.
+    #[error("too many large tables are read now; try again in {retry_after_s} s")]
+    Busy {
+        /// After how many seconds it may be asked again.
+        retry_after_s: u64,
+    },
     /// A file could not be read now.
     #[error("a file of the table could not be read")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -1,53 +1,27 @@
 //! What the tests of deletes share: buckets in memory, files of deletes, and snapshots of them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema};
-use async_trait::async_trait;
+use arrow_array::ArrayRef;
+use arrow_schema::Field;
+use object_store::ObjectStoreExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
-use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
+use tarn_catalog::WarehouseStores;
 use tarn_catalog::manifests::{
     Content, ContentFile, DeleteIndex, Entry, Manifest, Partition, SpecPartitions, Status, Value,
 };
 use tarn_catalog::metadata::{PartitionSpec, TableMetadata};
-use tarn_catalog::{WarehouseError, WarehouseStores};
 use uuid::Uuid;
 
 use super::{DataRef, Deleting, Limits, SnapshotDeletes, Vectors};
 use crate::directory::EqualityDeletes;
 use crate::table::{DataFile, FileList, Place, TableError};
+pub(super) use crate::testing::field;
+use crate::testing::{Memory, parquet, position_deletes};
 
 /// The bucket of the tests' tables.
 pub(super) const BUCKET: &str = "main";
-
-#[derive(Default)]
-struct Memory {
-    buckets: Mutex<HashMap<String, Arc<InMemory>>>,
-}
-
-#[async_trait]
-impl WarehouseStores for Memory {
-    fn store(&self, warehouse: &str) -> Arc<dyn ObjectStore> {
-        self.buckets.lock().unwrap().entry(warehouse.to_owned()).or_default().clone()
-    }
-
-    async fn create(&self, _warehouse: &str) -> Result<(), WarehouseError> {
-        Ok(())
-    }
-
-    async fn remove(&self, warehouse: &str) -> Result<(), WarehouseError> {
-        self.buckets.lock().unwrap().remove(warehouse);
-        Ok(())
-    }
-
-    async fn exists(&self, _warehouse: &str) -> Result<bool, WarehouseError> {
-        Ok(true)
-    }
-}
 
 /// Stores, and vectors over them.
 pub(super) struct World {
@@ -101,23 +75,12 @@ impl World {
 
     /// Writes a Parquet file; its size.
     pub(super) async fn put_parquet(&self, key: &str, columns: Vec<(Field, ArrayRef)>) -> u64 {
-        let (fields, columns): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
-        let mut bytes = Vec::new();
-        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
-        writer.write(&batch).unwrap();
-        writer.close().unwrap();
-        self.put(key, bytes).await
+        self.put(key, parquet(columns)).await
     }
 
     /// A file of position deletes of these data files' rows.
     pub(super) async fn positions(&self, key: &str, sequence_number: i64, rows: &[(&str, i64)]) -> Delete {
-        let paths: StringArray = rows.iter().map(|(name, _)| Some(location(name))).collect();
-        let positions: Int64Array = rows.iter().map(|(_, position)| Some(*position)).collect();
-        let columns: Vec<(Field, ArrayRef)> = vec![
-            (field("file_path", DataType::Utf8, 2_147_483_546), Arc::new(paths)),
-            (field("pos", DataType::Int64, 2_147_483_545), Arc::new(positions)),
-        ];
+        let columns = position_deletes(rows.iter().map(|(name, position)| (location(name), *position)));
         let size = self.put_parquet(key, columns).await;
         let file = file(Content::PositionDeletes, key, size, rows.len());
         Delete::new(sequence_number, file)
@@ -193,11 +156,6 @@ impl World {
 
 pub(super) fn location(name: &str) -> String {
     format!("s3://{BUCKET}/t/{name}")
-}
-
-pub(super) fn field(name: &str, data_type: DataType, id: i32) -> Field {
-    let id = HashMap::from([(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string())]);
-    Field::new(name, data_type, true).with_metadata(id)
 }
 
 /// The only partition of the tests' tables.

@@ -8,10 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use tarn_openapi::network::Network;
 
 use super::facts::{Facts, Values};
 use super::key::Key;
-use super::network::Network;
 use super::pattern::{Pattern, Unset, Variables, Wildcards};
 
 /// A condition.

@@ -16,7 +16,6 @@ mod document;
 mod facts;
 mod grants;
 mod key;
-mod network;
 pub(super) mod node;
 mod pattern;
 mod question;
@@ -27,7 +26,6 @@ mod why;
 
 pub(crate) use document::{InvalidPolicy, Policy};
 pub use grants::Grants;
-pub use network::Network;
 pub(crate) use question::Question;
 pub(crate) use why::Explanation;
 #[cfg(test)]

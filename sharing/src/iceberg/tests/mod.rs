@@ -4,4 +4,5 @@ mod given_twice;
 mod histories;
 mod kernel;
 mod schemas;
+mod sweep;
 mod versions;

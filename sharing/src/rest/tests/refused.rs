@@ -120,6 +120,7 @@ async fn what_is_wrong_with_a_table_is_told_without_saying_where_it_lies() {
     for (error, kind) in [
         (TableError::Invalid("s3://main/secret".into()), crate::protocol::Kind::Unsupported),
         (TableError::Outside, crate::protocol::Kind::Forbidden),
+        (TableError::Busy { retry_after_s: 5 }, crate::protocol::Kind::Unavailable),
         (TableError::Store("s3://main/secret".into()), crate::protocol::Kind::Internal),
         (TableError::TooLarge { what: "it".into(), most: "1 B".into() }, crate::protocol::Kind::TooLarge),
     ] {

@@ -10,12 +10,12 @@ use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
+use object_store::ObjectStoreExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::Value;
 use tarn_catalog::state::Expect;
-use tarn_catalog::{Catalog, Settings, WarehouseError, WarehouseStores};
+use tarn_catalog::{Catalog, Settings, WarehouseStores as _};
 use tarn_openapi::access::TableFiles;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -34,25 +34,7 @@ use crate::gateway::{Gateway, Signer, Standing};
 use crate::protocol::Tokens;
 use crate::rest::{Credentials, Queries, SharingFront, TableCredentials, Tables, router};
 use crate::table::{TableError, TableSource};
-
-#[derive(Default)]
-struct NoWarehouses(Arc<InMemory>);
-
-#[async_trait]
-impl WarehouseStores for NoWarehouses {
-    fn store(&self, _: &str) -> Arc<dyn ObjectStore> {
-        self.0.clone()
-    }
-    async fn create(&self, _: &str) -> Result<(), WarehouseError> {
-        Err(WarehouseError::Exists)
-    }
-    async fn remove(&self, _: &str) -> Result<(), WarehouseError> {
-        Err(WarehouseError::Missing)
-    }
-    async fn exists(&self, _: &str) -> Result<bool, WarehouseError> {
-        Ok(false)
-    }
-}
+use crate::testing::Memory as Buckets;
 
 struct OneTable(Arc<Memory>);
 
@@ -164,9 +146,9 @@ pub(super) async fn world() -> World {
 /// The same with URLs that last so many seconds.
 pub(super) async fn world_of(url_lifetime_s: i64) -> World {
     let root = Path::from(".tarn/catalog");
-    let buckets = Arc::new(NoWarehouses::default());
+    let buckets = Arc::new(Buckets::default());
     for number in 0..3 {
-        buckets.0.put(&Path::from(data_file(number).0), "ten bytes.".into()).await.unwrap();
+        buckets.store("main").put(&Path::from(data_file(number).0), "ten bytes.".into()).await.unwrap();
     }
     let opened = Catalog::open(Arc::new(InMemory::new()), root, buckets.clone(), Settings::default());
     let catalog = opened.await.unwrap();

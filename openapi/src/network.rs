@@ -1,4 +1,4 @@
-//! The addresses a recipient may come from, in CIDR notation.
+//! Ranges of addresses in CIDR notation: what policies compare with, and where recipients and proxies may be.
 
 use std::net::IpAddr;
 
