@@ -7,6 +7,7 @@ pub mod config;
 mod demo;
 mod events;
 pub mod identity;
+mod inventories;
 pub mod server;
 mod stores;
 mod webhooks;

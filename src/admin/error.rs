@@ -38,6 +38,8 @@ pub(super) enum Failure {
     NotAcceptable(String),
     /// It cannot be done now.
     Busy(String),
+    /// It failed, or nobody knows; told in the log.
+    Failed(String),
     /// Of an access key.
     Key(KeyError),
     /// Of a user, group, service account or policy.
@@ -149,6 +151,7 @@ impl IntoResponse for Failure {
             Self::Unserved(message) => (StatusCode::BAD_REQUEST, "NotImplemented", message),
             Self::NotAcceptable(message) => (StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message),
             Self::Busy(message) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message),
+            Self::Failed(message) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message),
             Self::Key(error) => key_error(&error),
             Self::Directory(error) => directory_error(&error),
             Self::Catalog(error) => catalog_error(&error),

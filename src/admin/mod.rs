@@ -9,6 +9,7 @@ mod events;
 mod functions;
 mod groups;
 mod history;
+mod inventory;
 pub(crate) mod jobs;
 mod keys;
 mod maintenance;
@@ -83,6 +84,7 @@ pub(crate) fn router() -> Router<Arc<Program>> {
         .route("/_admin/v1/sql", post(sql::ask).layer(DefaultBodyLimit::max(sql::BODY_BYTES_MAX)))
         .route("/_admin/v1/status", get(status::show))
         .merge(identities())
+        .merge(inventory::router())
         .merge(jobs::router())
         .merge(sharing::router())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -5,8 +5,8 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use super::{
-    events, functions, groups, history, jobs, keys, maintenance, policies, service_accounts, sharing, sql,
-    status, tables, users, warehouses, webhooks, why,
+    events, functions, groups, history, inventory, jobs, keys, maintenance, policies, service_accounts,
+    sharing, sql, status, tables, users, warehouses, webhooks, why,
 };
 use crate::identity::oauth::endpoint;
 use crate::server::{health, metrics};
@@ -58,6 +58,17 @@ use crate::server::{health, metrics};
         maintenance::begin,
         maintenance::runs,
         maintenance::run,
+        inventory::list,
+        inventory::show,
+        inventory::put,
+        inventory::delete,
+        inventory::generate,
+        inventory::status,
+        inventory::plan,
+        inventory::run,
+        inventory::cancel,
+        inventory::suspend,
+        inventory::resume,
         jobs::definitions::list,
         jobs::definitions::show,
         jobs::definitions::put,

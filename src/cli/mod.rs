@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod events;
 mod history;
+mod inventory;
 mod job;
 mod maintain;
 mod migrate;
@@ -58,6 +59,9 @@ enum Command {
     /// Send the changes of a running server's catalog to URLs.
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// Inventories of buckets: reports of their objects, and tables of them.
+    #[command(subcommand)]
+    Inventory(inventory::Command),
     /// Register the tables and views of another Iceberg REST catalog here.
     Migrate(Box<migrate::Migrate>),
     /// Ask a running server about its tables and its state in SQL.
@@ -122,6 +126,7 @@ pub fn run() -> ExitCode {
         Command::Events(events) => events::run(&events),
         Command::Batch(command) => batch::run(command),
         Command::Job(command) => job::run(command),
+        Command::Inventory(command) => inventory::run(command),
         Command::Migrate(migrate) => migrate::run(&migrate),
         Command::Webhook(command) => webhook::run(command),
         Command::Sql(sql) => sql::run(&sql),

@@ -3,6 +3,7 @@
 pub(crate) mod engines;
 pub(crate) mod events;
 pub(crate) mod history;
+pub(crate) mod inventory;
 pub(crate) mod jobs;
 pub(crate) mod maintenance;
 pub(crate) mod migrate;

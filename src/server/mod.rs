@@ -70,6 +70,7 @@ use crate::identity::sts::{self, Sts};
 use crate::identity::{
     Grants, Identity, KeySharers, Keyring, SecretError, Sessions, oauth, obtain_server_secret,
 };
+use crate::inventories::BucketInventories;
 use crate::stores::{self, Warehouses};
 use crate::webhooks::Webhooks;
 
@@ -231,6 +232,13 @@ impl Server {
             maintenance.start_schedule();
             jobs.start();
         }
+        let inventories = BucketInventories::new(
+            jobs.clone(),
+            sharing.sharers.clone(),
+            authorize.clone(),
+            Arc::new(scan::CoreScan(core.clone())),
+            &root.access_key,
+        );
         let source: Arc<str> = format!("urn:uuid:{}", core.status().deployment).into();
         let webhooks = Webhooks::start(catalog.clone(), source.clone(), settings.webhook_reach);
         let sql =
@@ -239,6 +247,7 @@ impl Server {
             core: core.clone(),
             catalog: catalog.clone(),
             warehouse: settings.warehouse.clone(),
+            inventories: inventories.clone(),
             maintenance: maintenance.clone(),
             jobs: jobs.clone(),
             job_streams: crate::admin::jobs::stream_slots(),
@@ -261,6 +270,7 @@ impl Server {
             core: core.clone(),
             authorize: authorize.clone(),
             uses: Arc::new(stores::CatalogUses(catalog.clone())),
+            inventories: Arc::new(inventories),
             region: settings.region.clone(),
             domains: settings.domains.clone(),
         });

@@ -27,6 +27,7 @@ use crate::config::MetricsAccess;
 use crate::events::Events;
 use crate::identity::answer::{self, Protocol};
 use crate::identity::{Grants, Identity, authenticate};
+use crate::inventories::BucketInventories;
 use crate::webhooks::Webhooks;
 
 /// What handlers of the server itself see.
@@ -35,6 +36,7 @@ pub(crate) struct Program {
     pub(crate) catalog: Catalog,
     /// The default warehouse.
     pub(crate) warehouse: String,
+    pub(crate) inventories: BucketInventories,
     pub(crate) maintenance: Maintenance,
     pub(crate) jobs: Jobs,
     /// Streams of runs that may still be opened.

@@ -6,14 +6,21 @@ from botocore.config import Config
 import server
 
 
-def client(tarn: server.Tarn, *, retries: int = 0, timeout_s: float = 60, pool: int = 32):
+def client(tarn: server.Tarn, **settings):
+    """A boto3 client of one server, with the root key."""
+    return client_of(tarn, server.ACCESS_KEY, server.SECRET_KEY, **settings)
+
+
+def client_of(
+    tarn: server.Tarn, access_key: str, secret_key: str, *, retries: int = 0, timeout_s: float = 60, pool: int = 32
+):
     """A boto3 client of one server; path style, SigV4."""
     return boto3.client(
         "s3",
         endpoint_url=tarn.endpoint,
         region_name=server.REGION,
-        aws_access_key_id=server.ACCESS_KEY,
-        aws_secret_access_key=server.SECRET_KEY,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
         config=Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},

@@ -69,6 +69,7 @@ need mvn maven
 environment python.txt venv
 environment fuzz.txt fuzz
 environment s3fs.txt s3fs
+environment awscli.txt awscli
 environment sharing.txt sharing
 artifacts artifacts.txt jars
 artifacts rck.txt rck

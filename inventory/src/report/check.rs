@@ -74,7 +74,7 @@ pub(super) fn field(at: &str, message: &str) -> InvalidSpec {
 
 /// Whether an author may have this inventory made: list what is told, read what listings do not tell, and write files.
 /// What is denied is answered.
-pub(super) fn may(rights: &dyn Rights, author: &Author, spec: &Spec) -> Result<(), String> {
+pub fn may(rights: &dyn Rights, author: &Author, spec: &Spec) -> Result<(), String> {
     let refuse = |action: Action, at: &str| {
         format!("the author of the inventory has no right {} to {at}", action.name())
     };

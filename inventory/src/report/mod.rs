@@ -13,6 +13,7 @@ mod manifest;
 mod names;
 mod packing;
 mod parquet;
+mod plan;
 mod run;
 mod segment;
 mod spec;
@@ -24,6 +25,8 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use check::may;
+pub use plan::{Plan, PlanError, plan};
 pub use spec::{
     Compression, Destination, Field, Filter, Format, Layout, MapPredicate, NamePredicate, Range, Spec,
     TextPredicate, Versions, Written, is_id,

@@ -11,6 +11,7 @@ use crate::types::NoSuchBucket;
 
 use super::S3Front;
 use super::error::S3Error;
+use super::inventories::Inventories;
 use super::query::Query;
 
 /// The owner of everything, in S3's terms. Tarn has no accounts.
@@ -41,6 +42,21 @@ impl<'r> Call<'r> {
         self.front.uses.holds(bucket)
     }
 
+    /// What keeps definitions of inventories.
+    pub(crate) fn inventories(&self) -> &'r dyn Inventories {
+        &*self.front.inventories
+    }
+
+    /// Who asks.
+    pub(crate) fn principal(&self) -> &'r Principal {
+        self.head.extensions.get::<Principal>().unwrap_or(&Principal::Anonymous)
+    }
+
+    /// Where from and how it asks.
+    pub(crate) fn sender(&self) -> Option<&'r Sender> {
+        self.head.extensions.get::<Sender>()
+    }
+
     /// The region the server says it is in.
     pub(crate) fn region(&self) -> &'r str {
         &self.front.region
@@ -66,9 +82,8 @@ impl<'r> Call<'r> {
 
     /// Refuses what no rule allows.
     pub(crate) fn authorize(&self, ask: Ask<'_>) -> Result<(), S3Error> {
-        let principal = self.head.extensions.get::<Principal>().unwrap_or(&Principal::Anonymous);
-        let ask = ask.sent_by(self.head.extensions.get::<Sender>());
-        self.front.authorize.authorize(principal, ask).map_err(|_| S3Error::denied())
+        let ask = ask.sent_by(self.sender());
+        self.front.authorize.authorize(self.principal(), ask).map_err(|_| S3Error::denied())
     }
 
     /// [`Call::authorize`] for a bucket.

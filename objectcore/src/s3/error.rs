@@ -83,6 +83,7 @@ codes! {
     SignatureDoesNotMatch FORBIDDEN,
     SlowDown SERVICE_UNAVAILABLE,
     TooManyBuckets BAD_REQUEST,
+    TooManyConfigurations BAD_REQUEST,
     XAmzContentSHA256Mismatch BAD_REQUEST,
 }
 
@@ -151,6 +152,12 @@ impl S3Error {
     /// No rule allows it.
     pub(crate) fn denied() -> Self {
         Self::new(Code::AccessDenied, "Access Denied")
+    }
+
+    /// Something of ours failed.
+    pub(crate) fn failed(cause: Box<dyn Error + Send + Sync>) -> Self {
+        let told = "We encountered an internal error. Please try again.";
+        Self { cause: Some(cause), ..Self::new(Code::InternalError, told) }
     }
 
     /// The bucket does not exist.

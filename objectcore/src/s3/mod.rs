@@ -22,6 +22,7 @@ mod condition;
 mod date;
 mod error;
 mod headers;
+mod inventories;
 mod multipart;
 mod object;
 mod operation;
@@ -48,6 +49,8 @@ use tarn_openapi::request::{Authenticated, RequestId};
 use crate::ObjectCore;
 use crate::name::BucketName;
 
+pub use inventories::{Inventories, InventoryCall, InventoryError, InventoryFace};
+
 use call::Call;
 use error::S3Error;
 use operation::{BucketOperation, ObjectOperation, Operation};
@@ -70,6 +73,8 @@ pub struct S3Front {
     pub authorize: Arc<dyn Authorize>,
     /// What keeps buckets from being deleted.
     pub uses: Arc<dyn BucketUses>,
+    /// Keeps definitions of inventories.
+    pub inventories: Arc<dyn Inventories>,
     /// The region the server says it is in.
     pub region: String,
     /// Host names below which a host names a bucket (`bucket.domain`), without ports.
@@ -127,6 +132,9 @@ async fn on_bucket(
         BucketOperation::ListUploads => multipart::list_uploads::respond(call, name).await,
         BucketOperation::DeleteObjects => bucket::delete_objects::respond(call, name, body).await,
         BucketOperation::PutAcl => bucket::acl::put(call, name, body).await,
+        BucketOperation::Inventory(face, operation) => {
+            bucket::inventory::respond(call, name, (face, operation), body).await
+        }
         BucketOperation::ReadSetting(setting) => bucket::settings::read(call, name, setting),
         BucketOperation::ClearSetting(setting) => bucket::settings::clear(call, name, setting),
     }

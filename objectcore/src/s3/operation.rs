@@ -10,6 +10,7 @@ use crate::types::UploadId;
 
 use super::error::{Code, S3Error};
 use super::headers;
+use super::inventories::InventoryFace;
 use super::query::Query;
 use super::range;
 use super::target::Target;
@@ -37,9 +38,23 @@ pub(crate) enum BucketOperation {
     ListUploads,
     DeleteObjects,
     PutAcl,
+    Inventory(InventoryFace, InventoryOperation),
     ReadSetting(Setting),
     /// Deletes a setting that never was: nothing to do.
     ClearSetting(Setting),
+}
+
+/// An operation on the inventories of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InventoryOperation {
+    Put,
+    Get,
+    List,
+    Delete,
+    /// AIStor: a definition to begin with.
+    Template,
+    /// AIStor: how it stands.
+    Status,
 }
 
 /// An operation on an object.
@@ -73,7 +88,6 @@ pub(crate) enum Setting {
     Cors,
     Encryption,
     IntelligentTiering,
-    Inventory,
     Lifecycle,
     Location,
     Logging,
@@ -91,14 +105,13 @@ pub(crate) enum Setting {
     Website,
 }
 
-const SETTINGS: [(&str, Setting); 22] = [
+const SETTINGS: [(&str, Setting); 21] = [
     ("accelerate", Setting::Accelerate),
     ("acl", Setting::Acl),
     ("analytics", Setting::Analytics),
     ("cors", Setting::Cors),
     ("encryption", Setting::Encryption),
     ("intelligent-tiering", Setting::IntelligentTiering),
-    ("inventory", Setting::Inventory),
     ("lifecycle", Setting::Lifecycle),
     ("location", Setting::Location),
     ("logging", Setting::Logging),
@@ -164,6 +177,14 @@ impl Operation {
                 BucketOperation::ListUploads => "ListMultipartUploads",
                 BucketOperation::DeleteObjects => "DeleteObjects",
                 BucketOperation::PutAcl => "PutBucketAcl",
+                BucketOperation::Inventory(_, operation) => match operation {
+                    InventoryOperation::Put => "PutBucketInventoryConfiguration",
+                    InventoryOperation::Get => "GetBucketInventoryConfiguration",
+                    InventoryOperation::List => "ListBucketInventoryConfigurations",
+                    InventoryOperation::Delete => "DeleteBucketInventoryConfiguration",
+                    InventoryOperation::Template => "GenerateBucketInventoryConfiguration",
+                    InventoryOperation::Status => "GetBucketInventoryStatus",
+                },
                 BucketOperation::ReadSetting(_) => "GetBucketSetting",
                 BucketOperation::ClearSetting(_) => "DeleteBucketSetting",
             },
@@ -191,6 +212,11 @@ impl Operation {
 }
 
 fn on_bucket(method: &Method, query: &Query<'_>) -> Result<BucketOperation, S3Error> {
+    for (name, face) in [("inventory", InventoryFace::Aws), ("minio-inventory", InventoryFace::Aistor)] {
+        if query.has(name) {
+            return Ok(BucketOperation::Inventory(face, on_inventory(method, query, face)?));
+        }
+    }
     let setting = SETTINGS.iter().find(|(name, _)| query.has(name)).copied();
     match (method, setting) {
         (&Method::GET, Some((_, setting))) => Ok(BucketOperation::ReadSetting(setting)),
@@ -217,6 +243,23 @@ fn on_bucket(method: &Method, query: &Query<'_>) -> Result<BucketOperation, S3Er
         (&Method::POST, None) if query.has("delete") => Ok(BucketOperation::DeleteObjects),
         (&Method::POST, None) => Err(S3Error::not_implemented("Uploads by HTML form are not implemented.")),
         (_, None) => Err(method_not_allowed(method)),
+    }
+}
+
+fn on_inventory(
+    method: &Method,
+    query: &Query<'_>,
+    face: InventoryFace,
+) -> Result<InventoryOperation, S3Error> {
+    let has = |name| face == InventoryFace::Aistor && query.has(name);
+    match *method {
+        Method::GET if has("generate") => Ok(InventoryOperation::Template),
+        Method::GET if has("status") => Ok(InventoryOperation::Status),
+        Method::GET if query.has("id") => Ok(InventoryOperation::Get),
+        Method::GET => Ok(InventoryOperation::List),
+        Method::PUT => Ok(InventoryOperation::Put),
+        Method::DELETE => Ok(InventoryOperation::Delete),
+        _ => Err(method_not_allowed(method)),
     }
 }
 
@@ -324,6 +367,17 @@ mod tests {
             ("GET", "/abc?versions", "ListObjectVersions"),
             ("GET", "/abc?uploads", "ListMultipartUploads"),
             ("GET", "/abc?location", "GetBucketSetting"),
+            ("PUT", "/abc?inventory&id=a", "PutBucketInventoryConfiguration"),
+            (
+                "GET",
+                "/abc?inventory&id=a&x-id=GetBucketInventoryConfiguration",
+                "GetBucketInventoryConfiguration",
+            ),
+            ("GET", "/abc?inventory&continuation-token=a", "ListBucketInventoryConfigurations"),
+            ("GET", "/abc?inventory&generate", "ListBucketInventoryConfigurations"),
+            ("DELETE", "/abc?inventory&id=a", "DeleteBucketInventoryConfiguration"),
+            ("GET", "/abc?minio-inventory&generate&id=a", "GenerateBucketInventoryConfiguration"),
+            ("GET", "/abc?minio-inventory&id=a&status", "GetBucketInventoryStatus"),
             ("PUT", "/abc?acl", "PutBucketAcl"),
             ("DELETE", "/abc?policy", "DeleteBucketSetting"),
             ("POST", "/abc?delete", "DeleteObjects"),
@@ -362,6 +416,8 @@ mod tests {
             ("GET", "/abc?session", Code::NotImplemented),
             ("PUT", "/abc?versioning", Code::NotImplemented),
             ("PUT", "/abc?policy", Code::NotImplemented),
+            ("POST", "/abc?inventory&id=a", Code::MethodNotAllowed),
+            ("HEAD", "/abc?minio-inventory&id=a", Code::MethodNotAllowed),
             ("POST", "/abc", Code::NotImplemented),
             ("POST", "/abc/k", Code::MethodNotAllowed),
             ("PUT", "/abc/k?partNumber=1", Code::InvalidArgument),

@@ -13,6 +13,8 @@ use crate::s3::error::{Code, S3Error};
 use crate::s3::headers;
 use crate::s3::xml::Element;
 
+use super::inventory;
+
 const CONFIGURATION_BYTES_MAX: usize = 1 << 20;
 
 pub(crate) async fn respond(call: &Call<'_>, bucket: &BucketName, body: Body) -> Result<Response, S3Error> {
@@ -21,6 +23,9 @@ pub(crate) async fn respond(call: &Call<'_>, bucket: &BucketName, body: Body) ->
     let document = body::collect(call.headers(), body, CONFIGURATION_BYTES_MAX).await?;
     if !document.iter().all(u8::is_ascii_whitespace) {
         accept(&Element::parse(&document, "CreateBucketConfiguration")?, call.region())?;
+    }
+    if call.core().bucket(bucket).is_none() {
+        inventory::forget(call, bucket).await?;
     }
     call.core().create_bucket(bucket).await?;
     let mut response = Response::new(Body::empty());

@@ -1,6 +1,7 @@
 //! `DELETE /bucket`
 //!
-//! The core keeps a bucket that holds uploads. S3 does not: unfinished uploads end with their bucket.
+//! The core keeps a bucket that holds uploads. S3 does not: unfinished uploads end with their bucket, and so do the
+//! definitions of its inventories.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -11,6 +12,8 @@ use crate::name::{BucketName, ObjectName};
 use crate::s3::call::Call;
 use crate::s3::error::{Code, S3Error};
 use crate::types::{BucketError, ListOptions, UploadError};
+
+use super::inventory;
 
 /// How many uploads are aborted between two looks.
 const UPLOADS_MAX: usize = 1000;
@@ -27,6 +30,7 @@ pub(crate) async fn respond(call: &Call<'_>, bucket: &BucketName) -> Result<Resp
         }
         deleted => deleted?,
     }
+    inventory::forget(call, bucket).await?;
     Ok(no_content())
 }
 

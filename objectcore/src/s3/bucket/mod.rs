@@ -5,6 +5,7 @@ pub(super) mod create;
 pub(super) mod delete;
 pub(super) mod delete_objects;
 pub(super) mod head;
+pub(super) mod inventory;
 pub(super) mod list;
 pub(super) mod list_buckets;
 pub(super) mod list_versions;

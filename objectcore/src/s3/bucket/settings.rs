@@ -62,7 +62,6 @@ pub(crate) fn read(call: &Call<'_>, bucket: &BucketName, setting: Setting) -> Re
         Setting::IntelligentTiering => {
             configurations(call, "ListBucketIntelligentTieringConfigurationsOutput")
         }
-        Setting::Inventory => configurations(call, "ListInventoryConfigurationsResult"),
         Setting::Metrics => configurations(call, "ListMetricsConfigurationsResult"),
     }
 }
@@ -83,7 +82,6 @@ fn to_read(setting: Setting) -> Action {
         Setting::Cors => Action::GetBucketCors,
         Setting::Encryption => Action::GetEncryptionConfiguration,
         Setting::IntelligentTiering => Action::GetIntelligentTieringConfiguration,
-        Setting::Inventory => Action::GetInventoryConfiguration,
         Setting::Lifecycle => Action::GetLifecycleConfiguration,
         Setting::Location => Action::GetBucketLocation,
         Setting::Logging => Action::GetBucketLogging,
@@ -111,7 +109,6 @@ fn to_clear(setting: Setting) -> Action {
         Setting::Cors => Action::PutBucketCors,
         Setting::Encryption => Action::PutEncryptionConfiguration,
         Setting::IntelligentTiering => Action::PutIntelligentTieringConfiguration,
-        Setting::Inventory => Action::PutInventoryConfiguration,
         Setting::Lifecycle => Action::PutLifecycleConfiguration,
         Setting::Location => Action::DeleteBucket,
         Setting::Logging => Action::PutBucketLogging,

@@ -7,6 +7,7 @@ mod condition;
 mod copy;
 mod delete_objects;
 mod fuzz;
+mod inventory;
 mod list;
 mod malformed;
 mod multipart;
@@ -74,8 +75,9 @@ impl Front {
         let core = ObjectCore::in_memory(4).await;
         let domains = vec!["s3.tarn.test".to_owned()];
         let uses = Arc::new(HeldIsHeld);
+        let inventories = Arc::new(inventory::Texts::default());
         let region = "eu-central-1".to_owned();
-        let router = router(S3Front { core, authorize, uses, region, domains });
+        let router = router(S3Front { core, authorize, uses, inventories, region, domains });
         Self { router, principal: Principal::Root, authenticated: Authenticated::SignedHeader }
     }
 
