@@ -51,7 +51,8 @@ pub enum Written {
     Aistor(String),
 }
 
-/// Files, and how they are written.
+/// Files, and how they are written. A bucket may tell of itself: files of earlier reports are told as any object, those of
+/// the report at work as far as its scan comes to them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Destination {
