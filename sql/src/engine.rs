@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::answer::{Answer, Batches, Tally};
 use crate::check::only_reads;
+use crate::functions::bound;
 use crate::names::{Scope, Warehouses};
 use crate::parse::parse;
 use crate::stores::Buckets;
@@ -73,7 +74,8 @@ impl Engine {
             .on_thread_start(give_way)
             .enable_all()
             .build()?;
-        let base = SessionStateBuilder::new_with_default_features().build();
+        let mut base = SessionStateBuilder::new_with_default_features().build();
+        bound(&mut base).map_err(std::io::Error::other)?;
         let turns = Arc::new(Semaphore::new(settings.queries_at_once));
         let threads = Threads(Some(runtime));
         let planner = Arc::new(ReadPlanner::new(stores.clone()));

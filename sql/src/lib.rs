@@ -13,6 +13,7 @@ mod check;
 mod engine;
 mod error;
 mod format;
+mod functions;
 mod grid;
 mod names;
 mod parse;

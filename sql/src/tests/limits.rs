@@ -88,3 +88,23 @@ async fn a_long_chain_of_operators_is_answered_or_refused() {
     let answered = rows(&engine, hostile(&chain, Duration::from_secs(300))).await;
     assert!(answered.is_ok_and(|rows| rows == [["1"]]));
 }
+
+#[tokio::test]
+async fn a_value_that_would_be_too_long_is_not_made() {
+    let engine = engine(tight()).await;
+    for sql in [
+        "SELECT length(repeat('x', 1000000000))",
+        "SELECT length(repeat(name, 100000000)) FROM system.numbers",
+        "SELECT length(lpad('x', 1000000000))",
+        "SELECT length(replace(repeat('a', 100000), 'a', repeat('b', 100000)))",
+        "SELECT cardinality(range(0, 1000000000))",
+        "SELECT cardinality(array_repeat(1, 1000000000))",
+    ] {
+        let error = rows(&engine, hostile(sql, Duration::from_secs(60))).await.unwrap_err();
+        assert!(matches!(error, QueryError::Limit(Bound::Value { .. })), "{sql}: {error:?}");
+    }
+    let short =
+        "SELECT repeat('ab', 3), lpad('7', 3, '0'), replace('aXa', 'X', '-'), range(1, 3), concat('a', 'b')";
+    let told = rows(&engine, hostile(short, Duration::from_secs(60))).await.unwrap();
+    assert_eq!(told, [["ababab", "007", "a-a", "[1, 2]", "ab"]]);
+}
