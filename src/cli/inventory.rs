@@ -4,11 +4,12 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tarn_inventory::report::aistor;
 
 use super::{ClientFlags, Failure, block_on, print_json};
 use crate::client::inventory::{self, At};
+use crate::client::inventory_diff::{self, Diff, DiffError};
 use crate::client::output;
 
 #[derive(clap::Subcommand)]
@@ -74,6 +75,19 @@ pub(crate) enum Command {
         /// Show how far it is until it ends.
         #[arg(long)]
         watch: bool,
+        #[command(flatten)]
+        client: ClientFlags,
+    },
+    /// Tell what changed between two runs: rows added, removed and changed.
+    Diff {
+        #[command(flatten)]
+        at: AtFlags,
+        /// The id of the older run [default: the one before the last that completed].
+        #[arg(long, value_name = "RUN")]
+        from: Option<String>,
+        /// The id of the newer run [default: the last that completed].
+        #[arg(long, value_name = "RUN")]
+        to: Option<String>,
         #[command(flatten)]
         client: ClientFlags,
     },
@@ -153,6 +167,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             told(&status, &client, inventory::print_status);
             Ok(())
         }),
+        Command::Diff { at, from, to, client } => diff(&at, (from.as_deref(), to.as_deref()), &client),
         Command::Suspend { at, client } => order(&at, "suspend", &client),
         Command::Resume { at, client } => order(&at, "resume", &client),
         Command::Cancel { at, client } => order(&at, "cancel", &client),
@@ -220,6 +235,27 @@ fn get(at: &AtFlags, client: &ClientFlags) -> Result<(), Failure> {
             // It came by the jobs API.
             None => print_json(&found["spec"]),
         });
+        Ok(())
+    })
+}
+
+fn diff(at: &AtFlags, runs: (Option<&str>, Option<&str>), client: &ClientFlags) -> Result<(), Failure> {
+    block_on(async {
+        let diff =
+            inventory_diff::diff(client.connect()?, &at.at(), runs).await.map_err(|error| match error {
+                DiffError::Client(error) => Failure::from(error),
+                error @ (DiffError::Compare(_)
+                | DiffError::TooFew(_)
+                | DiffError::NoManifest(_)
+                | DiffError::Local(_)
+                | DiffError::Task(_)) => Failure::Failed(error.into()),
+            })?;
+        if client.json {
+            let Diff { from, to, difference } = &diff;
+            print_json(&json!({"from": from, "to": to, "difference": difference}));
+        } else {
+            inventory_diff::print(&diff);
+        }
         Ok(())
     })
 }

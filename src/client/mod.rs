@@ -4,6 +4,7 @@ pub(crate) mod engines;
 pub(crate) mod events;
 pub(crate) mod history;
 pub(crate) mod inventory;
+pub(crate) mod inventory_diff;
 pub(crate) mod jobs;
 pub(crate) mod maintenance;
 pub(crate) mod migrate;
@@ -219,6 +220,24 @@ impl Connection {
         Err(ClientError::Answer { path: path.into() })
     }
 
+    /// GET of an object, to be read piece by piece.
+    pub(crate) async fn object(&self, bucket: &str, key: &str) -> Result<Response, ClientError> {
+        let path = format!("/{}/{}", path_segment(bucket), object_path(key));
+        let request = self.signed(Method::GET, &path, String::new())?;
+        let unreachable = |source| self.unreachable(source);
+        let http =
+            reqwest::Client::builder().read_timeout(SILENCE).no_proxy().build().map_err(unreachable)?;
+        let response = http.execute(request).await.map_err(unreachable)?;
+        match response.status() {
+            status if status.is_success() => Ok(response),
+            StatusCode::NOT_FOUND => {
+                Err(ClientError::NotFound { message: format!("there is no object s3://{bucket}/{key}") })
+            }
+            // Errors of objects are XML; their status says enough.
+            status => answer(&path, status, b"").and(Err(ClientError::Answer { path })),
+        }
+    }
+
     /// Whether there is an object.
     pub(crate) async fn has_object(&self, bucket: &str, key: &str) -> Result<bool, ClientError> {
         let path = format!("/{}/{}", path_segment(bucket), object_path(key));
@@ -242,7 +261,7 @@ impl Connection {
         answer(path, status, &bytes)
     }
 
-    fn unreachable(&self, source: reqwest::Error) -> ClientError {
+    pub(crate) fn unreachable(&self, source: reqwest::Error) -> ClientError {
         ClientError::Unreachable { endpoint: self.endpoint.clone(), source: source.without_url() }
     }
 

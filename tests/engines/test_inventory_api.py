@@ -463,6 +463,23 @@ def test_the_command_line_takes_an_inventory_from_a_template_to_a_report(place, 
     assert "objects    7 looked at, 7 told" in tarn_cli(tarn, "status", place.source, "cli")
     again = json.loads(tarn_cli(tarn, "run", place.source, "cli", "--wait", "--json"))
     assert again["run"] != status["run"] and again["manifestPath"] != status["manifestPath"]
+    same = json.loads(tarn_cli(tarn, "diff", place.source, "cli", "--json"))
+    nothing = {"count": 0, "keys": []}
+    assert (same["from"], same["to"]) == (status["run"], again["run"])
+    assert same["difference"] == {
+        "from_rows": len(KEYS), "to_rows": len(KEYS), "added": nothing, "removed": nothing, "changed": nothing
+    }
+    place.client.put_object(Bucket=place.source, Key="new key", Body=b"")
+    place.client.put_object(Bucket=place.source, Key="plain.txt", Body=b"other")
+    place.client.delete_object(Bucket=place.source, Key="z/last")
+    tarn_cli(tarn, "run", place.source, "cli", "--wait")
+    changes = json.loads(tarn_cli(tarn, "diff", place.source, "cli", "--json"))["difference"]
+    assert [changes[kind]["keys"] for kind in ("added", "removed", "changed")] == [["new key"], ["z/last"], ["plain.txt"]]
+    older = tarn_cli(tarn, "diff", place.source, "cli", "--from", status["run"])
+    assert "  + new key" in older and "  - z/last" in older and "  ~ plain.txt" in older
+    plan = json.loads(tarn_cli(tarn, "plan", place.source, "--file", str(file), "--json"))
+    assert (plan["scanned"], plan["matched"], plan["complete"]) == (len(KEYS), len(KEYS), True)
+    assert plan["output_bytes"] > 0 and plan["sample"][0] == "a space"
     tarn_cli(tarn, "delete", place.source, "cli")
     assert "has no inventory cli" in tarn_cli(tarn, "status", place.source, "cli", code=4)
     bad = tarn_cli(tarn, "put", place.source, "-", code=2, stdin=text.replace("parquet ", "orc "))

@@ -5,6 +5,7 @@ pub mod aws;
 mod check;
 mod checkpoint;
 mod columns;
+pub mod compare;
 mod encoder;
 mod error;
 pub(crate) mod filter;
