@@ -19,6 +19,7 @@ pub mod gateway;
 pub mod holds;
 pub mod iceberg;
 pub mod iceberg_rest;
+pub mod logs;
 pub mod predicate;
 pub mod protocol;
 pub mod rest;

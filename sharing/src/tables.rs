@@ -8,12 +8,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tarn_catalog::Catalog;
 use tarn_catalog::state::{Namespace, TableIdent};
+use tarn_openapi::access::TableFiles;
 
 use crate::Sharers;
 use crate::delta::{self, DeltaTables};
 use crate::directory::{SharedTable, Source};
 use crate::holds::Holds;
-use crate::iceberg::{IcebergTable, Options};
+use crate::iceberg::{IcebergTable, Options, files_of, load_error};
 use crate::rest::Tables;
 use crate::stores::Stores;
 use crate::table::{TableError, TableSource};
@@ -54,17 +55,30 @@ impl SharedTables {
     }
 }
 
+/// The table of the catalog; `None` for one that is none of it.
+fn ident(source: &Source) -> Result<Option<TableIdent>, TableError> {
+    let Source::Iceberg { warehouse, namespace, table } = source else { return Ok(None) };
+    let namespace = Namespace::new(namespace.clone()).map_err(|_| TableError::NoSuchTable)?;
+    let (warehouse, name) = (warehouse.as_str().into(), table.as_str().into());
+    Ok(Some(TableIdent { warehouse, namespace, name }))
+}
+
 #[async_trait]
 impl Tables for SharedTables {
     async fn open(&self, table: &SharedTable) -> Result<Arc<dyn TableSource>, TableError> {
         match &table.source {
-            Source::Iceberg { warehouse, namespace, table: name } => {
-                let namespace = Namespace::new(namespace.clone()).map_err(|_| TableError::NoSuchTable)?;
-                let (warehouse, name) = (warehouse.as_str().into(), name.as_str().into());
-                let opened = self.iceberg(table, TableIdent { warehouse, namespace, name })?;
-                Ok(Arc::new(opened.named().await?))
+            Source::Iceberg { .. } => {
+                let ident = ident(&table.source)?.ok_or(TableError::NoSuchTable)?;
+                Ok(Arc::new(self.iceberg(table, ident)?.named().await?))
             }
             Source::Delta { bucket, prefix } => Ok(self.delta.open(bucket, prefix).await?),
         }
+    }
+
+    async fn files(&self, table: &SharedTable) -> Result<Option<TableFiles>, TableError> {
+        let Some(ident) = ident(&table.source)? else { return Ok(None) };
+        let loaded = self.catalog.load(&ident).await.map_err(load_error)?;
+        let loaded = loaded.ok_or(TableError::NoSuchTable)?;
+        Ok(files_of(&self.catalog.snapshot(), &ident, &loaded))
     }
 }

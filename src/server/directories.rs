@@ -55,7 +55,7 @@ impl Directories {
     }
 }
 
-/// Where a table is a directory: a Delta table, whose log says by itself what the other files are.
+/// Where a table is a directory by itself: a Delta table, whose log says what the other files are.
 fn place(source: &Source) -> Option<Prefix> {
     match source {
         Source::Delta { bucket, prefix } => Prefix::new(bucket, prefix, PrefixAccess::Read),

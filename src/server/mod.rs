@@ -273,6 +273,7 @@ impl Server {
             inventories: Arc::new(inventories),
             region: settings.region.clone(),
             domains: settings.domains.clone(),
+            window: Some(sharing::window()),
         });
         let iceberg = tarn_catalog::rest::router(RestFront {
             catalog: catalog.clone(),

@@ -9,6 +9,8 @@ use object_store::ObjectStore;
 use tarn_catalog::state::{TableEntry, TableIdent};
 use tarn_catalog::{Catalog, WarehouseStores};
 use tarn_inventory::{Promised, Readers};
+use tarn_objectcore::name::BucketName;
+use tarn_objectcore::s3::Window;
 use tarn_sharing::access::{self, Access, AccessSettings, Endpoints, ForeignTokens, Ticket};
 use tarn_sharing::cache::VersionCache;
 use tarn_sharing::directory::{Directory, Source};
@@ -16,8 +18,10 @@ use tarn_sharing::gateway::{self, Gateway, Signer, Standing};
 use tarn_sharing::holds::{HeldVersions, Holds};
 use tarn_sharing::iceberg::sweep_columns;
 use tarn_sharing::iceberg_rest::{self, IcebergFront};
+use tarn_sharing::logs::{LINK, Logs, SweptLogs};
 use tarn_sharing::protocol::Tokens;
 use tarn_sharing::rest::{self, Queries, SharingFront, TableCredentials};
+use tarn_sharing::table::{OWN_PREFIX, OWN_WINDOW};
 use tarn_sharing::vectors::{self, Vectors};
 use tarn_sharing::{SharedTables, Sharers, Stores};
 
@@ -102,7 +106,9 @@ impl Sharing {
         let signer = Arc::new(Signer::new(parts.secret));
         let tables = SharedTables::new(parts.catalog.clone(), &stores, sharers.clone(), self.holds.clone());
         let directory = Directory::new(parts.catalog.clone(), self.buckets.clone());
-        let swept = Swept { vectors: tables.vectors().clone(), catalog: parts.catalog.clone(), directory };
+        let logs = Arc::new(Logs::new(stores.own().clone()));
+        let (vectors, catalog) = (tables.vectors().clone(), parts.catalog.clone());
+        let swept = Swept { vectors, logs: logs.clone(), catalog, directory };
         let credentials: Arc<dyn TableCredentials> =
             Arc::new(Directories { sessions: parts.sessions, sharers: self.sharers.clone() });
         let iceberg = IcebergFront {
@@ -120,6 +126,7 @@ impl Sharing {
             tables: Arc::new(tables),
             versions: Arc::new(VersionCache::new(VERSIONS_BYTES_MAX)),
             signer: signer.clone(),
+            logs,
             tokens: Arc::new(Tokens::new(parts.secret)),
             endpoint: parts.endpoint.into(),
             url_lifetime_s: self.url_lifetime_s,
@@ -133,6 +140,12 @@ impl Sharing {
         let routes = routes.nest(MOUNT, rest::router(Arc::new(front))).fallback(rest::no_such_route);
         (routes, swept)
     }
+}
+
+/// The name by which recipients with credentials read what was made for them.
+pub(super) fn window() -> Window {
+    let name = BucketName::new(OWN_WINDOW).expect("it is a name of a bucket");
+    Window { name, prefix: OWN_PREFIX.to_owned(), link: LINK.to_owned() }
 }
 
 /// Readers with URLs of files.
@@ -160,6 +173,7 @@ impl Readers for UrlReaders {
 /// What sharing keeps and does not need for good.
 pub(super) struct Swept {
     vectors: Arc<Vectors>,
+    logs: Arc<Logs>,
     catalog: Catalog,
     directory: Directory,
 }
@@ -170,6 +184,8 @@ impl Swept {
         const PAUSE: Duration = Duration::from_secs(60 * 60);
         loop {
             tokio::time::sleep(PAUSE).await;
+            // Logs first: they name vectors.
+            self.sweep_logs().await;
             self.sweep_vectors().await;
             match sweep_columns(&self.catalog, &self.directory).await {
                 Ok(0) => {}
@@ -179,6 +195,19 @@ impl Swept {
                 Err(error) => {
                     tracing::warn!(error = %Chain(&error), "names of columns could not be removed")
                 }
+            }
+        }
+    }
+
+    /// Removes logs that no session may be for any more.
+    async fn sweep_logs(&self) {
+        match self.logs.sweep(jiff::Timestamp::now().as_millisecond()).await {
+            Ok(SweptLogs { logs: 0, size_bytes: _ }) => {}
+            Ok(SweptLogs { logs, size_bytes }) => {
+                tracing::info!(logs, size_bytes, "removed logs of shared tables")
+            }
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "logs of shared tables could not be removed")
             }
         }
     }

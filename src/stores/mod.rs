@@ -13,6 +13,7 @@ use tarn_objectcore::name::{BucketName, ObjectName};
 use tarn_objectcore::s3::BucketUses;
 use tarn_objectcore::types::{BucketError, StorageError, UploadError};
 use tarn_objectcore::{CoreStore, ObjectCore};
+use tarn_sharing::table::OWN_WINDOW;
 
 use self::nowhere::Nowhere;
 
@@ -120,6 +121,11 @@ fn storage_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a StorageErro
 }
 
 fn name(warehouse: &str) -> Result<BucketName, WarehouseError> {
+    if warehouse == OWN_WINDOW {
+        return Err(WarehouseError::Name(
+            "the name is kept for what is made for readers of shares".to_owned(),
+        ));
+    }
     BucketName::new(warehouse).map_err(|error| WarehouseError::Name(error.to_string()))
 }
 

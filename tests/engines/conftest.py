@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+import directories
 import engines
 import issuer
 import rest
@@ -87,6 +88,14 @@ def sharer(tarn, tmp_path_factory):
 @pytest.fixture(scope="session")
 def sharing_client(tmp_path_factory):
     one = sharing.Client(tmp_path_factory.mktemp("frames"))
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def delta_spark(tarn, tmp_path_factory):
+    """Spark that reads directories of Delta."""
+    one = directories.Spark(tarn.endpoint, tmp_path_factory.mktemp("delta-spark"))
     yield one
     one.close()
 

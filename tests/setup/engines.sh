@@ -71,5 +71,7 @@ environment fuzz.txt fuzz
 environment s3fs.txt s3fs
 environment awscli.txt awscli
 environment sharing.txt sharing
+environment duckdb.txt duckdb
 artifacts artifacts.txt jars
 artifacts rck.txt rck
+artifacts delta.txt delta

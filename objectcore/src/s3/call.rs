@@ -13,6 +13,7 @@ use super::S3Front;
 use super::error::S3Error;
 use super::inventories::Inventories;
 use super::query::Query;
+use super::window;
 
 /// The owner of everything, in S3's terms. Tarn has no accounts.
 pub(crate) const OWNER_ID: &str = "7461726e00000000000000000000000000000000000000000000000000000000";
@@ -80,15 +81,30 @@ impl<'r> Call<'r> {
         }
     }
 
+    /// The name that clients have for a bucket: that of the window for what is behind it.
+    pub(crate) fn name_of<'b>(&self, bucket: &'b BucketName) -> &'b str
+    where
+        'r: 'b,
+    {
+        match &self.front.window {
+            Some(window) if bucket.is_system() => window.name.as_str(),
+            Some(_) | None => bucket.as_str(),
+        }
+    }
+
     /// Refuses what no rule allows.
     pub(crate) fn authorize(&self, ask: Ask<'_>) -> Result<(), S3Error> {
+        let window = self.front.window.as_ref().map(|window| window.name.as_str());
+        if window.is_some() && ask.resource.bucket() == window && !window::may_look(self.principal()) {
+            return Err(S3Error::denied());
+        }
         let ask = ask.sent_by(self.sender());
         self.front.authorize.authorize(self.principal(), ask).map_err(|_| S3Error::denied())
     }
 
     /// [`Call::authorize`] for a bucket.
     pub(crate) fn authorize_bucket(&self, action: Action, bucket: &BucketName) -> Result<(), S3Error> {
-        self.authorize(Ask::new(action, Resource::Bucket(bucket.as_str())))
+        self.authorize(Ask::new(action, Resource::Bucket(self.name_of(bucket))))
     }
 
     /// [`Call::authorize`] for a listing of a bucket, which is of the names below the query's `prefix`. Rules may
@@ -98,13 +114,13 @@ impl<'r> Call<'r> {
         let values = [("s3:delimiter", text("delimiter")), ("s3:max-keys", text("max-keys"))];
         let first = usize::from(!self.query.has("delimiter"));
         let last = 1 + usize::from(!values[1].1.is_empty());
-        let resource = Resource::Listing(bucket.as_str(), text("prefix"));
+        let resource = Resource::Listing(self.name_of(bucket), text("prefix"));
         self.authorize(Ask::new(action, resource).with(&values[first..last]))
     }
 
     /// [`Call::authorize`] for an object.
     pub(crate) fn authorize_object(&self, action: Action, at: &ObjectName) -> Result<(), S3Error> {
-        self.authorize(Ask::new(action, Resource::Object(at.bucket.as_str(), at.key.as_str())))
+        self.authorize(Ask::new(action, Resource::Object(self.name_of(&at.bucket), at.key.as_str())))
     }
 
     /// [`Call::authorize_object`] for the version the query names: naming one is a right of its own, also where it
@@ -117,7 +133,7 @@ impl<'r> Call<'r> {
         let Some(version) = self.query.get("versionId").filter(|version| !version.is_empty()) else {
             return self.authorize_object(latest, at);
         };
-        let resource = Resource::Object(at.bucket.as_str(), at.key.as_str());
+        let resource = Resource::Object(self.name_of(&at.bucket), at.key.as_str());
         self.authorize(Ask::new(named, resource).with(&[("s3:VersionId", version)]))
     }
 

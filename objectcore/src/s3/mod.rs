@@ -33,6 +33,7 @@ mod target;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod window;
 mod xml;
 
 use std::sync::Arc;
@@ -58,6 +59,8 @@ use query::Query;
 use target::Target;
 use xml::Writer;
 
+pub use window::Window;
+
 /// What else rests on buckets: the front knows only objects.
 pub trait BucketUses: Send + Sync {
     /// Why the bucket must not be deleted, told to who tries; `None`: nothing rests on it.
@@ -79,6 +82,8 @@ pub struct S3Front {
     pub region: String,
     /// Host names below which a host names a bucket (`bucket.domain`), without ports.
     pub domains: Vec<String>,
+    /// Shows some of the system's own objects.
+    pub window: Option<Window>,
 }
 
 /// A router that answers every request as S3. Made to be the fallback of the server's router.
@@ -103,7 +108,10 @@ async fn serve(front: &S3Front, head: &Parts, body: Body) -> Result<Response, S3
     let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(head.uri.host());
     let target = Target::parse(host, head.uri.path(), &front.domains)?;
     let query = Query::parse(head.uri.query())?;
-    let operation = Operation::parse(&head.method, target, &query, &head.headers)?;
+    let mut operation = Operation::parse(&head.method, target, &query, &head.headers)?;
+    if let Some(window) = &front.window {
+        operation = window.through(operation)?;
+    }
     metrics::counter!("tarn_s3_requests_total", "operation" => operation.name()).increment(1);
     let call = Call::new(front, head, query);
     if let Some(account) = headers::text(&head.headers, &headers::EXPECTED_OWNER)? {

@@ -37,4 +37,4 @@ mod virtual_log;
 pub use limits::Limits;
 pub use table::DeltaTable;
 pub use tables::DeltaTables;
-pub use virtual_log::{COMMIT, delta_log_of, s3_uri};
+pub use virtual_log::{COMMIT, delta_log_of, files_of, head_of, path_of, s3_uri};

@@ -34,7 +34,8 @@ mod text;
 mod types;
 mod versions;
 
-pub use place::Reach;
+pub use place::{Reach, files_of};
+pub(crate) use reading::load_error;
 pub use source::IcebergTable;
 pub use sweep::sweep_columns;
 

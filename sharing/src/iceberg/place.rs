@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use tarn_catalog::LoadedTable;
+use tarn_catalog::state::{CatalogState, TableIdent};
+use tarn_openapi::access::{Prefix, PrefixAccess, Presence, TableFiles};
+
 use crate::table::{Place, TableError};
 use crate::vectors::PlaceOf;
 
@@ -17,6 +21,23 @@ pub(super) fn places(location: &str, reach: Reach) -> Box<PlaceOf<'static>> {
         let is_own =
             own.as_ref().is_some_and(|(bucket, keys)| at.bucket == bucket && at.key.starts_with(keys));
         if is_own || reach(at.bucket, at.key) { Ok(at) } else { Err(TableError::Outside) }
+    })
+}
+
+/// The files of a table, to be read by credentials. `None` where they lie so that none are made for them.
+pub fn files_of(state: &CatalogState, ident: &TableIdent, loaded: &LoadedTable) -> Option<TableFiles> {
+    let places = state.places_of(ident, Some(&loaded.entry), &loaded.metadata, None).ok()?;
+    let bucket = format!("s3://{}/", ident.warehouse);
+    let prefix =
+        |place: &String| Prefix::new(&ident.warehouse, place.strip_prefix(&bucket)?, PrefixAccess::Read);
+    let prefixes: Option<Vec<Prefix>> = places.iter().map(prefix).collect();
+    Some(TableFiles {
+        prefixes: prefixes?.into(),
+        warehouse: (*ident.warehouse).into(),
+        levels: ident.namespace.levels().iter().map(ToString::to_string).collect(),
+        name: (*ident.name).into(),
+        uuid: loaded.entry.uuid.as_u128(),
+        presence: Presence::There,
     })
 }
 

@@ -252,7 +252,7 @@ pub(super) async fn former(
     }
 }
 
-pub(super) fn load_error(error: LoadError) -> TableError {
+pub(crate) fn load_error(error: LoadError) -> TableError {
     match error {
         LoadError::Location { .. } | LoadError::Invalid { .. } => {
             TableError::Invalid("its metadata file cannot be read".into())

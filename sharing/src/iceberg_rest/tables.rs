@@ -12,13 +12,14 @@ use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 use serde_json::json;
 use tarn_catalog::LoadedTable;
-use tarn_openapi::access::{Prefix, PrefixAccess, Presence, TableFiles};
+use tarn_openapi::access::TableFiles;
 
 use super::answer::{Failure, Kind, no_store};
 use super::found::{Found, Names, SEGMENT, here, schema};
 use super::fresh::{coded, etag, is_had, not_modified};
 use super::{Caller, IcebergFront};
 use crate::access::audit::Call;
+use crate::iceberg::files_of;
 use crate::rest::coding;
 
 type TableNames = (String, String, String);
@@ -162,22 +163,8 @@ impl IcebergFront {
 
     /// Which files are the table's.
     fn files(&self, found: &Found, loaded: &LoadedTable) -> Result<TableFiles, Failure> {
-        let (ident, entry) = (&found.ident, &loaded.entry);
-        let elsewhere =
-            || Failure::new(Kind::Forbidden, "the table's files lie where no credentials are for");
-        let places = self.catalog.snapshot().places_of(ident, Some(entry), &loaded.metadata, None);
-        let bucket = format!("s3://{}/", ident.warehouse);
-        let prefix =
-            |place: &String| Prefix::new(&ident.warehouse, place.strip_prefix(&bucket)?, PrefixAccess::Read);
-        let places = places.map_err(|_| elsewhere())?;
-        let prefixes: Option<Vec<Prefix>> = places.iter().map(prefix).collect();
-        Ok(TableFiles {
-            prefixes: prefixes.ok_or_else(elsewhere)?.into(),
-            warehouse: (*ident.warehouse).into(),
-            levels: ident.namespace.levels().iter().map(ToString::to_string).collect(),
-            name: (*ident.name).into(),
-            uuid: entry.uuid.as_u128(),
-            presence: Presence::There,
+        files_of(&self.catalog.snapshot(), &found.ident, loaded).ok_or_else(|| {
+            Failure::new(Kind::Forbidden, "the table's files lie where no credentials are for")
         })
     }
 }

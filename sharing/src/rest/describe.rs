@@ -118,7 +118,7 @@ pub(super) async fn metadata(
     Rows::of(&opened.shared.filters, &caller.reader.recipient, &found.metadata)?;
     let form = form_of(&client, &found)?;
     let stamp = params.at.map(|_| version);
-    let location = front.directory(&opened.shared.table, &opened.shared.filters);
+    let location = front.directory(&opened, version).await?;
     let head = Head { version: stamp, size: None, location: location.as_deref(), ..opened.head() };
     let mut body = String::new();
     protocol_line(&form, &found.metadata, None, &mut body);
@@ -136,7 +136,7 @@ pub(super) fn form_of(client: &Client, version: &TableVersion) -> Result<Form, F
 
 impl Opened {
     /// The head of every answer about it.
-    pub(super) fn head(&self) -> Head<'static> {
+    pub(super) fn head<'a>(&self) -> Head<'a> {
         let changes = match self.shared.table.history {
             History::Shared { .. } => true,
             History::Latest => false,

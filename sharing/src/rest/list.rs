@@ -179,7 +179,7 @@ impl SharingFront {
         table: &SharedTable,
     ) -> TableItem {
         let filters = granted.grant.filters.get(&format!("{schema_key}.{key}"));
-        let location = self.directory(table, filters.map_or(&[], Vec::as_slice));
+        let location = self.own_directory(table, filters.map_or(&[], Vec::as_slice));
         TableItem {
             name: table.name.clone(),
             schema: schema.to_owned(),

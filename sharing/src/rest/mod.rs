@@ -15,6 +15,7 @@ mod call;
 mod changes;
 mod credentials;
 mod describe;
+mod directory;
 mod gzip;
 mod list;
 mod queries;
@@ -43,6 +44,7 @@ use crate::access::{Access, Ticket};
 use crate::cache::VersionCache;
 use crate::directory::SharedTable;
 use crate::gateway::{Signer, Standing};
+use crate::logs::Logs;
 use crate::protocol::{Failure, Kind, Tokens};
 use crate::table::{TableError, TableSource};
 
@@ -51,13 +53,17 @@ use crate::table::{TableError, TableSource};
 pub trait Tables: Send + Sync + 'static {
     /// The table behind a shared one, as the share tells it.
     async fn open(&self, table: &SharedTable) -> Result<Arc<dyn TableSource>, TableError>;
+
+    /// The files of an Iceberg table, to be read by credentials. `None` for other tables, and where no credentials are made
+    /// for its files.
+    async fn files(&self, table: &SharedTable) -> Result<Option<TableFiles>, TableError>;
 }
 
 /// Lets recipients read the files of tables themselves: as directories (`dir` of the protocol's access modes), or as
 /// Iceberg's clients do.
 #[async_trait]
 pub trait TableCredentials: Send + Sync + 'static {
-    /// The root of the table, in which `_delta_log/` lies; `None` where it cannot be read that way.
+    /// The root of the table, in which its own `_delta_log/` lies; `None` where it has none.
     fn location(&self, table: &SharedTable) -> Option<String>;
 
     /// Credentials to read what lies below the root, and nothing else. They end at `expires_ms` (milliseconds since 1970)
@@ -104,6 +110,8 @@ pub struct SharingFront {
     pub versions: Arc<VersionCache>,
     /// Signs the URLs of files.
     pub signer: Arc<Signer>,
+    /// Directories of tables that are none themselves.
+    pub logs: Arc<Logs>,
     /// Makes page and refresh tokens.
     pub tokens: Arc<Tokens>,
     /// Where clients reach the gateway of files: scheme and host, no slash at its end.

@@ -76,17 +76,16 @@ impl SharingFront {
         names: TableNames,
     ) -> Result<Opened, Failure> {
         let shared = self.shared(caller, call, names)?;
+        self.opened(caller, shared).await
+    }
+
+    /// A table that was found, opened.
+    pub(super) async fn opened(&self, caller: &Caller, shared: Shared) -> Result<Opened, Failure> {
         let source = self.tables.open(&shared.table).await.map_err(|error| shared.untold(&error))?;
         let recipient = caller.reader.recipient.id;
         let subject =
             Subject::of(&[recipient.as_bytes(), shared.table.id.as_bytes(), source.identity().as_bytes()]);
         Ok(Opened { shared, source, subject })
-    }
-
-    /// The root of a table, where it may be read as a directory. Not past filters (F5), and not with a history that is
-    /// not shared: files of former versions lie there too.
-    pub(super) fn directory(&self, table: &SharedTable, filters: &[RowFilter]) -> Option<String> {
-        if table.is_whole(filters) { self.credentials.as_ref()?.location(table) } else { None }
     }
 }
 

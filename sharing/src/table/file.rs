@@ -4,6 +4,11 @@ use serde::{Deserialize, Serialize};
 
 /// The bucket of what sharing itself writes: deletion vectors made for readers. No share can name it.
 pub const OWN_BUCKET: &str = ".tarn";
+/// The name by which S3 clients read what lies in [`OWN_BUCKET`] below [`OWN_PREFIX`], as far as their session names it. S3
+/// gives names with this end to access points only: no bucket has one.
+pub const OWN_WINDOW: &str = "tarn-shares-s3alias";
+/// What the keys of all that sharing writes begin with.
+pub const OWN_PREFIX: &str = "sharing/";
 
 /// Where a file lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -48,6 +48,7 @@ pub use self::record::DeletedRows;
 pub use self::snapshot::{Deleting, PlaceOf, SnapshotDeletes};
 
 use self::kept::{KeptRows, kept_rows};
+pub(crate) use self::packs::PREFIX;
 use self::packs::Packs;
 use crate::table::TableError;
 

@@ -38,7 +38,7 @@ const _: () = assert!(
 );
 
 /// Where packs lie in the own bucket.
-const PREFIX: &str = "sharing/vectors";
+pub(crate) const PREFIX: &str = "sharing/vectors";
 /// Delta's version of files with deletion vectors.
 const VERSION: u8 = 1;
 /// A pack is no longer, unless it holds one record only: some readers get it whole for each vector in it.

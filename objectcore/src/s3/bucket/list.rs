@@ -72,8 +72,8 @@ impl<'q> Wanted<'q> {
         };
     }
 
-    pub(super) fn head(&self, writer: &mut Writer, bucket: &BucketName, more: bool) {
-        writer.element("Name", bucket.as_str());
+    pub(super) fn head(&self, writer: &mut Writer, bucket: &str, more: bool) {
+        writer.element("Name", bucket);
         self.key(writer, "Prefix", self.prefix);
         writer.number("MaxKeys", self.limit as u64);
         if let Some(delimiter) = self.delimiter {
@@ -136,7 +136,7 @@ pub(crate) async fn respond_v2(call: &Call<'_>, bucket: &BucketName) -> Result<R
 
     let entries = page.objects.len() + page.common_prefixes.len();
     let mut writer = Writer::new("ListBucketResult", 512 + ENTRY_BYTES * entries);
-    wanted.head(&mut writer, bucket, page.next_start_after.is_some());
+    wanted.head(&mut writer, call.name_of(bucket), page.next_start_after.is_some());
     writer.number("KeyCount", entries as u64);
     if let Some(token) = token {
         writer.element("ContinuationToken", token);
@@ -162,7 +162,7 @@ pub(crate) async fn respond_v1(call: &Call<'_>, bucket: &BucketName) -> Result<R
 
     let entries = page.objects.len() + page.common_prefixes.len();
     let mut writer = Writer::new("ListBucketResult", 512 + 2 * ENTRY_BYTES * entries);
-    wanted.head(&mut writer, bucket, page.next_start_after.is_some());
+    wanted.head(&mut writer, call.name_of(bucket), page.next_start_after.is_some());
     wanted.key(&mut writer, "Marker", marker);
     // S3 tells the next marker only beside a delimiter: without one it is the last key.
     if let Some(next) = page.next_start_after.as_deref().filter(|_| wanted.delimiter.is_some()) {

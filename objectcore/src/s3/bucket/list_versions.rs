@@ -29,7 +29,7 @@ pub(crate) async fn respond(call: &Call<'_>, bucket: &BucketName) -> Result<Resp
 
     let entries = page.objects.len() + page.common_prefixes.len();
     let mut writer = Writer::new("ListVersionsResult", 512 + 640 * entries);
-    wanted.head(&mut writer, bucket, page.next_start_after.is_some());
+    wanted.head(&mut writer, call.name_of(bucket), page.next_start_after.is_some());
     wanted.key(&mut writer, "KeyMarker", key_marker);
     writer.element("VersionIdMarker", version_marker);
     if let Some(next) = &page.next_start_after {

@@ -12,6 +12,7 @@ mod list;
 mod malformed;
 mod multipart;
 mod object;
+mod window;
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use tarn_openapi::access::{Ask, Authorize, Denied, Principal};
 use tarn_openapi::request::{Authenticated, RequestId};
 use tower::ServiceExt as _;
 
-use super::{BucketUses, S3Front, router};
+use super::{BucketUses, S3Front, Window, router};
 use crate::ObjectCore;
 use crate::name::BucketName;
 
@@ -72,12 +73,18 @@ impl Front {
     }
 
     async fn over(authorize: Arc<dyn Authorize>) -> Self {
-        let core = ObjectCore::in_memory(4).await;
+        Self::of(ObjectCore::in_memory(4).await, authorize)
+    }
+
+    /// With the window `shown` to what of the system's objects begins with `seen/`.
+    fn of(core: ObjectCore, authorize: Arc<dyn Authorize>) -> Self {
         let domains = vec!["s3.tarn.test".to_owned()];
         let uses = Arc::new(HeldIsHeld);
         let inventories = Arc::new(inventory::Texts::default());
         let region = "eu-central-1".to_owned();
-        let router = router(S3Front { core, authorize, uses, inventories, region, domains });
+        let name = BucketName::new("shown").unwrap();
+        let window = Some(Window { name, prefix: "seen/".to_owned(), link: "/to/".to_owned() });
+        let router = router(S3Front { core, authorize, uses, inventories, region, domains, window });
         Self { router, principal: Principal::Root, authenticated: Authenticated::SignedHeader }
     }
 

@@ -31,6 +31,7 @@ use crate::directory::{
     Status,
 };
 use crate::gateway::{Gateway, Signer, Standing};
+use crate::logs::Logs;
 use crate::protocol::Tokens;
 use crate::rest::{Credentials, Queries, SharingFront, TableCredentials, Tables, router};
 use crate::table::{TableError, TableSource};
@@ -42,6 +43,9 @@ struct OneTable(Arc<Memory>);
 impl Tables for OneTable {
     async fn open(&self, _: &SharedTable) -> Result<Arc<dyn TableSource>, TableError> {
         Ok(self.0.clone())
+    }
+    async fn files(&self, _: &SharedTable) -> Result<Option<TableFiles>, TableError> {
+        Ok(None)
     }
 }
 
@@ -197,6 +201,7 @@ pub(super) async fn world_of(url_lifetime_s: i64) -> World {
         tables: Arc::new(OneTable(table.clone())),
         versions: Arc::new(VersionCache::new(1 << 20)),
         signer,
+        logs: Arc::new(Logs::new(Arc::new(InMemory::new()))),
         tokens: Arc::new(Tokens::new(&[2; 32])),
         endpoint: "https://tarn.example".into(),
         url_lifetime_s,
