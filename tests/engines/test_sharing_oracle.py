@@ -2,7 +2,8 @@
 
 Random histories are made of tables written by hand, so that their rows are known without reading anything. Each version is
 read through the share by the Delta kernel (the Python client), by a reader of our own that follows the protocol, and where
-the server answers in Parquet's form by names; the last one by PyIceberg from the table itself, too.
+the server answers in Parquet's form by names; the last one by PyIceberg from the table itself, too, and of every tenth history
+by Spark as a directory of Delta.
 
 TARN_ORACLE_HISTORIES  how many (default 300)
 TARN_ORACLE_SEED       the first seed, or `random` (default 1); a history is made again by its seed alone
@@ -19,6 +20,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import pytest
 
+import directories
 import lake_types as types
 import predicates
 import rest
@@ -32,6 +34,8 @@ HISTORIES = int(os.environ.get("TARN_ORACLE_HISTORIES", "300"))
 SEED = os.environ.get("TARN_ORACLE_SEED", "1")
 STEPS = range(4, 13)
 AT_ONCE = 3
+# Of so many histories one is read by Spark, too: that takes a second or two.
+SPARK_READS_EVERY = 10
 NAMESPACE = "oracle"
 # Why changes may be refused: nothing wrong is told in place of them.
 REFUSED = ("lack partition columns", "changed what the table is partitioned by", "not partitioned by")
@@ -44,7 +48,7 @@ NOT_BY_KERNEL = ("Unsupported Delta Table Properties", "field transforms referen
 class Worker:
     """What one thread has of its own: connections, a share, and the client's process."""
 
-    def __init__(self, tarn, folder, number: int):
+    def __init__(self, tarn, folder, number: int, delta_spark):
         self.catalog, self.s3 = rest.Catalog(tarn.port).connect(), s3.client(tarn)
         self.share, self.counts, self.refusals = f"oracle{number}", Counter(), Counter()
         self.admin("POST", "shares", {"name": self.share})
@@ -55,6 +59,7 @@ class Worker:
         file = folder / f"{number}.share"
         file.write_text(json.dumps(profile))
         self.client = kernel_client.Client(file)
+        self.vendor, self.spark = directories.Vendor(profile), delta_spark
 
     def admin(self, method: str, path: str, document=None) -> dict:
         body = b"" if document is None else json.dumps(document).encode()
@@ -81,7 +86,7 @@ class Trial:
     """One history, and what is wrong with what is told of it."""
 
     def __init__(self, worker: Worker, pyiceberg, seed: int):
-        self.worker, self.pyiceberg, self.rng = worker, pyiceberg, random.Random(seed)
+        self.worker, self.pyiceberg, self.rng, self.seed = worker, pyiceberg, random.Random(seed), seed
         self.name = f"t{seed}_{random.getrandbits(32):08x}"
         self.history = History(self.rng, self._make)
         self.table = self.history.table
@@ -131,6 +136,7 @@ class Trial:
         if earliest > 0:
             self.expired(earliest - 1)
         self.check_table()
+        self.directory()
         for _ in range(3):
             first = self.rng.randint(min(earliest + 1, latest), latest)
             self.changes(first, self.rng.randint(first, latest))
@@ -178,6 +184,18 @@ class Trial:
         read = self.pyiceberg.catalog.load_table(f"{NAMESPACE}.{self.name}").scan().to_arrow()
         assert_equal("the table by PyIceberg", sorted(map(types.text, read.to_pylist())), self.rows(len(self.table.revisions) - 1))
         self.worker.counts["tables by PyIceberg"] += 1
+
+    def directory(self) -> None:
+        """The last version as a directory of Delta."""
+        if self.seed % SPARK_READS_EVERY:
+            return
+        worker = self.worker
+        found = worker.spark.rows(worker.vendor.credentials(self.shared))
+        # Spark's first answer may take longer than the server keeps connections that rest.
+        for connection in (worker.vendor, worker.reader, worker.catalog):
+            connection.http.close()
+        assert_equal("the last version as a directory, by Spark", found, self.rows(len(self.table.revisions) - 1))
+        worker.counts["directories by Spark"] += 1
 
     def changes(self, first: int, last: int) -> None:
         reader, counts = self.worker.reader, self.worker.counts
@@ -252,10 +270,10 @@ def assert_equal(what: str, found: list[str], expected: list[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def workers(tarn, pyiceberg, tmp_path_factory):
+def workers(tarn, pyiceberg, delta_spark, tmp_path_factory):
     pyiceberg.catalog.create_namespace(NAMESPACE)
     folder = tmp_path_factory.mktemp("oracle")
-    made = [Worker(tarn, folder, number) for number in range(AT_ONCE)]
+    made = [Worker(tarn, folder, number, delta_spark) for number in range(AT_ONCE)]
     yield made
     for worker in made:
         worker.client.close()
