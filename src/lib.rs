@@ -4,6 +4,7 @@ mod admin;
 pub mod cli;
 pub mod client;
 pub mod config;
+mod console;
 mod demo;
 mod events;
 pub mod identity;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use datafusion::common::ScalarValue;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -33,6 +34,9 @@ const STACK_BYTES: usize = 32 << 20;
 const NICENESS: i32 = 10;
 /// Batches that wait for who takes the answer.
 const BATCHES_WAITING: usize = 2;
+
+/// Values of the parameters of a question, by their names without the sign.
+pub type Parameters = Vec<(String, ScalarValue)>;
 
 /// Answers questions. Cheap to clone.
 #[derive(Clone)]
@@ -85,6 +89,16 @@ impl Engine {
 
     /// Answers a question of `who`. The answer comes as it is computed; dropping it ends the query.
     pub async fn query(&self, question: Question, who: Arc<dyn Reader>) -> Result<Answer, QueryError> {
+        self.query_with(question, Vec::new(), who).await
+    }
+
+    /// The same of a question with parameters, `$name` in its text.
+    pub async fn query_with(
+        &self,
+        question: Question,
+        parameters: Parameters,
+        who: Arc<dyn Reader>,
+    ) -> Result<Answer, QueryError> {
         let inner = &self.0;
         let wait = inner.settings.turn_wait;
         let turn = tokio::time::timeout(wait, inner.turns.clone().acquire_owned()).await;
@@ -94,8 +108,8 @@ impl Engine {
         let (time, began) = (question.limits.time, Instant::now());
         let (sender, batches) = mpsc::channel(BATCHES_WAITING);
         let (told, schema) = oneshot::channel();
-        let engine = self.clone();
-        let task = runtime.spawn(async move { engine.run(question, who, told, sender, turn).await });
+        let (engine, asked) = (self.clone(), (question, parameters));
+        let task = runtime.spawn(async move { engine.run(asked, who, told, sender, turn).await });
         let task = AbortOnDropHandle::new(task);
         let schema = match tokio::time::timeout(time, schema).await {
             Ok(Ok(Ok(schema))) => schema,
@@ -108,7 +122,7 @@ impl Engine {
 
     async fn run(
         self,
-        question: Question,
+        (question, parameters): (Question, Parameters),
         who: Arc<dyn Reader>,
         told: oneshot::Sender<Result<datafusion::arrow::datatypes::SchemaRef, QueryError>>,
         batches: mpsc::Sender<Result<datafusion::arrow::array::RecordBatch, QueryError>>,
@@ -117,7 +131,7 @@ impl Engine {
         let (mut tally, began) = (Tally::new(question.limits), Instant::now());
         let planned = async {
             let state = self.0.session(&question, who)?;
-            let plan = self.0.plan(&question, &state).await?;
+            let plan = self.0.plan((&question, parameters), &state).await?;
             Ok::<_, QueryError>(execute_stream(plan, state.task_ctx())?)
         };
         let mut rows = match planned.await {
@@ -168,7 +182,10 @@ impl Inner {
             .with_config(config)
             .with_runtime_env(self.resources()?)
             .with_catalog_list(Arc::new(names));
-        Ok(builder.build())
+        let mut state = builder.build();
+        // The time that `now()` is: without it there is none.
+        state.mark_start_execution();
+        Ok(state)
     }
 
     /// Memory and disk of one query (Q3).
@@ -186,11 +203,12 @@ impl Inner {
 
     async fn plan(
         &self,
-        question: &Question,
+        (question, parameters): (&Question, Parameters),
         state: &SessionState,
     ) -> Result<Arc<dyn ExecutionPlan>, QueryError> {
         let statement = parse(&question.sql, &self.settings)?;
         let plan = state.statement_to_plan(statement).await?;
+        let plan = if parameters.is_empty() { plan } else { plan.with_param_values(parameters)? };
         only_reads(&plan)?;
         Ok(state.create_physical_plan(&plan).await?)
     }

@@ -31,7 +31,7 @@ mod tests;
 
 pub use answer::Answer;
 pub use datafusion;
-pub use engine::Engine;
+pub use engine::{Engine, Parameters};
 pub use error::{Bound, QueryError};
 pub use format::{Format, UnknownFormat, WriteError, Writer};
 pub use grid::Grid;

@@ -13,7 +13,7 @@ use tarn_sharing::directory as shares;
 use super::error::Failure;
 use crate::identity::key::Owner;
 use crate::identity::{Directory, KeySharers};
-use crate::server::Program;
+use crate::server::{Asker, Program};
 
 /// Who sent the request. Each handler asks it for the right to do what it does, before it does or tells anything.
 pub(super) struct Caller {
@@ -41,6 +41,12 @@ impl Caller {
     /// What changes shares and recipients, in the caller's name.
     pub(super) fn sharing(&self) -> shares::Directory {
         shares::Directory::new(self.catalog(), self.program.sharing.buckets.clone())
+    }
+
+    /// The caller, as queries ask for its rights.
+    pub(super) fn asker(&self) -> Arc<Asker> {
+        let (principal, sender) = (self.principal.clone(), self.sender.clone());
+        Arc::new(Asker { principal, sender, grants: self.program.grants.clone() })
     }
 
     /// What makes tokens of recipients.

@@ -16,6 +16,7 @@ mod maintenance;
 mod openapi;
 mod params;
 mod policies;
+mod reports;
 mod service_accounts;
 mod sharing;
 mod sql;
@@ -81,6 +82,8 @@ pub(crate) fn router() -> Router<Arc<Program>> {
         .route("/_admin/v1/webhooks/{id}", get(webhooks::show).put(webhooks::put).delete(webhooks::delete))
         .route("/_admin/v1/webhooks/{id}/test", post(webhooks::test))
         .route("/_admin/v1/drives/retry", post(status::retry_drives))
+        .route("/_admin/v1/reports", get(reports::list))
+        .route("/_admin/v1/reports/{name}", get(reports::answer))
         .route("/_admin/v1/sql", post(sql::ask).layer(DefaultBodyLimit::max(sql::BODY_BYTES_MAX)))
         .route("/_admin/v1/status", get(status::show))
         .merge(identities())

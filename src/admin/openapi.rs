@@ -11,6 +11,8 @@ use super::{
 use crate::identity::oauth::endpoint;
 use crate::server::{health, metrics};
 
+use super::reports;
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Tarn", description = "The admin API and the Iceberg REST catalog of Tarn"),
@@ -135,6 +137,8 @@ use crate::server::{health, metrics};
         sharing::aistor::tokens::delete_token,
         sharing::aistor::tokens::profile,
         status::show,
+        reports::list,
+        reports::answer,
         status::retry_drives,
         endpoint::issue,
         health::ready,
@@ -168,6 +172,7 @@ mod tests {
             "/_admin/v1/jobs/runs/{id}/events",
             "/_admin/v1/maintenance/policy",
             "/_admin/v1/maintenance/runs/{id}",
+            "/_admin/v1/reports/{name}",
             "/_admin/v1/status",
             "/_admin/v1/tables/{warehouse}/{namespace}/{table}",
             "/_admin/v1/dropped-tables/{id}/undrop",

@@ -10,6 +10,7 @@ mod inventory;
 mod job;
 mod maintain;
 mod migrate;
+mod report;
 mod serve;
 mod sharing;
 mod sql;
@@ -64,6 +65,8 @@ enum Command {
     Inventory(inventory::Command),
     /// Register the tables and views of another Iceberg REST catalog here.
     Migrate(Box<migrate::Migrate>),
+    /// Answer a saved report of a running server, as a table or a chart.
+    Report(Box<report::Report>),
     /// Ask a running server about its tables and its state in SQL.
     Sql(Box<sql::Sql>),
     /// Show drives, sets, healing and logs of a running server.
@@ -129,6 +132,7 @@ pub fn run() -> ExitCode {
         Command::Inventory(command) => inventory::run(command),
         Command::Migrate(migrate) => migrate::run(&migrate),
         Command::Webhook(command) => webhook::run(command),
+        Command::Report(report) => report::run(&report),
         Command::Sql(sql) => sql::run(&sql),
         Command::Status(status) => status::run(&status),
         Command::Completions(completions) => {

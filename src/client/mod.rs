@@ -238,6 +238,21 @@ impl Connection {
         }
     }
 
+    /// GET of an answer in a form; no timeout, the server has one.
+    pub(crate) async fn fetch(&self, path: &str, form: &'static str) -> Result<Vec<u8>, ClientError> {
+        let mut request = self.signed(Method::GET, path, String::new())?;
+        request.headers_mut().insert(http::header::ACCEPT, http::HeaderValue::from_static(form));
+        let unreachable = |source| self.unreachable(source);
+        let http = reqwest::Client::builder().no_proxy().build().map_err(unreachable)?;
+        let response = http.execute(request).await.map_err(unreachable)?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(unreachable)?;
+        if !status.is_success() {
+            answer(path, status, &bytes)?;
+        }
+        Ok(bytes.to_vec())
+    }
+
     /// Whether there is an object.
     pub(crate) async fn has_object(&self, bucket: &str, key: &str) -> Result<bool, ClientError> {
         let path = format!("/{}/{}", path_segment(bucket), object_path(key));

@@ -26,6 +26,7 @@ pub mod scan;
 mod setup;
 mod sharing;
 mod sql;
+mod system;
 #[cfg(test)]
 mod tests;
 mod unread;
@@ -46,7 +47,7 @@ use tarn_inventory::jobs::Jobs;
 use tarn_objectcore::ObjectCore;
 use tarn_objectcore::s3::S3Front;
 use tarn_openapi::access::Authorize;
-use tarn_sql::NoSystemTables;
+use tarn_sharing::directory::Directory;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -56,10 +57,13 @@ use self::credentials::{CredentialsError, Origin};
 use self::dispatch::Fronts;
 pub use self::drives::DriveError;
 use self::front::{Front, RequestLog};
+use self::scan::CoreScan;
 pub use self::setup::SetupError;
 #[cfg(test)]
 pub(crate) use self::setup::first_start;
 use self::sharing::Sharing;
+pub(crate) use self::system::Asker;
+use self::system::ServerTables;
 use crate::config::{RootCredentials, Settings};
 use crate::demo::Demo;
 use crate::events::Events;
@@ -241,8 +245,15 @@ impl Server {
         );
         let source: Arc<str> = format!("urn:uuid:{}", core.status().deployment).into();
         let webhooks = Webhooks::start(catalog.clone(), source.clone(), settings.webhook_reach);
-        let sql =
-            sql::engine(&catalog, warehouses.clone(), Arc::new(NoSystemTables)).map_err(StartError::Sql)?;
+        let state = ServerTables {
+            core: core.clone(),
+            scan: Arc::new(CoreScan(core.clone())),
+            catalog: catalog.clone(),
+            maintenance: maintenance.clone(),
+            jobs: jobs.clone(),
+            shares: Directory::new(catalog.clone(), warehouses.clone()),
+        };
+        let sql = sql::engine(&catalog, warehouses.clone(), Arc::new(state)).map_err(StartError::Sql)?;
         let program = Arc::new(Program {
             core: core.clone(),
             catalog: catalog.clone(),

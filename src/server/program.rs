@@ -24,6 +24,7 @@ use super::sharing::Sharing;
 use super::{health, metrics};
 use crate::admin;
 use crate::config::MetricsAccess;
+use crate::console;
 use crate::events::Events;
 use crate::identity::answer::{self, Protocol};
 use crate::identity::{Grants, Identity, authenticate};
@@ -66,6 +67,7 @@ pub(super) fn own(program: Arc<Program>) -> Router {
         .route("/_metrics", get(metrics::show))
         .route("/_openapi.json", get(openapi))
         .merge(admin::router())
+        .merge(console::router())
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(program)

@@ -12,6 +12,7 @@ mod jobs;
 mod maintenance;
 mod migrate;
 mod recipients;
+mod reports;
 mod serve;
 mod shares;
 mod sharing;

@@ -11,6 +11,8 @@ mod parameter;
 mod shipped;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_queries;
 mod unit;
 
 pub use answer::{Answer, AnswerError, Cell};
@@ -92,7 +94,7 @@ pub enum Source {
 pub struct InventoryTable {
     /// The bucket.
     pub bucket: String,
-    /// The inventory's id in it, the table's name.
+    /// The inventory's id in it.
     pub id: String,
 }
 
@@ -142,6 +144,9 @@ impl Report {
 const LIVE: &str = "system.objects";
 
 impl InventoryTable {
+    /// The warehouse it lies in.
+    pub const WAREHOUSE: &str = "system";
+
     /// The inventory of a name.
     pub fn named(name: &str) -> Result<Self, SourceError> {
         let invalid = || SourceError::Name(name.to_owned());
@@ -156,10 +161,16 @@ impl InventoryTable {
         Ok(Self { bucket: bucket.to_owned(), id: id.to_owned() })
     }
 
+    /// Its name in the namespace.
+    pub fn name(&self) -> String {
+        format!("inventory_{}", self.id)
+    }
+
     /// Its rows under the names that the objects of now have.
     fn objects(&self, snapshot: Option<i64>) -> String {
         let at = snapshot.map_or_else(String::new, |id| format!("@{id}"));
-        let table = [r"system", &self.bucket, &format!("{}{at}", self.id)].map(quoted).join(".");
+        let name = format!("{}{at}", self.name());
+        let table = [Self::WAREHOUSE, &self.bucket, &name].map(quoted).join(".");
         format!("(SELECT bucket, key, size, last_modified_date AS last_modified, e_tag AS etag FROM {table})")
     }
 }

@@ -49,10 +49,13 @@ fn a_query_names_its_tables_and_holds_no_value() {
     let live = report("bytes-by-prefix").query(&Source::Live).unwrap();
     assert!(live.contains("FROM system.objects AS objects") && !live.contains('{'), "{live}");
     let by_inventory = report("bytes-by-prefix").query(&Source::Inventory(inventory())).unwrap();
-    assert!(by_inventory.contains(r#"FROM "system"."photos"."daily")"#), "{by_inventory}");
+    assert!(by_inventory.contains(r#"FROM "system"."photos"."inventory_daily")"#), "{by_inventory}");
     let runs = Source::Runs { table: inventory(), before: 1, after: 2 };
     let growth = report("growth").query(&runs).unwrap();
-    assert!(growth.contains(r#""daily@1""#) && growth.contains(r#""daily@2""#), "{growth}");
+    assert!(
+        growth.contains(r#""inventory_daily@1""#) && growth.contains(r#""inventory_daily@2""#),
+        "{growth}"
+    );
     assert_eq!(report("growth").query(&Source::Live), Err(SourceError::Needed("growth")));
     assert_eq!(report("small-files").query(&runs), Err(SourceError::Unused("small-files")));
 }

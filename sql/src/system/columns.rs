@@ -404,6 +404,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_documentation_names_every_table_and_column() {
+        let told = include_str!("../../../docs/reports.md");
+        for table in ALL {
+            let section = told.split_once(&format!("### `{}`\n", table.name)).expect(table.name).1;
+            let section = section.split("###").next().unwrap_or_default();
+            for field in table.fields {
+                assert!(section.contains(&format!("`{}`", field.name)), "{} {}", table.name, field.name);
+            }
+        }
+        for report in crate::reports::ALL {
+            assert!(told.contains(&format!("| `{}` |", report.name)), "{}", report.name);
+        }
+    }
+
+    #[test]
     fn tables_are_sorted_and_their_columns_have_names_of_their_own() {
         assert!(ALL.iter().map(|table| table.name).is_sorted());
         for table in ALL {

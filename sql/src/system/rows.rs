@@ -112,7 +112,11 @@ impl Rows {
     /// # Panics
     /// When its cells are not those of the table's columns.
     pub fn push<const N: usize>(&mut self, row: [Cell; N]) {
-        assert_eq!(N, self.builders.len(), "a row has a cell for each column");
+        self.push_row(row.into());
+    }
+
+    pub(crate) fn push_row(&mut self, row: Vec<Cell>) {
+        assert_eq!(row.len(), self.builders.len(), "a row has a cell for each column");
         for (builder, cell) in self.builders.iter_mut().zip(row) {
             builder.push(cell);
         }
