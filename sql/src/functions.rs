@@ -90,7 +90,7 @@ impl Bounded {
             let Some(array) = arrays.get(at) else { return Ok(None) };
             Ok(Some(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone()))
         };
-        let size = |at: usize| arrays.get(at).map_or(Ok(0), |array| longest(array));
+        let size = |at: usize| arrays.get(at).map_or(Ok(0), longest);
         let counted = |unit: u64| -> Result<u64> {
             let counts = number(1)?;
             let counts = counts.iter().flat_map(|counts| counts.iter().flatten());
