@@ -84,6 +84,41 @@ async fn reports_of_objects_tell_what_is_there_now() {
 }
 
 #[tokio::test]
+async fn reports_over_an_inventory_tell_its_last_run_and_growth_tells_two() {
+    let tarn = lake().await;
+    let yaml = "apiVersion: v1\nid: daily\ndestination:\n  format: iceberg\nincludeFields: [ETag]\n";
+    let file = tarn.directory().join("daily.yaml");
+    std::fs::write(&file, yaml).unwrap();
+    let run = |arguments: &[&str]| {
+        let (code, _, errors) = tarn.run(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {errors}");
+    };
+    run(&["inventory", "put", "photos", file.to_str().unwrap(), "--wait"]);
+    put(&tarn, "/photos/raw/2026/d", &[b'd'; 700]).await;
+    let removed = tarn.send(Method::DELETE, "/photos/raw/2025/a", b"").await;
+    assert_eq!(removed.status(), StatusCode::NO_CONTENT);
+    let (status, told) = answer(&tarn, (ACCESS_KEY, SECRET_KEY), "growth?inventory=photos/daily").await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "one run has not grown: {told}");
+    run(&["inventory", "run", "photos", "daily", "--wait"]);
+    put(&tarn, "/photos/raw/2026/after", &[b'e'; 9]).await;
+    assert_eq!(
+        rows(&tarn, "growth?inventory=photos/daily&depth=2&prefix=raw/").await,
+        json!([
+            {"bucket": "photos", "prefix": "raw/2025/", "objects_before": 1, "objects_after": 0,
+             "bytes_before": 1000, "bytes_after": 0, "growth": -1000},
+            {"bucket": "photos", "prefix": "raw/2026/", "objects_before": 2, "objects_after": 3,
+             "bytes_before": 4000, "bytes_after": 4700, "growth": 700},
+        ])
+    );
+    let of_the_run = rows(&tarn, "bytes-by-prefix?inventory=photos/daily&depth=2&prefix=raw/").await;
+    assert_eq!(of_the_run, json!([{"bucket": "photos", "prefix": "raw/2026/", "objects": 3, "bytes": 4700}]));
+    for report in ["bytes-by-age", "bytes-by-size-class", "duplicates", "largest-objects", "largest-prefixes"]
+    {
+        assert!(rows(&tarn, &format!("{report}?inventory=photos/daily")).await.is_array(), "{report}");
+    }
+}
+
+#[tokio::test]
 async fn reports_of_tables_tell_orphans_sizes_and_what_is_shared() {
     let tarn = lake().await;
     // Nothing that the table names is among them, and a young file is a writer's.
