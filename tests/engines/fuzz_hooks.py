@@ -1,12 +1,12 @@
 """What the fuzzer demands of every answer. Loaded by schemathesis, not by pytest.
 
 An error is the caller's (4xx) or passes (503), and says so in the envelope of its front: Iceberg's, OAuth2's at the
-token route, the admin API's, or S3's where a path made up leaves the routes of the document.
+token routes, Delta Sharing's, the admin API's, or S3's where a path made up leaves the routes of the document.
 """
 
 import schemathesis
 
-TOKENS = "/oauth/tokens"
+TOKENS = ("/oauth/tokens", "/_delta-sharing/oauth/token")
 
 
 def enveloped(path: str, status: int, kind: str, body: bytes, read) -> bool:
@@ -15,6 +15,8 @@ def enveloped(path: str, status: int, kind: str, body: bytes, read) -> bool:
         return b"<Code>" in body and b"<Message>" in body
     if not kind.startswith("application/json"):
         return False
+    if path.startswith("/_delta-sharing") and read().get("errorCode"):
+        return bool(read().get("message"))
     error = read().get("error")
     if path.endswith(TOKENS) and isinstance(error, str):
         return error != ""

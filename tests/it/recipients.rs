@@ -45,6 +45,9 @@ async fn a_link_is_looked_at_often_and_used_once_also_over_a_restart() {
         assert_eq!(page.headers()["cache-control"], "no-store");
         assert!(page.text().await.unwrap().contains("config.share"));
     }
+    let other = http.delete(link).send().await.unwrap();
+    assert_eq!(other.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(other.json::<Value>().await.unwrap()["errorCode"], "UNSUPPORTED_OPERATION");
     tarn.stop().await;
     tarn.restart().await;
     let given = http.post(link).send().await.unwrap();

@@ -41,6 +41,7 @@ pub fn routes(access: Arc<Access>) -> Router {
         .route("/_delta-sharing/oauth/token", post(token))
         .route("/_delta-sharing/activation/{code}", get(page).post(redeem))
         .route("/_delta-sharing/.well-known/jwks.json", get(jwks))
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .with_state(access)
 }
@@ -198,6 +199,14 @@ async fn jwks(State(access): State<Arc<Access>>) -> Response {
             envelope(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", &error.to_string())
         }
     }
+}
+
+async fn method_not_allowed() -> Response {
+    envelope(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "UNSUPPORTED_OPERATION",
+        "the path is not asked with this method",
+    )
 }
 
 fn envelope(status: StatusCode, code: &str, message: &str) -> Response {
