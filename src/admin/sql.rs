@@ -1,6 +1,5 @@
 //! SQL: one question, one answer, streamed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -10,13 +9,12 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
-use tarn_openapi::access::{Action, Ask, Authorize, Principal, Resource, Sender};
-use tarn_sql::{Answer, Format, Limits, QueryError, Question, Reader, Writer};
+use tarn_openapi::access::Action;
+use tarn_sql::{Answer, Format, Limits, QueryError, Question, Writer};
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
 use super::params;
-use crate::identity::Grants;
 use crate::server::Shared;
 
 /// The longest time that may be asked for.
@@ -65,8 +63,7 @@ pub(super) async fn ask(
     };
     let format = format.map_err(|unknown| Failure::NotAcceptable(unknown.to_string()))?;
     let question = body.0?.question(&program.warehouse)?;
-    let reader = SqlReader::new(&caller, program.grants.clone());
-    let mut answer = program.sql.query(question, Arc::new(reader)).await?;
+    let mut answer = program.sql.query(question, caller.asker()).await?;
     let writer = Writer::new(format, answer.schema()).map_err(|error| Failure::Invalid(error.to_string()))?;
     // What fails at once is told with its status.
     let first = answer.try_next().await?;
@@ -120,37 +117,6 @@ fn written(
         }
     })
     .try_filter(|bytes| std::future::ready(!bytes.is_empty()))
-}
-
-/// The caller, as queries ask for its rights.
-pub(crate) struct SqlReader {
-    principal: Principal,
-    sender: Option<Sender>,
-    grants: Arc<Grants>,
-}
-
-impl SqlReader {
-    fn new(caller: &Caller, grants: Arc<Grants>) -> Self {
-        Self { principal: caller.principal.clone(), sender: caller.sender.clone(), grants }
-    }
-}
-
-impl std::fmt::Debug for SqlReader {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.principal.behind().fmt(formatter)
-    }
-}
-
-impl Reader for SqlReader {
-    fn may(&self, action: Action, resource: Resource<'_>) -> bool {
-        let ask = Ask::new(action, resource).sent_by(self.sender.as_ref());
-        self.grants.authorize(&self.principal, ask).is_ok()
-    }
-
-    fn is_denied(&self, action: Action, resource: Resource<'_>) -> bool {
-        let ask = Ask::new(action, resource).sent_by(self.sender.as_ref());
-        self.grants.denies(&self.principal, ask)
-    }
 }
 
 impl From<QueryError> for Failure {
