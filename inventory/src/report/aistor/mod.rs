@@ -72,7 +72,7 @@ destination:
   compression: on                # on, off
   maxFileSizeHint: 256MiB        # optional
 
-# iceberg: true                  # also a snapshot of the table system.{bucket} in the catalog, once a run
+iceberg: true                    # each run is a snapshot of table inventory_{id}, too: namespace {bucket}, warehouse system
 
 schedule: once                   # once, hourly, daily, weekly, monthly, yearly, cron(0 3 * * *)
 mode: fast                       # fast: each object as it is when it is read; strict: all as of one moment
