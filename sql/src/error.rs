@@ -73,9 +73,9 @@ pub enum Bound {
     #[error("the query needs more memory than it may have: {0}")]
     Memory(String),
     /// A value would be too long.
-    #[error("{function} would make {bytes} bytes at once, more than the limit of {max}")]
+    #[error("{function} might make {bytes} bytes at once, more than the limit of {max}")]
     Value {
-        /// What would make it.
+        /// What might make it.
         function: String,
         /// How long it would be.
         bytes: u64,
