@@ -18,6 +18,7 @@ mod digest;
 pub mod expire;
 mod files;
 pub mod jobs;
+pub mod journal;
 mod maintenance;
 pub mod orphans;
 mod place;

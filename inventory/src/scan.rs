@@ -25,6 +25,12 @@ pub trait Scan: Send {
 
     /// When the rows are of, in milliseconds since 1970: of one moment, or when the scan began.
     fn began_ms(&self) -> i64;
+
+    /// At a [`Point::Consistent`]: of each set the highest sequence of its changes that the moment holds
+    /// ([`crate::journal::ChangeLog`]). Else empty.
+    fn sequences(&self) -> Vec<u64> {
+        Vec::new()
+    }
 }
 
 /// What is scanned.
@@ -115,6 +121,8 @@ pub struct ObjectAttributes {
     pub content_type: Option<String>,
     /// `x-amz-meta-*`, names without the prefix, in order.
     pub user_metadata: Vec<(String, String)>,
+    /// Its tags, in order of their names.
+    pub tags: Vec<(String, String)>,
 }
 
 /// Why a bucket cannot be scanned.

@@ -95,6 +95,7 @@ fn attributes(attributes: Attributes) -> ObjectAttributes {
     ObjectAttributes {
         content_type: attributes.content_type,
         user_metadata: attributes.user.into_iter().collect(),
+        tags: Vec::new(),
     }
 }
 

@@ -114,7 +114,7 @@ impl Scan for MapScan {
             objects.etags.push(row.etag);
             objects.checksums.push(row.checksum);
             let user_metadata = row.user_metadata.clone();
-            objects.attributes.push(ObjectAttributes { content_type: None, user_metadata });
+            objects.attributes.push(ObjectAttributes { user_metadata, ..ObjectAttributes::default() });
         }
         let Some(last) = objects.len().checked_sub(1) else { return Ok(None) };
         self.options.after = Some(objects.key(last).to_owned());
