@@ -282,6 +282,7 @@ impl Server {
             authorize: authorize.clone(),
             uses: Arc::new(stores::CatalogUses(catalog.clone())),
             inventories: Arc::new(inventories),
+            metadata: None,
             region: settings.region.clone(),
             domains: settings.domains.clone(),
             window: Some(sharing::window()),

@@ -1,5 +1,7 @@
 //! One request as an operation sees it.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use http::request::Parts;
 use tarn_openapi::access::{Action, Ask, Principal, Resource, Sender};
@@ -12,6 +14,7 @@ use crate::types::NoSuchBucket;
 use super::S3Front;
 use super::error::S3Error;
 use super::inventories::Inventories;
+use super::metadata::MetadataTables;
 use super::query::Query;
 use super::window;
 
@@ -46,6 +49,11 @@ impl<'r> Call<'r> {
     /// What keeps definitions of inventories.
     pub(crate) fn inventories(&self) -> &'r dyn Inventories {
         &*self.front.inventories
+    }
+
+    /// What keeps tables of what changes in buckets.
+    pub(crate) fn metadata(&self) -> Option<&'r Arc<dyn MetadataTables>> {
+        self.front.metadata.as_ref()
     }
 
     /// Who asks.

@@ -59,6 +59,8 @@ codes! {
     MalformedTrailerError BAD_REQUEST,
     MalformedXML BAD_REQUEST,
     MaxMessageLengthExceeded BAD_REQUEST,
+    MetadataConfigurationAlreadyExists CONFLICT,
+    MetadataConfigurationNotFound NOT_FOUND,
     MetadataTooLarge BAD_REQUEST,
     MethodNotAllowed METHOD_NOT_ALLOWED,
     MissingContentLength LENGTH_REQUIRED,

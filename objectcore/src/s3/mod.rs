@@ -23,6 +23,7 @@ mod date;
 mod error;
 mod headers;
 mod inventories;
+mod metadata;
 mod multipart;
 mod object;
 mod operation;
@@ -51,6 +52,10 @@ use crate::ObjectCore;
 use crate::name::BucketName;
 
 pub use inventories::{Inventories, InventoryCall, InventoryError, InventoryFace};
+pub use metadata::{
+    Expiration, LiveInventory, MetadataCall, MetadataError, MetadataStatus, MetadataTable, MetadataTables,
+    MetadataTold, MetadataWanted,
+};
 
 use call::Call;
 use error::S3Error;
@@ -78,6 +83,8 @@ pub struct S3Front {
     pub uses: Arc<dyn BucketUses>,
     /// Keeps definitions of inventories.
     pub inventories: Arc<dyn Inventories>,
+    /// Keeps tables of what changes in buckets. `None`: there are none, and asking for one is refused.
+    pub metadata: Option<Arc<dyn MetadataTables>>,
     /// The region the server says it is in.
     pub region: String,
     /// Host names below which a host names a bucket (`bucket.domain`), without ports.
@@ -143,6 +150,7 @@ async fn on_bucket(
         BucketOperation::Inventory(face, operation) => {
             bucket::inventory::respond(call, name, (face, operation), body).await
         }
+        BucketOperation::Metadata(operation) => bucket::metadata::respond(call, name, operation, body).await,
         BucketOperation::ReadSetting(setting) => bucket::settings::read(call, name, setting),
         BucketOperation::ClearSetting(setting) => bucket::settings::clear(call, name, setting),
     }

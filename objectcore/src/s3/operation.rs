@@ -39,6 +39,7 @@ pub(crate) enum BucketOperation {
     DeleteObjects,
     PutAcl,
     Inventory(InventoryFace, InventoryOperation),
+    Metadata(MetadataOperation),
     ReadSetting(Setting),
     /// Deletes a setting that never was: nothing to do.
     ClearSetting(Setting),
@@ -55,6 +56,20 @@ pub(crate) enum InventoryOperation {
     Template,
     /// AIStor: how it stands.
     Status,
+}
+
+/// An operation on the metadata tables of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MetadataOperation {
+    Create,
+    Get,
+    Delete,
+    UpdateJournal,
+    UpdateInventory,
+    /// By the first API of these tables, which knew only the journal.
+    CreateOlder,
+    GetOlder,
+    DeleteOlder,
 }
 
 /// An operation on an object.
@@ -129,14 +144,15 @@ const SETTINGS: [(&str, Setting); 21] = [
     ("website", Setting::Website),
 ];
 
+/// The sub-resources of a bucket's metadata tables.
+const METADATA: [&str; 4] =
+    ["metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "metadataTable"];
+
 /// Sub-resources of S3 that are refused whatever the method (O1).
-const REFUSED: [&str; 11] = [
+const REFUSED: [&str; 8] = [
     "abac",
     "annotation",
-    "metadataConfiguration",
-    "metadataInventoryTable",
-    "metadataJournalTable",
-    "metadataTable",
+    "metadataAnnotationTable",
     "renameObject",
     "restore",
     "select",
@@ -185,6 +201,16 @@ impl Operation {
                     InventoryOperation::Template => "GenerateBucketInventoryConfiguration",
                     InventoryOperation::Status => "GetBucketInventoryStatus",
                 },
+                BucketOperation::Metadata(operation) => match operation {
+                    MetadataOperation::Create => "CreateBucketMetadataConfiguration",
+                    MetadataOperation::Get => "GetBucketMetadataConfiguration",
+                    MetadataOperation::Delete => "DeleteBucketMetadataConfiguration",
+                    MetadataOperation::UpdateJournal => "UpdateBucketMetadataJournalTableConfiguration",
+                    MetadataOperation::UpdateInventory => "UpdateBucketMetadataInventoryTableConfiguration",
+                    MetadataOperation::CreateOlder => "CreateBucketMetadataTableConfiguration",
+                    MetadataOperation::GetOlder => "GetBucketMetadataTableConfiguration",
+                    MetadataOperation::DeleteOlder => "DeleteBucketMetadataTableConfiguration",
+                },
                 BucketOperation::ReadSetting(_) => "GetBucketSetting",
                 BucketOperation::ClearSetting(_) => "DeleteBucketSetting",
             },
@@ -216,6 +242,9 @@ fn on_bucket(method: &Method, query: &Query<'_>) -> Result<BucketOperation, S3Er
         if query.has(name) {
             return Ok(BucketOperation::Inventory(face, on_inventory(method, query, face)?));
         }
+    }
+    if let Some(name) = METADATA.into_iter().find(|name| query.has(name)) {
+        return Ok(BucketOperation::Metadata(on_metadata(method, name)?));
     }
     let setting = SETTINGS.iter().find(|(name, _)| query.has(name)).copied();
     match (method, setting) {
@@ -263,7 +292,24 @@ fn on_inventory(
     }
 }
 
+fn on_metadata(method: &Method, name: &str) -> Result<MetadataOperation, S3Error> {
+    match (method, name) {
+        (&Method::POST, "metadataConfiguration") => Ok(MetadataOperation::Create),
+        (&Method::GET, "metadataConfiguration") => Ok(MetadataOperation::Get),
+        (&Method::DELETE, "metadataConfiguration") => Ok(MetadataOperation::Delete),
+        (&Method::PUT, "metadataJournalTable") => Ok(MetadataOperation::UpdateJournal),
+        (&Method::PUT, "metadataInventoryTable") => Ok(MetadataOperation::UpdateInventory),
+        (&Method::POST, "metadataTable") => Ok(MetadataOperation::CreateOlder),
+        (&Method::GET, "metadataTable") => Ok(MetadataOperation::GetOlder),
+        (&Method::DELETE, "metadataTable") => Ok(MetadataOperation::DeleteOlder),
+        _ => Err(method_not_allowed(method)),
+    }
+}
+
 fn on_object(method: &Method, query: &Query<'_>, headers: &HeaderMap) -> Result<ObjectOperation, S3Error> {
+    if METADATA.into_iter().any(|name| query.has(name)) {
+        return Err(method_not_allowed(method));
+    }
     if let Some(name) = ["acl", "tagging", "retention", "legal-hold", "attributes", "encryption"]
         .into_iter()
         .find(|name| query.has(name))
@@ -378,6 +424,14 @@ mod tests {
             ("DELETE", "/abc?inventory&id=a", "DeleteBucketInventoryConfiguration"),
             ("GET", "/abc?minio-inventory&generate&id=a", "GenerateBucketInventoryConfiguration"),
             ("GET", "/abc?minio-inventory&id=a&status", "GetBucketInventoryStatus"),
+            ("POST", "/abc?metadataConfiguration", "CreateBucketMetadataConfiguration"),
+            ("GET", "/abc?metadataConfiguration", "GetBucketMetadataConfiguration"),
+            ("DELETE", "/abc?metadataConfiguration", "DeleteBucketMetadataConfiguration"),
+            ("PUT", "/abc?metadataJournalTable", "UpdateBucketMetadataJournalTableConfiguration"),
+            ("PUT", "/abc?metadataInventoryTable", "UpdateBucketMetadataInventoryTableConfiguration"),
+            ("POST", "/abc?metadataTable", "CreateBucketMetadataTableConfiguration"),
+            ("GET", "/abc?metadataTable", "GetBucketMetadataTableConfiguration"),
+            ("DELETE", "/abc?metadataTable", "DeleteBucketMetadataTableConfiguration"),
             ("PUT", "/abc?acl", "PutBucketAcl"),
             ("DELETE", "/abc?policy", "DeleteBucketSetting"),
             ("POST", "/abc?delete", "DeleteObjects"),
@@ -414,6 +468,11 @@ mod tests {
             ("POST", "/abc/k?select&select-type=2", Code::NotImplemented),
             ("GET", "/abc/k?torrent", Code::NotImplemented),
             ("GET", "/abc?session", Code::NotImplemented),
+            ("PUT", "/abc?metadataAnnotationTable", Code::NotImplemented),
+            ("PUT", "/abc?metadataConfiguration", Code::MethodNotAllowed),
+            ("POST", "/abc?metadataJournalTable", Code::MethodNotAllowed),
+            ("PUT", "/abc/k?metadataConfiguration", Code::MethodNotAllowed),
+            ("DELETE", "/abc/k?metadataTable", Code::MethodNotAllowed),
             ("PUT", "/abc?versioning", Code::NotImplemented),
             ("PUT", "/abc?policy", Code::NotImplemented),
             ("POST", "/abc?inventory&id=a", Code::MethodNotAllowed),

@@ -41,6 +41,7 @@ impl Window {
                 | BucketOperation::DeleteObjects
                 | BucketOperation::PutAcl
                 | BucketOperation::Inventory(..)
+                | BucketOperation::Metadata(_)
                 | BucketOperation::ReadSetting(_)
                 | BucketOperation::ClearSetting(_) => Err(S3Error::denied()),
             },

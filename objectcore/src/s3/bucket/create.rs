@@ -13,7 +13,7 @@ use crate::s3::error::{Code, S3Error};
 use crate::s3::headers;
 use crate::s3::xml::Element;
 
-use super::inventory;
+use super::{inventory, metadata};
 
 const CONFIGURATION_BYTES_MAX: usize = 1 << 20;
 
@@ -26,6 +26,7 @@ pub(crate) async fn respond(call: &Call<'_>, bucket: &BucketName, body: Body) ->
     }
     if call.core().bucket(bucket).is_none() {
         inventory::forget(call, bucket).await?;
+        metadata::forget(call, bucket).await?;
     }
     call.core().create_bucket(bucket).await?;
     let mut response = Response::new(Body::empty());

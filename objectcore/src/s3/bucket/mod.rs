@@ -9,4 +9,5 @@ pub(super) mod inventory;
 pub(super) mod list;
 pub(super) mod list_buckets;
 pub(super) mod list_versions;
+pub(super) mod metadata;
 pub(super) mod settings;

@@ -10,6 +10,7 @@ mod fuzz;
 mod inventory;
 mod list;
 mod malformed;
+mod metadata;
 mod multipart;
 mod object;
 mod window;
@@ -24,7 +25,7 @@ use tarn_openapi::access::{Ask, Authorize, Denied, Principal};
 use tarn_openapi::request::{Authenticated, RequestId};
 use tower::ServiceExt as _;
 
-use super::{BucketUses, S3Front, Window, router};
+use super::{BucketUses, MetadataTables, S3Front, Window, router};
 use crate::ObjectCore;
 use crate::name::BucketName;
 
@@ -81,10 +82,12 @@ impl Front {
         let domains = vec!["s3.tarn.test".to_owned()];
         let uses = Arc::new(HeldIsHeld);
         let inventories = Arc::new(inventory::Texts::default());
+        let metadata: Option<Arc<dyn MetadataTables>> = Some(Arc::new(metadata::Kept::default()));
         let region = "eu-central-1".to_owned();
         let name = BucketName::new("shown").unwrap();
         let window = Some(Window { name, prefix: "seen/".to_owned(), link: "/to/".to_owned() });
-        let router = router(S3Front { core, authorize, uses, inventories, region, domains, window });
+        let router =
+            router(S3Front { core, authorize, uses, inventories, metadata, region, domains, window });
         Self { router, principal: Principal::Root, authenticated: Authenticated::SignedHeader }
     }
 
