@@ -27,6 +27,14 @@ pub enum TableRequirement {
     /// The table has these branches and tags and no other. Not of the REST spec: only this server's own
     /// commits ask for it, which take snapshots out and must not take a new reference's.
     RefNames(BTreeSet<String>),
+    /// A property of the table has this value; `None`: it is not set. Not of the REST spec: the journal keeps in a
+    /// property how far it is.
+    Property {
+        /// Its name.
+        name: String,
+        /// The value.
+        value: Option<String>,
+    },
     /// `assert-last-assigned-field-id`
     LastAssignedFieldId(i32),
     /// `assert-current-schema-id`
@@ -82,6 +90,7 @@ impl TableRequirement {
                 Self::Uuid(_)
                 | Self::RefSnapshotId { .. }
                 | Self::RefNames(_)
+                | Self::Property { .. }
                 | Self::LastAssignedFieldId(_)
                 | Self::CurrentSchemaId(_)
                 | Self::LastAssignedPartitionId(_)
@@ -99,6 +108,8 @@ impl TableRequirement {
             Self::RefSnapshotId { name, snapshot_id } => check_ref(table, name, *snapshot_id),
             Self::RefNames(expected) if table.refs().keys().eq(expected) => Ok(()),
             Self::RefNames(_) => fail("branches or tags came or went".to_owned()),
+            Self::Property { name, value } if table.properties().get(name) == value.as_ref() => Ok(()),
+            Self::Property { name, .. } => fail(format!("property {name} changed")),
             Self::LastAssignedFieldId(expected) => {
                 equal("last assigned field id", table.last_column_id(), *expected)
             }
@@ -158,7 +169,31 @@ impl<'de> Deserialize<'de> for TableRequirement {
 
 #[cfg(test)]
 mod tests {
-    use super::equal;
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::{TableRequirement, equal};
+    use crate::metadata::create::NewTable;
+    use crate::metadata::{Schema, TableMetadata};
+
+    #[test]
+    fn a_property_is_required_as_it_was() {
+        let schema = serde_json::json!({"type": "struct", "fields": []});
+        let table = NewTable {
+            schema: &Arc::new(Schema::from_json(schema).unwrap()),
+            spec: None,
+            order: None,
+            location: "s3://w/t",
+            properties: &BTreeMap::from([("at".to_owned(), "1".to_owned())]),
+        };
+        let table = TableMetadata::create(&table, uuid::Uuid::from_u128(1), 1).unwrap();
+        let holds = |name: &str, value: Option<&str>| {
+            let value = value.map(str::to_owned);
+            TableRequirement::Property { name: name.into(), value }.check(Some(&table)).is_ok()
+        };
+        assert!(holds("at", Some("1")) && holds("other", None));
+        assert!(!holds("at", Some("2")) && !holds("at", None) && !holds("other", Some("1")));
+    }
 
     #[test]
     fn a_changed_default_is_told_in_the_words_that_clients_look_for() {

@@ -14,8 +14,9 @@ use crate::scan::{ChecksumAlgorithm, ETag, ObjectAttributes};
 #[async_trait]
 pub trait ChangeLog: Send + Sync + 'static {
     /// Begins or ends to tell of a bucket's changes. Every write that begins after the answer is told, or is not.
-    /// Durable.
-    async fn watch(&self, bucket: &str, watch: bool) -> Result<(), ChangeLogError>;
+    /// Durable. Answers whether it was told of before: a bucket that was deleted and made again was not. Cheap when
+    /// nothing changes.
+    async fn watch(&self, bucket: &str, watch: bool) -> Result<bool, ChangeLogError>;
 
     /// How many sets there are. It never changes.
     fn sets(&self) -> usize;
