@@ -151,6 +151,7 @@ impl PrefixAccess {
             | Action::GetObjectVersionAttributes
             | Action::GetObjectAcl
             | Action::GetObjectTagging
+            | Action::GetObjectVersionTagging
             | Action::GetObjectRetention
             | Action::GetObjectLegalHold
             | Action::ListBucket
@@ -160,7 +161,6 @@ impl PrefixAccess {
             | Action::PutObjectAcl
             | Action::DeleteObject
             | Action::DeleteObjectVersion
-            | Action::DeleteObjectTagging
             | Action::AbortMultipartUpload
             | Action::ListMultipartUploadParts => Some(PrefixAccess::ReadWrite),
             _ => None,

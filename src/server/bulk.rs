@@ -1,10 +1,10 @@
 //! Changes of many objects, by the object core.
 
 use async_trait::async_trait;
-use tarn_inventory::batch::{Bulk, Item, ItemError, There};
+use tarn_inventory::batch::{Bulk, Item, ItemError, TagChange, There};
 use tarn_objectcore::ObjectCore;
 use tarn_objectcore::name::{BucketName, ObjectKey, ObjectName};
-use tarn_objectcore::types::{CopyOptions, ETag, PutIf, WriteError};
+use tarn_objectcore::types::{self, CopyOptions, ETag, InvalidTags, PutIf, TagError, Tags, WriteError};
 
 /// Changes objects of an object core.
 pub(crate) struct CoreBulk(pub(crate) ObjectCore);
@@ -38,6 +38,13 @@ impl Bulk for CoreBulk {
             Err(error) => Err(failure(&error)),
         }
     }
+
+    async fn tag(&self, item: Item<'_>, change: &TagChange) -> Result<(), ItemError> {
+        let at = name(item.bucket, item.key)?;
+        let change = change_of(change).map_err(|error| tag_failure(&error.into()))?;
+        let only = item.etag.map(|etag| ETag(etag.to_owned()));
+        self.0.tag(&at, change, only).await.map(drop).map_err(|error| tag_failure(&error))
+    }
 }
 
 impl CoreBulk {
@@ -57,6 +64,36 @@ fn name(bucket: &str, key: &str) -> Result<ObjectName, ItemError> {
     Ok(ObjectName { bucket, key })
 }
 
+fn change_of(change: &TagChange) -> Result<types::TagChange, InvalidTags> {
+    Ok(match change {
+        TagChange::Replace(tags) => types::TagChange::Replace(Tags::new(tags.iter().cloned())?),
+        TagChange::Merge(tags) => types::TagChange::Merge(Tags::new(tags.iter().cloned())?),
+        TagChange::Remove(keys) => types::TagChange::Remove(keys.iter().cloned().collect()),
+    })
+}
+
+fn tag_failure(error: &TagError) -> ItemError {
+    let (code, status, may_work_later) = match error {
+        TagError::NoSuchBucket => ("NoSuchBucket", 404, false),
+        TagError::NoSuchKey => ("NoSuchKey", 404, false),
+        TagError::Precondition => ("PreconditionFailed", 412, false),
+        TagError::Invalid(InvalidTags::TooMany { .. }) => ("BadRequest", 400, false),
+        TagError::Invalid(
+            InvalidTags::Key(_)
+            | InvalidTags::Reserved(_)
+            | InvalidTags::Value { .. }
+            | InvalidTags::Twice(_),
+        ) => ("InvalidTag", 400, false),
+        TagError::Storage(_) => ("ServiceUnavailable", 503, true),
+    };
+    let message = match error {
+        TagError::Precondition => "the object was changed meanwhile".to_owned(),
+        TagError::Invalid(invalid) => invalid.to_string(),
+        TagError::NoSuchBucket | TagError::NoSuchKey | TagError::Storage(_) => error.to_string(),
+    };
+    ItemError { code, status, message, may_work_later }
+}
+
 fn failure(error: &WriteError) -> ItemError {
     let (code, status, may_work_later) = match error {
         WriteError::NoSuchBucket => ("NoSuchBucket", 404, false),
@@ -73,4 +110,46 @@ fn failure(error: &WriteError) -> ItemError {
         | WriteError::Storage(_) => error.to_string(),
     };
     ItemError { code, status, message, may_work_later }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tarn_objectcore::types::{Body, PutOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tags_of_an_object_are_changed_and_of_another_version_are_not() {
+        let core = ObjectCore::in_memory(1).await;
+        let at = name("photos", "a").unwrap();
+        core.create_bucket(&at.bucket).await.unwrap();
+        let put = async || {
+            let body = Body::from_bytes(Bytes::from_static(b"four"));
+            core.put(&at, body, PutOptions::default()).await.unwrap().etag.0
+        };
+        let etag = put().await;
+        let bulk = CoreBulk(core.clone());
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let tag = async |etag, change| bulk.tag(Item { bucket: "photos", key: "a", etag }, &change).await;
+        for (change, expected) in [
+            (TagChange::Replace(vec![pair("b", "2"), pair("a", "1")]), "a=1 b=2 "),
+            (TagChange::Merge(vec![pair("b", "3")]), "a=1 b=3 "),
+            (TagChange::Remove(vec!["a".to_owned()]), "b=3 "),
+        ] {
+            tag(Some(etag.as_str()), change).await.unwrap();
+            let tags = core.head(&at).await.unwrap().attributes.tags;
+            let told: String = tags.iter().map(|(key, value)| format!("{key}={value} ")).collect();
+            assert_eq!(told, expected);
+        }
+        let refused = |result: Result<(), ItemError>| result.unwrap_err().code;
+        let other = Some("0".repeat(32));
+        assert_eq!(refused(tag(other.as_deref(), TagChange::Replace(vec![])).await), "PreconditionFailed");
+        assert_eq!(refused(tag(None, TagChange::Merge(vec![pair("?", "")])).await), "InvalidTag");
+        let many = (0..11).map(|number| pair(&number.to_string(), "")).collect();
+        assert_eq!(refused(tag(None, TagChange::Replace(many)).await), "BadRequest");
+        let gone =
+            bulk.tag(Item { bucket: "photos", key: "b", etag: None }, &TagChange::Remove(vec![])).await;
+        assert_eq!(refused(gone), "NoSuchKey");
+    }
 }

@@ -95,7 +95,7 @@ fn attributes(attributes: Attributes) -> ObjectAttributes {
     ObjectAttributes {
         content_type: attributes.content_type,
         user_metadata: attributes.user.into_iter().collect(),
-        tags: Vec::new(),
+        tags: attributes.tags.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
     }
 }
 
@@ -103,7 +103,7 @@ fn attributes(attributes: Attributes) -> ObjectAttributes {
 mod tests {
     use bytes::Bytes;
     use tarn_objectcore::name::{ObjectKey, ObjectName};
-    use tarn_objectcore::types::{Body, PutOptions};
+    use tarn_objectcore::types::{Body, PutOptions, Tags};
 
     use super::*;
 
@@ -117,6 +117,7 @@ mod tests {
             let attributes = Attributes {
                 content_type: Some("image/png".into()),
                 user: [("place".to_owned(), "sea".to_owned())].into(),
+                tags: Tags::new([("k".to_owned(), "v".to_owned())]).unwrap(),
                 ..Attributes::default()
             };
             let options = PutOptions { attributes, ..PutOptions::default() };
@@ -131,6 +132,7 @@ mod tests {
             assert_eq!(objects.sizes, [4, 4]);
             assert_eq!(objects.attributes[1].content_type.as_deref(), Some("image/png"));
             assert_eq!(objects.attributes[0].user_metadata, [("place".to_owned(), "sea".to_owned())]);
+            assert_eq!(objects.attributes[0].tags, [("k".to_owned(), "v".to_owned())]);
             assert_eq!(scan.next().await.unwrap(), None);
             assert!(objects.modified_ms[0] <= scan.began_ms());
         }

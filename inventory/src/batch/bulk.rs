@@ -10,6 +10,21 @@ pub trait Bulk: Send + Sync + 'static {
 
     /// Copies an object, of one that is named with its entity tag only this version, with what clients said of it.
     async fn copy(&self, from: Item<'_>, to: Item<'_>, there: There) -> Result<(), ItemError>;
+
+    /// Changes the tags of an object, of one that is named with its entity tag only of this version. Nothing else of it
+    /// changes, and what is so already is done.
+    async fn tag(&self, item: Item<'_>, change: &TagChange) -> Result<(), ItemError>;
+}
+
+/// A change of the tags of an object: keys with their values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TagChange {
+    /// It has these and no others.
+    Replace(Vec<(String, String)>),
+    /// It has these, and what it had of other keys.
+    Merge(Vec<(String, String)>),
+    /// It has none of these keys.
+    Remove(Vec<String>),
 }
 
 /// An object.

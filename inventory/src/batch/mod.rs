@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use tarn_catalog::{Catalog, WarehouseStores};
 
-pub use bulk::{Bulk, Item, ItemError, There};
+pub use bulk::{Bulk, Item, ItemError, TagChange, There};
 pub use spec::{Does, Manifest, ManifestFormat, Place, Spec, Threshold};
 pub use yaml::template;
 

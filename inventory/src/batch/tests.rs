@@ -26,6 +26,7 @@ struct Disk {
     done: Mutex<BTreeMap<String, usize>>,
     /// A key that cannot be changed now, so often.
     busy: Mutex<BTreeMap<String, u32>>,
+    tags: Mutex<BTreeMap<(String, String), BTreeMap<String, String>>>,
 }
 
 struct InDisk(Arc<Disk>, String, ScanOptions);
@@ -116,6 +117,23 @@ impl Bulk for Disk {
             return Err(failed("PreconditionFailed", 412, false));
         }
         objects.insert(to, content);
+        Ok(())
+    }
+
+    async fn tag(&self, item: Item<'_>, change: &TagChange) -> Result<(), ItemError> {
+        let at = (item.bucket.to_owned(), item.key.to_owned());
+        let content = self.objects.lock().unwrap().get(&at).copied();
+        let content = content.ok_or_else(|| failed("NoSuchKey", 404, false))?;
+        if item.etag.is_some_and(|etag| tag(content).to_string() != etag) {
+            return Err(failed("PreconditionFailed", 412, false));
+        }
+        let mut tags = self.tags.lock().unwrap();
+        let tags = tags.entry(at).or_default();
+        match change {
+            TagChange::Replace(new) => *tags = new.iter().cloned().collect(),
+            TagChange::Merge(new) => tags.extend(new.iter().cloned()),
+            TagChange::Remove(keys) => keys.iter().for_each(|key| drop(tags.remove(key))),
+        }
         Ok(())
     }
 }

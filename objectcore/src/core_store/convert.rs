@@ -84,6 +84,7 @@ pub(super) fn attributes_to(attributes: &Attributes) -> StoreAttributes {
         cache_control,
         expires: _,
         user,
+        tags: _,
     } = attributes;
     let named = [
         (Attribute::ContentType, content_type),

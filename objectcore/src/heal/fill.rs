@@ -197,7 +197,7 @@ impl Fill<'_> {
     async fn entry(&self, space: Space, key: &Bytes, entry: &Entry) -> Result<(), CommitError> {
         let ills = Ills::of(space, entry)?;
         if let Ills::Files { version, blobs } = &ills {
-            let Some(pin) = self.healer.pin(self.set, (space, key, entry), *version).await? else {
+            let Some(pin) = self.healer.pin(self.set, (space, key), *version).await? else {
                 return Ok(());
             };
             for blob in blobs {
@@ -290,7 +290,7 @@ mod tests {
     use crate::drive::{Drive, SimDrive};
     use crate::settings::Settings;
     use crate::testing::{KIB, at, body, bucket, bytes};
-    use crate::types::{Attributes, CompletePart, PutOptions};
+    use crate::types::{Attributes, CompletePart, PutOptions, TagChange, Tags};
 
     #[tokio::test]
     async fn a_part_completed_while_a_drive_is_filled_is_filled_too() {
@@ -323,5 +323,28 @@ mod tests {
             assert_eq!(drives[2].list_shards().unwrap(), shards, "completed after {before}");
             core.close().await;
         }
+    }
+    #[tokio::test]
+    async fn an_object_tagged_while_a_drive_is_filled_is_filled_too() {
+        let drives: Vec<Arc<SimDrive>> =
+            (0..4).map(|number| Arc::new(SimDrive::new(&format!("sim-{number}")))).collect();
+        let all = drives.iter().map(|drive| Arc::clone(drive) as Arc<dyn Drive>).collect();
+        let core = ObjectCore::open(Settings::default(), all).await.unwrap();
+        core.create_bucket(&bucket("bucket")).await.unwrap();
+        core.put(&at("key"), body(&bytes(300 * KIB, 1)), PutOptions::default()).await.unwrap();
+        let shards = drives[2].list_shards().unwrap();
+        drives[2].remove_shard(shards[0]).unwrap();
+
+        let healer = core.inner.healer.clone();
+        let progress = Fills::default().begin(0, 2);
+        let set = &core.inner.sets[0];
+        let fill = Fill { healer: &healer, set, slot: 2, progress, put_off: AtomicU64::new(0) };
+        let page = set.log.entries(Space::Object, Bound::Unbounded, PAGE).await.unwrap();
+        let [(key, entry)] = &page[..] else { panic!("{page:?}") };
+        let tags = Tags::new([("k".to_owned(), "v".to_owned())]).unwrap();
+        core.tag(&at("key"), TagChange::Replace(tags), None).await.unwrap();
+        fill.entry(Space::Object, key, entry).await.unwrap();
+        assert_eq!(drives[2].list_shards().unwrap(), shards);
+        core.close().await;
     }
 }

@@ -1,8 +1,8 @@
 //! Heal: shards that are missing or damaged are made again from the others.
 //!
 //! - H1: what is written is rebuilt from blocks whose hashes hold, so a repair never spreads damage.
-//! - H2: a repair writes shards of the entry that is current, while its version is pinned; so it never
-//!   brings back what was removed.
+//! - H2: a repair writes shards of the version that is current, while it is pinned; so it never brings back what
+//!   was removed. (Another entry of the same version has other tags and the same shard files.)
 //!
 //! What has too few intact shards is left as it is and logged: nothing is deleted here.
 
@@ -22,7 +22,7 @@ pub(crate) use repairs::Repairs;
 use crate::bucket::unreadable;
 use crate::core::Set;
 use crate::erasure::header;
-use crate::erasure::layout::Blob;
+use crate::erasure::layout::{Blob, BlobId};
 use crate::erasure::window::{ShardSet, TooFewShards, Window};
 use crate::object::pins::{Pin, Pins};
 use crate::object::removal::Removals;
@@ -148,7 +148,7 @@ impl Healer {
                 repaired
             }
             Ills::Files { version, blobs } => {
-                let Some(pin) = self.pin(set, (space, key, entry), version).await? else {
+                let Some(pin) = self.pin(set, (space, key), version).await? else {
                     return Ok(0);
                 };
                 let on = Arc::clone(set);
@@ -161,16 +161,19 @@ impl Healer {
         }
     }
 
-    /// Pins an entry's version; `None` when the entry is no longer current (H2).
+    /// Pins a version; `None` when the key no longer holds it (H2).
     pub(crate) async fn pin(
         &self,
         set: &Set,
-        (space, key, entry): (Space, &Bytes, &Entry),
-        version: crate::erasure::layout::BlobId,
+        (space, key): (Space, &Bytes),
+        version: BlobId,
     ) -> Result<Option<Pin>, StorageError> {
         let pin = self.pins.pin(version, &self.removals);
-        let now = set.log.entry(space, key).await?;
-        Ok(now.is_some_and(|now| now.seq == entry.seq).then_some(pin))
+        let Some(now) = set.log.entry(space, key).await? else { return Ok(None) };
+        Ok(match Ills::of(space, &now)? {
+            Ills::Files { version: current, .. } if current == version => Some(pin),
+            Ills::Files { .. } | Ills::Inline(_) | Ills::Nothing => None,
+        })
     }
 
     async fn repair_inline(
@@ -239,7 +242,7 @@ fn restore_inline(
 pub(crate) enum Ills {
     Nothing,
     Inline(Blob),
-    Files { version: crate::erasure::layout::BlobId, blobs: Vec<Blob> },
+    Files { version: BlobId, blobs: Vec<Blob> },
 }
 
 impl Ills {

@@ -24,7 +24,7 @@ impl ObjectCore {
         // Ids of version 7 sort by age, and uploads of a key are listed in that order.
         let upload = UploadId(uuid::Uuid::now_v7().simple().to_string());
         let key = key::upload(at, &upload);
-        let value = value::encode(&value::Upload { initiated: now(), attributes, checksum }).into();
+        let value = value::Upload { initiated: now(), attributes, checksum }.encode().into();
         let draft = Draft {
             ops: vec![Op::Put { space: Space::Upload, key: key.clone(), value }],
             expect: vec![(Space::Upload, key, Expect::Absent)],

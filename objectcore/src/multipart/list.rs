@@ -87,5 +87,5 @@ fn decode(bucket: &BucketName, stored: &Bytes, value: &[u8]) -> Result<UploadInf
     let rest = std::str::from_utf8(&stored[bucket.as_str().len() + 1..]).map_err(|_| invalid())?;
     let (key, upload) = rest.split_once('\0').ok_or_else(invalid)?;
     let name = ObjectName { bucket: bucket.clone(), key: ObjectKey::new(key).map_err(|_| invalid())? };
-    Ok(info(&name, &UploadId(upload.to_owned()), value::decode(value).map_err(unreadable)?))
+    Ok(info(&name, &UploadId(upload.to_owned()), value::Upload::decode(value).map_err(unreadable)?))
 }

@@ -60,7 +60,7 @@ impl ObjectCore {
         }
         let entry = set.log.entry(Space::Upload, &key::upload(at, upload)).await?;
         let entry = entry.ok_or(UploadError::NoSuchUpload)?;
-        let found = value::decode(&entry.value).map_err(unreadable)?;
+        let found = value::Upload::decode(&entry.value).map_err(unreadable)?;
         Ok((entry, found))
     }
 

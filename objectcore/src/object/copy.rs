@@ -10,8 +10,8 @@ use crate::checksum::Hasher;
 use crate::core::ObjectCore;
 use crate::name::ObjectName;
 use crate::types::{
-    Body, BodyError, Checksum, ChecksumAlgorithm, ChecksumKind, CopyOptions, ETag, ObjectInfo, PutOptions,
-    ReadError, StorageError, WriteError, Written,
+    Attributes, Body, BodyError, Checksum, ChecksumAlgorithm, ChecksumKind, CopyOptions, ETag, ObjectInfo,
+    PutOptions, ReadError, StorageError, WriteError, Written,
 };
 
 impl ObjectCore {
@@ -31,9 +31,11 @@ impl ObjectCore {
             return Err(WriteError::Precondition { exists: true });
         }
         let algorithm = options.checksum.or_else(|| kept_algorithm(&source.info));
+        let kept = source.info.attributes;
+        let tags = options.tags.unwrap_or_else(|| kept.tags.clone());
         let put = PutOptions {
             when: options.when,
-            attributes: options.attributes.unwrap_or(source.info.attributes),
+            attributes: Attributes { tags, ..options.attributes.unwrap_or(kept) },
             size: Some(source.info.size),
             ..PutOptions::default()
         };

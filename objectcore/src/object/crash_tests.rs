@@ -1,5 +1,5 @@
 //! Power is lost at every operation of the drives during a mixed workload: small and large puts,
-//! overwrites, a multipart upload, deletes. What was acknowledged is there afterwards, whole; what was
+//! overwrites, changes of tags, a multipart upload, deletes. What was acknowledged is there afterwards, whole; what was
 //! not is there whole or not at all.
 
 use std::collections::{BTreeMap, HashSet};
@@ -14,31 +14,44 @@ use crate::set::Space;
 use crate::settings::Settings;
 use crate::testing::{KIB, at, body, bucket, bytes, get};
 use crate::types::{
-    Attributes, BucketError, CompletePart, PutIf, PutOptions, ReadError, StorageError, UploadError,
-    WriteError,
+    Attributes, BucketError, CompletePart, PutIf, PutOptions, ReadError, StorageError, TagChange, TagError,
+    Tags, UploadError, WriteError,
 };
 
 enum Step {
     Put(&'static str, Bytes),
     Parts(&'static str, [Bytes; 2]),
     Delete(&'static str),
+    Tag(&'static str, &'static str),
 }
 
 fn steps() -> Vec<Step> {
     vec![
         Step::Put("small", bytes(1000, 1)),
         Step::Put("large", bytes(200 * KIB, 2)),
+        Step::Tag("small", "one"),
+        Step::Tag("large", "one"),
         Step::Put("small", bytes(2000, 3)),
         Step::Put("large", bytes(150 * KIB, 4)),
         Step::Parts("parts", [bytes(3000, 5), bytes(10, 6)]),
+        Step::Tag("parts", "one"),
+        Step::Tag("parts", "two"),
         Step::Put("parts", bytes(20, 7)),
+        Step::Tag("large", "two"),
         Step::Delete("large"),
         Step::Put("last", bytes(140 * KIB, 8)),
     ]
 }
 
+/// An object: its content and its tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Held {
+    content: Bytes,
+    tag: Option<String>,
+}
+
 /// What a key holds; a step leaves one of two.
-type Model = BTreeMap<&'static str, Option<Bytes>>;
+type Model = BTreeMap<&'static str, Option<Held>>;
 
 async fn open(drives: &[Arc<SimDrive>]) -> ObjectCore {
     let mut settings = Settings { part_bytes_min: 1, ..Settings::default() };
@@ -55,6 +68,11 @@ async fn take(core: &ObjectCore, step: &Step) -> Result<(), UploadError> {
         Step::Delete(key) => {
             core.delete(&at(key), PutIf::Always).await?;
         }
+        Step::Tag(key, value) => match core.tag(&at(key), tagged(value), None).await {
+            Ok(_) => {}
+            Err(TagError::Storage(error)) => return Err(error.into()),
+            Err(other) => panic!("{other:?}"),
+        },
         Step::Parts(key, contents) => {
             let upload = core.create_upload(&at(key), Attributes::default(), None).await?;
             let mut named = Vec::new();
@@ -69,23 +87,32 @@ async fn take(core: &ObjectCore, step: &Step) -> Result<(), UploadError> {
     Ok(())
 }
 
-fn after(step: &Step) -> (&'static str, Option<Bytes>) {
+fn tagged(value: &str) -> TagChange {
+    TagChange::Replace(Tags::new([("tag".to_owned(), value.to_owned())]).unwrap())
+}
+
+fn after(step: &Step, model: &Model) -> (&'static str, Option<Held>) {
+    let put = |content| Some(Held { content, tag: None });
     match step {
-        Step::Put(key, content) => (key, Some(content.clone())),
-        Step::Parts(key, contents) => (key, Some(Bytes::from(contents.concat()))),
+        Step::Put(key, content) => (key, put(content.clone())),
+        Step::Parts(key, contents) => (key, put(Bytes::from(contents.concat()))),
         Step::Delete(key) => (key, None),
+        Step::Tag(key, value) => {
+            let held = model[key].clone().expect("what is tagged is there");
+            (key, Some(Held { tag: Some((*value).to_owned()), ..held }))
+        }
     }
 }
 
 /// Runs the workload until power is lost; returns what was acknowledged and the step that was not.
-async fn run(core: &ObjectCore) -> (Model, Option<(&'static str, Option<Bytes>)>) {
+async fn run(core: &ObjectCore) -> (Model, Option<(&'static str, Option<Held>)>) {
     let mut model = Model::new();
     for step in steps() {
-        let (key, content) = after(&step);
+        let (key, held) = after(&step, &model);
         match take(core, &step).await {
-            Ok(()) => model.insert(key, content),
+            Ok(()) => model.insert(key, held),
             Err(UploadError::Write(WriteError::Storage(_)) | UploadError::NoSuchUpload) => {
-                return (model, Some((key, content)));
+                return (model, Some((key, held)));
             }
             Err(other) => panic!("{other:?}"),
         };
@@ -93,15 +120,18 @@ async fn run(core: &ObjectCore) -> (Model, Option<(&'static str, Option<Bytes>)>
     (model, None)
 }
 
-async fn check(core: &ObjectCore, model: &Model, open_step: Option<&(&'static str, Option<Bytes>)>) {
+async fn check(core: &ObjectCore, model: &Model, open_step: Option<&(&'static str, Option<Held>)>) {
     for key in ["small", "large", "parts", "last"] {
         let found = match get(core, key).await {
-            Ok(found) => Some(found),
+            Ok(content) => {
+                let tags = core.head(&at(key)).await.unwrap().attributes.tags;
+                Some(Held { content, tag: tags.iter().next().map(|(_, value)| value.to_owned()) })
+            }
             Err(ReadError::NoSuchKey) => None,
             Err(other) => panic!("{key}: {other:?}"),
         };
         let known = model.get(key).cloned().flatten();
-        let maybe = open_step.filter(|(at, _)| *at == key).map(|(_, content)| content.clone());
+        let maybe = open_step.filter(|(at, _)| *at == key).map(|(_, held)| held.clone());
         assert!(found == known || Some(&found) == maybe.as_ref(), "{key} holds neither state");
     }
 }

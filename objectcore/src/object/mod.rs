@@ -17,6 +17,7 @@ pub(crate) mod removal;
 pub(crate) mod shards;
 mod small;
 pub(crate) mod sweep;
+mod tag;
 pub(crate) mod value;
 
 #[cfg(test)]
@@ -25,5 +26,7 @@ mod crash_tests;
 mod memory_tests;
 #[cfg(test)]
 mod sweep_tests;
+#[cfg(test)]
+mod tag_tests;
 #[cfg(test)]
 mod tests;

@@ -153,11 +153,16 @@ fn keep_inline(set: &Set, bytes: Vec<u8>, hashing: Hashing) -> ([u8; 16], Kept) 
     }
     let coding = set.log.coding();
     let blob = Blob { id: BlobId::random(), size: bytes.len() as u64, coding };
-    let shards = encode_inline(&set.codec, blob.id, &coding, bytes);
-    // The record wants them by slot.
+    let shards = inline_shards(set, &blob, bytes);
+    (md5, Kept::Inline { blob, shards })
+}
+
+/// The shards of an inline blob by slot, as its record wants them.
+pub(super) fn inline_shards(set: &Set, blob: &Blob, bytes: Vec<u8>) -> Vec<Bytes> {
+    let shards = encode_inline(&set.codec, blob.id, &blob.coding, bytes);
     let mut shards: Vec<Bytes> = shards.into_iter().map(Bytes::from).collect();
     shards.rotate_left(blob.shard_on(0));
-    (md5, Kept::Inline { blob, shards })
+    shards
 }
 
 /// Fills a stripe while the one before it is encoded, written and hashed.

@@ -24,7 +24,7 @@ use crate::types::{GetRange, ObjectBody, ReadError, StorageError};
 
 /// How often a small object is read again when it is overwritten meanwhile.
 const TRIES_MAX: usize = 1000;
-const OVERTAKEN_PAUSE: Duration = Duration::from_millis(1);
+pub(super) const OVERTAKEN_PAUSE: Duration = Duration::from_millis(1);
 
 /// What one step gives.
 pub(super) enum Looked {
@@ -138,7 +138,7 @@ impl ObjectCore {
     }
 
     /// Blocking.
-    fn read_inline(
+    pub(super) fn read_inline(
         &self,
         set: &Set,
         (key, entry, object): (&Bytes, &Entry, &Object),
@@ -163,7 +163,7 @@ impl ObjectCore {
     }
 }
 
-async fn is_overtaken(set: &Arc<Set>, key: &Bytes, entry: &Entry) -> Result<bool, StorageError> {
+pub(super) async fn is_overtaken(set: &Arc<Set>, key: &Bytes, entry: &Entry) -> Result<bool, StorageError> {
     let (on, key, entry) = (Arc::clone(set), key.clone(), entry.clone());
     set.log.read(Weight::Short, move || Ok(on.log.is_overtaken(Space::Object, &key, &entry))).await
 }

@@ -2,6 +2,8 @@
 //!
 //! - V1: every value begins with a version byte; a reader refuses what it does not know.
 //! - V2: an object's value begins with what LIST answers ([`Head`]), so a listing decodes no more.
+//! - V3: values of objects and uploads with tags have a version of their own and the tags at their end; without
+//!   tags they are what they were before there were any.
 //!
 //! The encoding is postcard (`docs/FORMAT.md`, section 5).
 
@@ -10,10 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::erasure::layout::{Blob, BlobId, UnknownCoding};
 use crate::types::{
-    Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Millis, ObjectInfo, ObjectPart,
+    Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Millis, ObjectInfo, ObjectPart, Tags,
 };
 
 const VERSION: u8 = 1;
+/// Of objects and uploads with tags (V3).
+const VERSION_TAGGED: u8 = 2;
 
 /// A stored value that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -141,12 +145,14 @@ impl Tag {
 
 impl Object {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        extend(extend(vec![VERSION], &self.head), &self.tail)
+        let tags = &self.tail.attributes.tags;
+        with_tags(extend(extend(begin(tags), &self.head), &self.tail), tags)
     }
 
     pub(crate) fn decode(value: &[u8]) -> Result<Self, InvalidValue> {
-        let (head, rest) = split_head(value)?;
-        let tail: Tail = postcard::from_bytes(rest)?;
+        let (tagged, body) = open(value)?;
+        let (head, rest) = postcard::take_from_bytes(body)?;
+        let tail = decode_tail(tagged, rest)?;
         for blob in tail.blobs() {
             blob.coding.check()?;
         }
@@ -202,42 +208,94 @@ impl Tail {
     }
 }
 
+impl Upload {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        with_tags(extend(begin(&self.attributes.tags), self), &self.attributes.tags)
+    }
+
+    pub(crate) fn decode(value: &[u8]) -> Result<Self, InvalidValue> {
+        let (tagged, body) = open(value)?;
+        let (mut upload, rest): (Self, _) = postcard::take_from_bytes(body)?;
+        upload.attributes.tags = decode_tags(tagged, rest)?;
+        Ok(upload)
+    }
+}
+
+/// Whether a value ends with tags (V3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tagged {
+    Yes,
+    No,
+}
+
+/// What stands behind the head of an object's value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Behind<'a> {
+    tagged: Tagged,
+    bytes: &'a [u8],
+}
+
+impl Behind<'_> {
+    /// The attributes, tags too.
+    pub(crate) fn attributes(self) -> Result<Attributes, InvalidValue> {
+        Ok(decode_tail(self.tagged, self.bytes)?.attributes)
+    }
+}
+
 /// The listed part of an object's value, without the rest (V2).
 pub(crate) fn decode_head(value: &[u8]) -> Result<Head, InvalidValue> {
-    Ok(split_head(value)?.0)
+    Ok(postcard::take_from_bytes(open(value)?.1)?.0)
 }
 
-/// As [`decode_head`], and the bytes behind it.
-pub(crate) fn decode_listed(value: &[u8]) -> Result<(Listed<'_>, &[u8]), InvalidValue> {
-    Ok(postcard::take_from_bytes(body(value)?)?)
+/// As [`decode_head`], and what stands behind it.
+pub(crate) fn decode_listed(value: &[u8]) -> Result<(Listed<'_>, Behind<'_>), InvalidValue> {
+    let (tagged, body) = open(value)?;
+    let (listed, bytes) = postcard::take_from_bytes(body)?;
+    Ok((listed, Behind { tagged, bytes }))
 }
 
-/// The attributes from the bytes behind the head.
-pub(crate) fn decode_attributes(tail: &[u8]) -> Result<Attributes, InvalidValue> {
-    let Tail { attributes, .. } = postcard::from_bytes(tail)?;
-    Ok(attributes)
+fn decode_tail(tagged: Tagged, bytes: &[u8]) -> Result<Tail, InvalidValue> {
+    let (mut tail, rest): (Tail, _) = postcard::take_from_bytes(bytes)?;
+    tail.attributes.tags = decode_tags(tagged, rest)?;
+    Ok(tail)
 }
 
-fn split_head(value: &[u8]) -> Result<(Head, &[u8]), InvalidValue> {
-    Ok(postcard::take_from_bytes(body(value)?)?)
+fn decode_tags(tagged: Tagged, bytes: &[u8]) -> Result<Tags, InvalidValue> {
+    match tagged {
+        Tagged::Yes => Ok(postcard::from_bytes(bytes)?),
+        Tagged::No => Ok(Tags::default()),
+    }
 }
 
-/// Encodes an upload, part or bucket.
+/// Encodes a part or bucket.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     extend(vec![VERSION], value)
 }
 
-/// Decodes an upload, part or bucket.
+/// Decodes a part or bucket.
 pub(crate) fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, InvalidValue> {
-    Ok(postcard::from_bytes(body(value)?)?)
+    match open(value)? {
+        (Tagged::No, body) => Ok(postcard::from_bytes(body)?),
+        (Tagged::Yes, _) => Err(InvalidValue::Version(VERSION_TAGGED)),
+    }
 }
 
-fn body(value: &[u8]) -> Result<&[u8], InvalidValue> {
+/// The bytes behind the version.
+fn open(value: &[u8]) -> Result<(Tagged, &[u8]), InvalidValue> {
     match value.split_first() {
-        Some((&VERSION, body)) => Ok(body),
+        Some((&VERSION, body)) => Ok((Tagged::No, body)),
+        Some((&VERSION_TAGGED, body)) => Ok((Tagged::Yes, body)),
         Some((&version, _)) => Err(InvalidValue::Version(version)),
         None => Err(InvalidValue::Empty),
     }
+}
+
+fn begin(tags: &Tags) -> Vec<u8> {
+    vec![if tags.is_empty() { VERSION } else { VERSION_TAGGED }]
+}
+
+fn with_tags(bytes: Vec<u8>, tags: &Tags) -> Vec<u8> {
+    if tags.is_empty() { bytes } else { extend(bytes, tags) }
 }
 
 fn extend<T: Serialize>(bytes: Vec<u8>, value: &T) -> Vec<u8> {
@@ -245,58 +303,4 @@ fn extend<T: Serialize>(bytes: Vec<u8>, value: &T) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::erasure::layout::Coding;
-    use crate::geometry::Geometry;
-
-    fn object() -> Object {
-        let coding = Coding::new(Geometry::new(2, 2).unwrap());
-        let blob = Blob { id: BlobId([3; 16]), size: 700, coding };
-        Object {
-            head: Head {
-                size: 700,
-                modified: Millis(1_700_000_000_000),
-                tag: Tag::Parts([9; 16], 2),
-                checksum: Some(Checksum {
-                    algorithm: ChecksumAlgorithm::Crc32c,
-                    kind: ChecksumKind::FullObject,
-                    value: vec![1, 2, 3, 4],
-                }),
-            },
-            tail: Tail {
-                version: BlobId([4; 16]),
-                stored: Stored::Files(vec![Extent { number: 5, blob, checksum: None }]),
-                attributes: Attributes { content_type: Some("a/b".into()), ..Attributes::default() },
-            },
-        }
-    }
-
-    #[test]
-    fn an_object_comes_back_as_it_was_and_its_bytes_never_change() {
-        let bytes = object().encode();
-        assert_eq!(Object::decode(&bytes).unwrap(), object());
-        assert_eq!(decode_head(&bytes).unwrap(), object().head);
-        assert_eq!(
-            hex::encode(&bytes),
-            "01bc0580d095ffbc310109090909090909090909090909090909020101000401020304040404040404040404\
-             0404040404040402010503030303030303030303030303030303bc05010202808040808004000103612f62000000000000"
-        );
-    }
-
-    #[test]
-    fn a_tag_of_a_version_has_its_own_number_and_is_no_md5_to_clients() {
-        assert_eq!(postcard::to_allocvec(&Tag::Version([7; 16])).unwrap()[..2], [2, 7]);
-        assert_eq!(Tag::Version([7; 16]).text(), ETag(format!("{}-1", "07".repeat(16))));
-    }
-
-    #[test]
-    fn an_unknown_version_or_torn_value_is_refused() {
-        let bytes = object().encode();
-        assert!(matches!(Object::decode(&[]), Err(InvalidValue::Empty)));
-        assert!(matches!(Object::decode(&[2, 0, 0]), Err(InvalidValue::Version(2))));
-        for end in 1..bytes.len() {
-            assert!(Object::decode(&bytes[..end]).is_err(), "{end}");
-        }
-    }
-}
+mod tests;

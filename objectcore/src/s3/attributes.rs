@@ -17,7 +17,7 @@ const METADATA_BYTES_MAX: usize = 2048;
 const STANDARD_BYTES_MAX: usize = 2048;
 const METADATA_PREFIX: &str = "x-amz-meta-";
 
-/// The attributes of the object that a put, copy or upload makes.
+/// The attributes of the object that a put, copy or upload makes; its tags are in `object/tagging.rs`.
 pub(crate) fn parse(headers: &HeaderMap) -> Result<Attributes, S3Error> {
     let standard = |name: HeaderName| {
         let text = headers::text(headers, &name)?.map(str::to_owned);
@@ -36,6 +36,7 @@ pub(crate) fn parse(headers: &HeaderMap) -> Result<Attributes, S3Error> {
         cache_control: standard(header::CACHE_CONTROL)?,
         expires: standard(header::EXPIRES)?,
         user: Default::default(),
+        tags: Default::default(),
     };
     let mut user_bytes = 0;
     for (name, value) in headers {
@@ -98,7 +99,6 @@ fn refuse_one(short: &str, value: &HeaderValue) -> Result<(), S3Error> {
             Err(S3Error::new(Code::InvalidStorageClass, "The storage class you specified is not valid")
                 .with("StorageClassRequested", text))
         }
-        "tagging" if !text.is_empty() => Err(S3Error::not_implemented("Object tags are not implemented.")),
         "website-redirect-location" => {
             Err(S3Error::not_implemented("Website redirects are not implemented."))
         }
@@ -232,8 +232,6 @@ mod tests {
         let customer = "x-amz-server-side-encryption-customer-algorithm";
         assert_eq!(refusal(customer, "AES256"), Some(Code::NotImplemented));
         assert_eq!(refusal("x-amz-object-lock-mode", "GOVERNANCE"), Some(Code::InvalidRequest));
-        assert_eq!(refusal("x-amz-tagging", "a=b"), Some(Code::NotImplemented));
-        assert_eq!(refusal("x-amz-tagging", ""), None);
         assert_eq!(refusal("x-amz-acl", "private"), None);
         assert_eq!(refusal("x-amz-acl", "bucket-owner-full-control"), None);
         assert_eq!(refusal("x-amz-acl", "public-read"), Some(Code::AccessControlListNotSupported));

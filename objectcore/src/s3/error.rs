@@ -10,7 +10,10 @@ use std::error::Error;
 
 use http::StatusCode;
 
-use crate::types::{BodyError, BucketError, NoSuchBucket, ReadError, StorageError, UploadError, WriteError};
+use crate::types::{
+    BodyError, BucketError, InvalidTags, NoSuchBucket, ReadError, StorageError, TagError, Tags, UploadError,
+    WriteError,
+};
 
 macro_rules! codes {
     ($($name:ident $status:ident),+ $(,)?) => {
@@ -37,6 +40,7 @@ codes! {
     AccessControlListNotSupported BAD_REQUEST,
     AccessDenied FORBIDDEN,
     BadDigest BAD_REQUEST,
+    BadRequest BAD_REQUEST,
     BucketAlreadyOwnedByYou CONFLICT,
     BucketNotEmpty CONFLICT,
     EntityTooLarge BAD_REQUEST,
@@ -54,6 +58,7 @@ codes! {
     InvalidRange RANGE_NOT_SATISFIABLE,
     InvalidRequest BAD_REQUEST,
     InvalidStorageClass BAD_REQUEST,
+    InvalidTag BAD_REQUEST,
     InvalidURI BAD_REQUEST,
     KeyTooLongError BAD_REQUEST,
     MalformedTrailerError BAD_REQUEST,
@@ -288,6 +293,36 @@ impl From<WriteError> for S3Error {
             WriteError::Precondition { exists: true } => Self::precondition("If-Match or If-None-Match"),
             WriteError::Body(error) => error.into(),
             WriteError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<InvalidTags> for S3Error {
+    fn from(error: InvalidTags) -> Self {
+        let invalid =
+            |message: &'static str, key: String| Self::new(Code::InvalidTag, message).with("TagKey", key);
+        match error {
+            InvalidTags::TooMany { .. } => {
+                Self::new(Code::BadRequest, format!("Object tags cannot be greater than {}", Tags::COUNT_MAX))
+            }
+            InvalidTags::Key(key) => invalid("The TagKey you have provided is invalid", key),
+            InvalidTags::Reserved(key) => invalid("System tags cannot be added/updated by requester", key),
+            InvalidTags::Value { key, value } => {
+                invalid("The TagValue you have provided is invalid", key).with("TagValue", value)
+            }
+            InvalidTags::Twice(key) => invalid("Cannot provide multiple Tags with the same key", key),
+        }
+    }
+}
+
+impl From<TagError> for S3Error {
+    fn from(error: TagError) -> Self {
+        match error {
+            TagError::NoSuchBucket => Self::no_such_bucket(),
+            TagError::NoSuchKey => Self::no_such_key(),
+            TagError::Precondition => Self::precondition("If-Match"),
+            TagError::Invalid(error) => error.into(),
+            TagError::Storage(error) => error.into(),
         }
     }
 }

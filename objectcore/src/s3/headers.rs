@@ -34,6 +34,9 @@ names! {
     PARTS_COUNT "x-amz-mp-parts-count",
     PART_NUMBER_MARKER "x-amz-part-number-marker",
     SDK_CHECKSUM_ALGORITHM "x-amz-sdk-checksum-algorithm",
+    TAGGING "x-amz-tagging",
+    TAGGING_COUNT "x-amz-tagging-count",
+    TAGGING_DIRECTIVE "x-amz-tagging-directive",
     TRAILER "x-amz-trailer",
 }
 

@@ -171,8 +171,9 @@ async fn on_object(
         ObjectOperation::Attributes => object::attributes::respond(call, at).await,
         ObjectOperation::GetAcl => object::settings::acl(call, at).await,
         ObjectOperation::PutAcl => object::settings::put_acl(call, at, body).await,
-        ObjectOperation::GetTagging => object::settings::tagging(call, at).await,
-        ObjectOperation::ClearTagging => object::settings::clear_tagging(call, at).await,
+        ObjectOperation::GetTagging => object::tagging::get(call, at).await,
+        ObjectOperation::PutTagging => object::tagging::put(call, at, body).await,
+        ObjectOperation::ClearTagging => object::tagging::clear(call, at).await,
         ObjectOperation::GetLock => object::settings::lock(call, at).await,
         ObjectOperation::CreateUpload => multipart::create::respond(call, at).await,
         ObjectOperation::UploadPart(upload, number) => {

@@ -84,6 +84,7 @@ pub(crate) enum ObjectOperation {
     GetAcl,
     PutAcl,
     GetTagging,
+    PutTagging,
     ClearTagging,
     GetLock,
     CreateUpload,
@@ -224,6 +225,7 @@ impl Operation {
                 ObjectOperation::GetAcl => "GetObjectAcl",
                 ObjectOperation::PutAcl => "PutObjectAcl",
                 ObjectOperation::GetTagging => "GetObjectTagging",
+                ObjectOperation::PutTagging => "PutObjectTagging",
                 ObjectOperation::ClearTagging => "DeleteObjectTagging",
                 ObjectOperation::GetLock => "GetObjectLock",
                 ObjectOperation::CreateUpload => "CreateMultipartUpload",
@@ -350,6 +352,7 @@ fn on_subresource(method: &Method, name: &'static str) -> Result<ObjectOperation
         (&Method::GET, "acl") => Ok(ObjectOperation::GetAcl),
         (&Method::PUT, "acl") => Ok(ObjectOperation::PutAcl),
         (&Method::GET, "tagging") => Ok(ObjectOperation::GetTagging),
+        (&Method::PUT, "tagging") => Ok(ObjectOperation::PutTagging),
         (&Method::DELETE, "tagging") => Ok(ObjectOperation::ClearTagging),
         (&Method::GET, "retention" | "legal-hold") => Ok(ObjectOperation::GetLock),
         (&Method::GET, "attributes") => Ok(ObjectOperation::Attributes),
@@ -447,6 +450,8 @@ mod tests {
             ("DELETE", "/abc/k?uploadId=1", "AbortMultipartUpload"),
             ("GET", "/abc/k?uploadId=1", "ListParts"),
             ("GET", "/abc/k?tagging", "GetObjectTagging"),
+            ("PUT", "/abc/k?tagging", "PutObjectTagging"),
+            ("DELETE", "/abc/k?tagging", "DeleteObjectTagging"),
         ] {
             assert_eq!(name(method, uri), Ok(expected), "{method} {uri}");
         }
@@ -460,7 +465,7 @@ mod tests {
     #[test]
     fn what_is_not_served_never_falls_through_to_the_plain_operation() {
         for (method, uri, code) in [
-            ("PUT", "/abc/k?tagging", Code::NotImplemented),
+            ("POST", "/abc/k?tagging", Code::MethodNotAllowed),
             ("PUT", "/abc/k?retention", Code::NotImplemented),
             ("PUT", "/abc/k?legal-hold", Code::NotImplemented),
             ("PUT", "/abc/k?renameObject", Code::NotImplemented),

@@ -56,6 +56,7 @@ impl Window {
                 | ObjectOperation::GetAcl
                 | ObjectOperation::PutAcl
                 | ObjectOperation::GetTagging
+                | ObjectOperation::PutTagging
                 | ObjectOperation::ClearTagging
                 | ObjectOperation::GetLock
                 | ObjectOperation::CreateUpload

@@ -97,10 +97,10 @@ impl ScanRows {
         stored: &[u8],
         depth: ScanDepth,
     ) -> Result<(), InvalidValue> {
-        let (Listed { size, modified, tag, checksum }, tail) = value::decode_listed(stored)?;
+        let (Listed { size, modified, tag, checksum }, behind) = value::decode_listed(stored)?;
         match depth {
             ScanDepth::Listing => {}
-            ScanDepth::Attributes => self.push_attributes(value::decode_attributes(tail)?),
+            ScanDepth::Attributes => self.push_attributes(behind.attributes()?),
         }
         self.keys.push_str(from_utf8(key).map_err(|_| InvalidValue::Key)?);
         self.key_ends.push(self.keys.len() as u32);

@@ -1,5 +1,7 @@
 //! Why an operation failed: an enum for each.
 
+use super::tags::InvalidTags;
+
 /// Why a body could not be taken. The write has no effect.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
@@ -105,6 +107,26 @@ pub enum WriteError {
     /// The body could not be taken.
     #[error("the body was refused")]
     Body(#[from] BodyError),
+    /// The drives cannot take it.
+    #[error("the object cannot be written")]
+    Storage(#[from] StorageError),
+}
+
+/// Why the tags of an object were not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TagError {
+    /// The bucket does not exist.
+    #[error("the bucket does not exist")]
+    NoSuchBucket,
+    /// The key holds no object.
+    #[error("the key holds no object")]
+    NoSuchKey,
+    /// The object has another entity tag than was asked for.
+    #[error("the precondition does not hold")]
+    Precondition,
+    /// It would not have the tags of an object.
+    #[error("the tags are not those of an object")]
+    Invalid(#[from] InvalidTags),
     /// The drives cannot take it.
     #[error("the object cannot be written")]
     Storage(#[from] StorageError),

@@ -11,8 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::name::{BucketName, ObjectKey};
 
 mod error;
+mod tags;
 
-pub use error::{BodyError, BucketError, NoSuchBucket, ReadError, StorageError, UploadError, WriteError};
+pub use error::{
+    BodyError, BucketError, NoSuchBucket, ReadError, StorageError, TagError, UploadError, WriteError,
+};
+pub use tags::{InvalidTags, TagChange, Tags};
 
 /// An entity tag without its quotes: 32 hex digits, for multipart objects `<hex>-<parts>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,6 +78,9 @@ pub struct Attributes {
     pub expires: Option<String>,
     /// `x-amz-meta-*`, names in lower case without the prefix.
     pub user: BTreeMap<String, String>,
+    /// `x-amz-tagging`, and what was changed since. (Kept behind the other fields: `object/value.rs`.)
+    #[serde(skip)]
+    pub tags: Tags,
 }
 
 impl Attributes {
@@ -98,12 +105,14 @@ impl Attributes {
             cache_control,
             expires,
             user,
+            tags,
         } = self;
         let named =
             [content_type, content_encoding, content_disposition, content_language, cache_control, expires];
         let named: usize = named.into_iter().flatten().map(String::len).sum();
         let user: usize = user.iter().map(|(name, value)| name.len() + value.len()).sum();
-        named + user
+        let tags: usize = tags.iter().map(|(key, value)| key.len() + value.len()).sum();
+        named + user + tags
     }
 }
 
@@ -326,15 +335,17 @@ pub enum GetRange {
 pub struct CopyOptions {
     /// When the copy takes effect at its destination.
     pub when: PutIf,
-    /// What the copy carries; `None` keeps the source's attributes.
+    /// What the copy carries beside tags; `None` keeps the source's attributes.
     pub attributes: Option<Attributes>,
+    /// The tags of the copy; `None` keeps the source's.
+    pub tags: Option<Tags>,
     /// The checksum to compute for the copy; `None` keeps the source's when it covers all bytes.
     pub checksum: Option<ChecksumAlgorithm>,
 }
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { when: PutIf::Always, attributes: None, checksum: None }
+        Self { when: PutIf::Always, attributes: None, tags: None, checksum: None }
     }
 }
 

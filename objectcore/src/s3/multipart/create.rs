@@ -10,8 +10,9 @@ use crate::s3::call::Call;
 use crate::s3::checksum;
 use crate::s3::error::S3Error;
 use crate::s3::headers;
+use crate::s3::object::tagging;
 use crate::s3::xml::Writer;
-use crate::types::{ChecksumAlgorithm, ChecksumKind};
+use crate::types::{Attributes, ChecksumAlgorithm, ChecksumKind};
 
 pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
     call.authorize_object(Action::PutObject, at)?;
@@ -21,7 +22,8 @@ pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response
         headers::text(call.headers(), &headers::CHECKSUM_TYPE)?,
     )?;
     let kept = asked.unwrap_or((checksum::DEFAULT, ChecksumKind::FullObject));
-    let attributes = attributes::parse(call.headers())?;
+    let tags = tagging::given(call, at)?;
+    let attributes = Attributes { tags, ..attributes::parse(call.headers())? };
     let upload = call.core().create_upload(at, attributes, Some(kept)).await?;
 
     let mut writer = Writer::new("InitiateMultipartUploadResult", 256);

@@ -17,14 +17,17 @@ use crate::s3::target;
 use crate::s3::xml::Writer;
 use crate::types::{Attributes, ChecksumAlgorithm, CopyOptions, ETag, ObjectInfo, WriteError};
 
+use super::tagging;
+
 pub(crate) async fn respond(call: &Call<'_>, to: &ObjectName) -> Result<Response, S3Error> {
     let from = source(call)?;
     call.authorize_object(to_read_source(call), &from)?;
     call.authorize_object(Action::PutObject, to)?;
     attributes::refuse_unsupported(call.headers())?;
     let attributes = replaced_attributes(call)?;
+    let new_tags = tagging::replaced(call, to)?;
     let checksum = wanted_checksum(call)?;
-    if from == *to && attributes.is_none() && checksum.is_none() {
+    if from == *to && attributes.is_none() && new_tags.is_none() && checksum.is_none() {
         return Err(S3Error::request(
             "This copy request is illegal because it is trying to copy an object to itself without changing \
              the object's metadata, storage class, website redirect location or encryption attributes.",
@@ -37,8 +40,12 @@ pub(crate) async fn respond(call: &Call<'_>, to: &ObjectName) -> Result<Response
             "The specified copy source is larger than the maximum allowable size for a copy source: {PUT_BYTES_MAX}"
         )));
     }
+    let tags = match new_tags {
+        Some(tags) => Some(tags),
+        None => tagging::copied(call, (&from, &object), to)?,
+    };
     let conditional = source_if.is_some();
-    let options = CopyOptions { when: when.clone(), attributes, checksum };
+    let options = CopyOptions { when: when.clone(), attributes, tags, checksum };
     let written = call.core().copy(&from, source_if, to, options).await.map_err(|error| match error {
         // The source changed after its condition was found to hold.
         WriteError::Precondition { .. } if conditional && when == crate::types::PutIf::Always => {

@@ -13,6 +13,7 @@ use crate::s3::range;
 use crate::types::{GetRange, ObjectBody, ReadError};
 
 use super::read::{Read, explain_range};
+use super::tagging;
 
 pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
     call.authorize_version((Action::GetObject, Action::GetObjectVersion), at)?;
@@ -34,7 +35,8 @@ pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response
     if let Some(settled) = read.settle(&found.info)? {
         return Ok(settled);
     }
-    let parts = read.head(&found.info, range, &found.range)?;
+    let mut parts = read.head(&found.info, range, &found.range)?;
+    tagging::put_count(&mut parts.headers, call, (at, &found.info));
     Ok(Response::from_parts(parts, stream(call.request_id().to_owned(), found)))
 }
 

@@ -10,6 +10,7 @@ use crate::s3::error::S3Error;
 use crate::s3::range;
 
 use super::read::Read;
+use super::tagging;
 
 pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
     call.authorize_version((Action::GetObject, Action::GetObjectVersion), at)?;
@@ -23,6 +24,7 @@ pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName) -> Result<Response
         Some(range) => range::resolve(range, &object)?,
         None => 0..object.size,
     };
-    let parts = read.head(&object, range, &bytes)?;
+    let mut parts = read.head(&object, range, &bytes)?;
+    tagging::put_count(&mut parts.headers, call, (at, &object));
     Ok(Response::from_parts(parts, Body::empty()))
 }

@@ -8,3 +8,4 @@ pub(super) mod head;
 pub(super) mod put;
 mod read;
 pub(super) mod settings;
+pub(super) mod tagging;

@@ -12,7 +12,9 @@ use crate::s3::call::Call;
 use crate::s3::checksum::{self, Claim};
 use crate::s3::condition;
 use crate::s3::error::S3Error;
-use crate::types::PutOptions;
+use crate::types::{Attributes, PutOptions};
+
+use super::tagging;
 
 pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName, body: Body) -> Result<Response, S3Error> {
     call.authorize_object(Action::PutObject, at)?;
@@ -20,7 +22,7 @@ pub(crate) async fn respond(call: &Call<'_>, at: &ObjectName, body: Body) -> Res
     attributes::refuse_unsupported(headers)?;
     let options = PutOptions {
         when: condition::put_if(headers)?,
-        attributes: attributes::parse(headers)?,
+        attributes: Attributes { tags: tagging::given(call, at)?, ..attributes::parse(headers)? },
         size: Some(body::announced_size(headers)?),
         content_md5: checksum::content_md5(headers)?,
         ..PutOptions::default()

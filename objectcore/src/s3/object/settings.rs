@@ -1,15 +1,13 @@
-//! Settings of objects that clients read: ACL, tags, retention, legal hold. Tarn keeps none of them.
+//! Settings of objects that clients read: ACL, retention, legal hold. Tarn keeps none of them.
 
 use axum::body::Body;
 use axum::response::Response;
-use http::StatusCode;
 use tarn_openapi::access::Action;
 
 use crate::name::ObjectName;
-use crate::s3::bucket::{acl as bucket_acl, delete::no_content};
+use crate::s3::bucket::acl as bucket_acl;
 use crate::s3::call::Call;
 use crate::s3::error::{Code, S3Error};
-use crate::s3::xml::Writer;
 
 /// `GET ?acl`
 pub(crate) async fn acl(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
@@ -22,20 +20,6 @@ pub(crate) async fn put_acl(call: &Call<'_>, at: &ObjectName, body: Body) -> Res
     expect_object(call, at, Action::PutObjectAcl).await?;
     bucket_acl::accept_canned(call, body).await?;
     Ok(Response::new(Body::empty()))
-}
-
-/// `GET ?tagging`: no object has tags.
-pub(crate) async fn tagging(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
-    expect_object(call, at, Action::GetObjectTagging).await?;
-    let mut writer = Writer::new("Tagging", 64);
-    writer.open("TagSet").close("TagSet");
-    Ok(writer.answer(StatusCode::OK))
-}
-
-/// `DELETE ?tagging`: there are none, so none is what it leaves.
-pub(crate) async fn clear_tagging(call: &Call<'_>, at: &ObjectName) -> Result<Response, S3Error> {
-    expect_object(call, at, Action::DeleteObjectTagging).await?;
-    Ok(no_content())
 }
 
 /// `GET ?retention` and `GET ?legal-hold`

@@ -114,6 +114,8 @@ async fn every_operation_asks_for_the_action_it_does() {
         ("GET", "/abc/k?acl", "GetObjectAcl"),
         ("PUT", "/abc/k?acl", "PutObjectAcl"),
         ("GET", "/abc/k?tagging", "GetObjectTagging"),
+        ("PUT", "/abc/k?tagging", "PutObjectTagging"),
+        ("DELETE", "/abc/k?tagging", "DeleteObjectTagging"),
         ("GET", "/abc/k?retention", "GetObjectRetention"),
         ("GET", "/abc/k?legal-hold", "GetObjectLegalHold"),
         ("POST", "/abc/k?uploads", "PutObject"),
@@ -127,6 +129,11 @@ async fn every_operation_asks_for_the_action_it_does() {
         assert_eq!(asked(method, uri, &[("content-length", "0")], "").await, whole, "{method} {uri}");
     }
     assert_eq!(asked("GET", "/", &[], "").await, "ListAllMyBuckets Server");
+    let tagged = format!("PutObject {object}, PutObjectTagging {object}");
+    for (method, uri) in [("PUT", "/abc/k"), ("POST", "/abc/k?uploads")] {
+        let headers = [("content-length", "0"), ("x-amz-tagging", "a=b")];
+        assert_eq!(asked(method, uri, &headers, "").await, tagged, "{method} {uri}");
+    }
     let attributes = format!("GetObject {object}, GetObjectAttributes {object}");
     assert_eq!(asked("GET", "/abc/k?attributes", &[], "").await, attributes);
     let many = "<Delete><Object><Key>a</Key></Object>\

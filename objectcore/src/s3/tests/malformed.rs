@@ -33,7 +33,7 @@ async fn headers_that_ask_for_what_is_not_done_are_refused() {
         ("x-amz-server-side-encryption", "AES256", 501, "NotImplemented"),
         ("x-amz-server-side-encryption-customer-algorithm", "AES256", 501, "NotImplemented"),
         ("x-amz-object-lock-legal-hold", "ON", 400, "InvalidRequest"),
-        ("x-amz-tagging", "a=b", 501, "NotImplemented"),
+        ("x-amz-tagging", "a=b&a=c", 400, "InvalidArgument"),
         ("x-amz-acl", "public-read", 400, "AccessControlListNotSupported"),
         ("x-amz-storage-class", "GLACIER", 400, "InvalidStorageClass"),
         ("x-amz-website-redirect-location", "/x", 501, "NotImplemented"),

@@ -13,6 +13,7 @@ mod malformed;
 mod metadata;
 mod multipart;
 mod object;
+mod tagging;
 mod window;
 
 use std::sync::Arc;

@@ -221,11 +221,8 @@ async fn attributes_are_those_asked_for() {
 async fn settings_of_an_object_are_answered_with_what_is_so() {
     let front = Front::new().await;
     front.put("/abc/k", "1").await;
-    assert_eq!(front.get("/abc/k?tagging").await.xml(), "<Tagging><TagSet></TagSet></Tagging>");
     assert!(front.get("/abc/k?acl").await.body.contains("FULL_CONTROL"));
     assert_eq!(front.get("/abc/k?retention").await.error(), failed(404, "NoSuchObjectLockConfiguration"));
-    assert_eq!(front.put("/abc/k?tagging", "<Tagging/>").await.error(), failed(501, "NotImplemented"));
-    assert_eq!(front.delete("/abc/k?tagging").await.status, StatusCode::NO_CONTENT);
-    assert_eq!(front.get("/abc/none?tagging").await.error(), failed(404, "NoSuchKey"));
+    assert_eq!(front.get("/abc/none?acl").await.error(), failed(404, "NoSuchKey"));
     assert_eq!(front.get("/abc/k").await.body, "1");
 }
