@@ -13,7 +13,6 @@ use tarn_catalog::WarehouseStores;
 
 use super::spec::{Manifest, ManifestFormat, Spec};
 use crate::jobs::{Context, Progress, WorkError};
-use crate::report::MapPredicate;
 use crate::report::filter::CompiledFilter;
 use crate::scan::{Depth, ObjectScan, Objects, Scan, ScanError, ScanOptions};
 
@@ -99,12 +98,12 @@ impl Tasks {
         }
         let rules = spec.rules.iter().map(|rule| CompiledFilter::new(rule, started_ms));
         let rules: Vec<_> = rules.collect::<Result<_, _>>().map_err(|error| fatal(error.to_string()))?;
-        let asks_metadata = spec.rules.iter().any(|rule| rule.user_metadata != MapPredicate::Any);
+        let deep = spec.rules.iter().any(|rule| rule.depth() == Depth::Attributes);
         let after = match at {
             Some(Position::After(key)) => Some(key.clone()),
             Some(Position::Line { .. }) | None => None,
         };
-        let depth = if asks_metadata { Depth::Attributes } else { Depth::Listing };
+        let depth = if deep { Depth::Attributes } else { Depth::Listing };
         let options = ScanOptions {
             prefix: spec.prefix.clone(),
             after: after.clone(),

@@ -3,12 +3,11 @@
 use object_store::path::Path;
 use tarn_openapi::access::{Action, Resource};
 
-use super::columns::depth;
+use super::columns::{reads_metadata, reads_tags};
 use super::filter::{CompiledFilter, ranges};
 use super::names::Places;
 use super::spec::{Destination, Spec};
 use crate::jobs::{Author, InvalidSpec, Rights};
-use crate::scan::Depth;
 
 /// The shortest and the longest size that may be asked for, in bytes.
 const FILE_BYTES: std::ops::RangeInclusive<u64> = 1 << 20..=5 << 30;
@@ -83,9 +82,12 @@ pub fn may(rights: &dyn Rights, author: &Author, spec: &Spec) -> Result<(), Stri
         if !rights.may(author, Action::ListBucket, Resource::Listing(&spec.bucket, &prefix)) {
             return Err(refuse(Action::ListBucket, &at));
         }
-        let reads = depth(spec) == Depth::Attributes;
-        if reads && !rights.may(author, Action::GetObject, Resource::Object(&spec.bucket, &prefix)) {
-            return Err(refuse(Action::GetObject, &at));
+        for (reads, action) in
+            [(reads_metadata(spec), Action::GetObject), (reads_tags(spec), Action::GetObjectTagging)]
+        {
+            if reads && !rights.may(author, action, Resource::Object(&spec.bucket, &prefix)) {
+                return Err(refuse(action, &at));
+            }
         }
     }
     if let Some(to) = &spec.destination {

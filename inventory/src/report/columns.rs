@@ -3,7 +3,7 @@
 //! One list says for each column what it holds here, and its names in either layout and in Parquet.
 
 use super::spec::{Field, Format, Layout, Spec, Versions};
-use crate::scan::Depth;
+use crate::scan::{Depth, Objects};
 
 /// A column of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) enum Cell {
     ETag,
     IsMultipart,
     Checksum,
-    UserMetadata,
+    Said(Said),
     /// The same text for all objects.
     Text(&'static str),
     /// The same for all objects.
@@ -35,6 +35,24 @@ pub(super) enum Cell {
     NoText,
     /// Nothing, of a column of times.
     NoTime,
+}
+
+/// Pairs of texts that clients said of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    Tags,
+    UserMetadata,
+}
+
+impl Said {
+    /// Those of the object at `row`; none where they were not read.
+    pub(super) fn of(self, objects: &Objects, row: usize) -> &[(String, String)] {
+        match (objects.attributes.get(row), self) {
+            (Some(of), Self::Tags) => &of.tags,
+            (Some(of), Self::UserMetadata) => &of.user_metadata,
+            (None, _) => &[],
+        }
+    }
 }
 
 /// The names of a column: AWS's, AIStor's and that in Parquet files.
@@ -56,7 +74,8 @@ impl Column {
                 Field::IsMultipartUploaded => Cell::IsMultipart,
                 Field::EncryptionStatus => Cell::Text("NOT-SSE"),
                 Field::ChecksumAlgorithm => Cell::Checksum,
-                Field::UserMetadata => Cell::UserMetadata,
+                Field::Tags => Cell::Said(Said::Tags),
+                Field::UserMetadata => Cell::Said(Said::UserMetadata),
                 Field::ObjectLockRetainUntilDate | Field::LifecycleExpirationDate => Cell::NoTime,
                 Field::ReplicationStatus
                 | Field::ObjectLockMode
@@ -66,7 +85,6 @@ impl Column {
                 | Field::ObjectAccessControlList
                 | Field::ObjectOwner
                 | Field::KmsKeyArn
-                | Field::Tags
                 | Field::Tier
                 | Field::TieringStatus => Cell::NoText,
             },
@@ -113,7 +131,7 @@ impl Column {
             | Cell::Key
             | Cell::ETag
             | Cell::Checksum
-            | Cell::UserMetadata
+            | Cell::Said(_)
             | Cell::Text(_)
             | Cell::NoText => format!("{needed} binary {name} (UTF8);"),
         }
@@ -206,6 +224,16 @@ pub(super) fn file_schema(columns: &[Column], format: Format, layout: Layout) ->
 
 /// How much of each object must be read.
 pub(super) fn depth(spec: &Spec) -> Depth {
-    let tells = spec.fields.contains(&Field::UserMetadata);
-    if tells || !spec.filter.user_metadata.is_empty() { Depth::Attributes } else { Depth::Listing }
+    let tells = |field: &Field| matches!(field, Field::Tags | Field::UserMetadata);
+    if spec.fields.iter().any(tells) { Depth::Attributes } else { spec.filter.depth() }
+}
+
+/// Whether tags are read.
+pub(super) fn reads_tags(spec: &Spec) -> bool {
+    spec.fields.contains(&Field::Tags) || !spec.filter.tags.is_empty()
+}
+
+/// Whether user metadata is read.
+pub(super) fn reads_metadata(spec: &Spec) -> bool {
+    spec.fields.contains(&Field::UserMetadata) || !spec.filter.user_metadata.is_empty()
 }

@@ -5,6 +5,7 @@
 use globset::GlobBuilder;
 use regex::bytes::{Regex, RegexBuilder};
 
+use super::columns::Said;
 use super::spec::{Filter, MapPredicate, NamePredicate, Range, TextPredicate};
 use crate::scan::Objects;
 
@@ -36,6 +37,7 @@ pub(crate) struct CompiledFilter {
     size: Range,
     names: Vec<Pattern>,
     user_metadata: Pairs,
+    tags: Pairs,
     /// Something is asked that no object of this server can fulfil.
     matches_nothing: bool,
 }
@@ -69,7 +71,6 @@ impl CompiledFilter {
                 return Err(FilterError { at: at.into(), message });
             }
         }
-        pairs(&filter.tags, "filter.tags")?;
         let before =
             [filter.modified_before_ms, filter.older_than_ms.map(|age| started_ms.saturating_sub(age))];
         let after =
@@ -84,9 +85,10 @@ impl CompiledFilter {
             modified_after: after.into_iter().flatten().max(),
             size: filter.size,
             names: names.collect::<Result<_, _>>()?,
-            user_metadata: pairs(&filter.user_metadata, "filter.user_metadata")?,
-            // A key has one version, and none has tags.
-            matches_nothing: !filter.versions_count.holds(1) || !filter.tags.is_empty(),
+            user_metadata: pairs(&filter.user_metadata, "filter.user_metadata", plain_name)?,
+            tags: pairs(&filter.tags, "filter.tags", str::to_owned)?,
+            // A key has one version.
+            matches_nothing: !filter.versions_count.holds(1),
         })
     }
 
@@ -121,9 +123,12 @@ impl CompiledFilter {
             });
         }
         if !matches!(self.user_metadata, Pairs::Any) {
-            // Attributes were asked of the scan; rows without are objects without metadata.
-            let metadata = |row: u32| objects.attributes.get(row as usize).map(|of| &*of.user_metadata);
-            selected.retain(|&row| self.user_metadata.hold(metadata(row).unwrap_or_default()));
+            let same = str::eq_ignore_ascii_case;
+            selected
+                .retain(|&row| self.user_metadata.hold(Said::UserMetadata.of(objects, row as usize), same));
+        }
+        if !matches!(self.tags, Pairs::Any) {
+            selected.retain(|&row| self.tags.hold(Said::Tags.of(objects, row as usize), str::eq));
         }
     }
 
@@ -150,9 +155,10 @@ impl Pattern {
 }
 
 impl Pairs {
-    fn hold(&self, metadata: &[(String, String)]) -> bool {
+    /// Whether these are among those asked for. `same` compares names.
+    fn hold(&self, pairs: &[(String, String)], same: fn(&str, &str) -> bool) -> bool {
         let holds = |(name, pattern): &(Box<str>, Pattern)| {
-            metadata.iter().any(|(own, value)| own.eq_ignore_ascii_case(name) && pattern.holds(value))
+            pairs.iter().any(|(own, value)| same(own, name) && pattern.holds(value))
         };
         match self {
             Self::Any => true,
@@ -201,14 +207,18 @@ fn members(predicate: &MapPredicate) -> usize {
     }
 }
 
-fn pairs(predicate: &MapPredicate, at: &str) -> Result<Pairs, FilterError> {
+/// The name of user metadata, which has no case, with or without its prefix.
+fn plain_name(name: &str) -> String {
+    let plain = name.to_ascii_lowercase();
+    plain.strip_prefix("x-amz-meta-").unwrap_or(&plain).to_owned()
+}
+
+fn pairs(predicate: &MapPredicate, at: &str, named: fn(&str) -> String) -> Result<Pairs, FilterError> {
     let compile = |asked: &[(String, TextPredicate)]| {
         let asked = asked.iter().enumerate();
         asked
             .map(|(index, (name, text))| {
-                let plain = name.to_ascii_lowercase();
-                let plain = plain.strip_prefix("x-amz-meta-").unwrap_or(&plain);
-                Ok((plain.into(), value_pattern(text, &format!("{at}[{index}]"))?))
+                Ok((named(name).into(), value_pattern(text, &format!("{at}[{index}]"))?))
             })
             .collect::<Result<Vec<_>, FilterError>>()
     };

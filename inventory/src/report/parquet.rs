@@ -17,7 +17,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
-use self::arrays::{checksums, dictionary_type, etags, keys, metadata, repeated, times_of};
+use self::arrays::{checksums, dictionary_type, etags, keys, pairs, repeated, times_of};
 use super::columns::{Cell, Column, file_schema};
 use super::spec::{Compression, Format, Layout};
 use crate::scan::Objects;
@@ -106,7 +106,7 @@ fn tuned(builder: WriterPropertiesBuilder, name: &str, cell: Cell) -> WriterProp
         Cell::Bucket
         | Cell::IsMultipart
         | Cell::Checksum
-        | Cell::UserMetadata
+        | Cell::Said(_)
         | Cell::Text(_)
         | Cell::Flag(_)
         | Cell::NoText
@@ -118,7 +118,7 @@ fn tuned(builder: WriterPropertiesBuilder, name: &str, cell: Cell) -> WriterProp
 fn arrow_type(cell: Cell) -> DataType {
     match cell {
         Cell::Bucket | Cell::Text(_) | Cell::Checksum => dictionary_type(),
-        Cell::Key | Cell::ETag | Cell::UserMetadata | Cell::NoText => DataType::Utf8,
+        Cell::Key | Cell::ETag | Cell::Said(_) | Cell::NoText => DataType::Utf8,
         Cell::Size | Cell::Modified | Cell::NoTime => DataType::Int64,
         Cell::IsMultipart | Cell::Flag(_) => DataType::Boolean,
     }
@@ -190,7 +190,7 @@ impl ParquetEncoder {
                     .collect::<BooleanArray>(),
             ),
             Cell::Checksum => checksums(objects, rows, self.shape.arrow.field(index).data_type())?,
-            Cell::UserMetadata => metadata(self.shape.arrow.field(index).data_type(), objects, rows)?,
+            Cell::Said(said) => pairs(self.shape.arrow.field(index).data_type(), said, (objects, rows))?,
             Cell::Bucket | Cell::Text(_) | Cell::Flag(_) | Cell::NoText | Cell::NoTime => {
                 self.constant(index, cell, rows.len())?
             }
@@ -212,7 +212,7 @@ impl ParquetEncoder {
             | Cell::ETag
             | Cell::IsMultipart
             | Cell::Checksum
-            | Cell::UserMetadata
+            | Cell::Said(_)
             | Cell::NoText
             | Cell::NoTime => new_null_array(of, rows),
         };

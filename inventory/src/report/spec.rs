@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::scan::Point;
+use crate::scan::{Depth, Point};
 
 /// An inventory of a bucket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -154,7 +154,7 @@ pub enum Field {
     LifecycleExpirationDate,
     /// AIStor: the KMS key. Empty.
     KmsKeyArn,
-    /// AIStor: tags. Empty.
+    /// AIStor: tags.
     Tags,
     /// AIStor: user metadata.
     UserMetadata,
@@ -188,8 +188,18 @@ pub struct Filter {
     pub names: Vec<NamePredicate>,
     /// User metadata.
     pub user_metadata: MapPredicate,
-    /// Tags. An object of this server has none.
+    /// Tags.
     pub tags: MapPredicate,
+}
+
+impl Filter {
+    /// How much of each object it looks at.
+    pub fn depth(&self) -> Depth {
+        match self.user_metadata.is_empty() && self.tags.is_empty() {
+            true => Depth::Listing,
+            false => Depth::Attributes,
+        }
+    }
 }
 
 /// Bounds of a number; those that are there all hold.

@@ -2,9 +2,9 @@
 
 mod values;
 
-use self::values::{Day, push_flag, push_key, push_metadata, push_name, push_number};
-pub(super) use self::values::{metadata_text, push_etag};
-use super::columns::{Cell, Column};
+use self::values::{Day, push_flag, push_key, push_name, push_number, push_pairs};
+pub(super) use self::values::{pairs_text, push_etag};
+use super::columns::{Cell, Column, Said};
 use super::spec::{Format, Layout};
 use crate::scan::Objects;
 
@@ -28,7 +28,7 @@ enum Piece {
     ETag,
     IsMultipart,
     Checksum,
-    UserMetadata,
+    Said(Said),
 }
 
 /// Rows of one report.
@@ -87,10 +87,7 @@ impl Template {
                     Piece::Checksum => {
                         push_name(*dialect, objects.checksums[row].map(|algorithm| algorithm.name()), out);
                     }
-                    Piece::UserMetadata => {
-                        let of = objects.attributes.get(row).map(|of| &*of.user_metadata);
-                        push_metadata(*dialect, of.unwrap_or_default(), out);
-                    }
+                    Piece::Said(said) => push_pairs(*dialect, said.of(objects, row), out),
                 }
             }
         }
@@ -148,7 +145,7 @@ impl Row {
             Cell::Size => self.bare(Piece::Size),
             Cell::IsMultipart => self.bare(Piece::IsMultipart),
             Cell::Checksum => self.pieces.push(Piece::Checksum),
-            Cell::UserMetadata => self.pieces.push(Piece::UserMetadata),
+            Cell::Said(said) => self.pieces.push(Piece::Said(said)),
             Cell::Text(text) => self.fixed(format!("\"{text}\"").as_bytes()),
             Cell::Flag(flag) => match self.dialect {
                 Dialect::AwsCsv => self.fixed(format!("\"{flag}\"").as_bytes()),

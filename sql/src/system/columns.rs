@@ -111,7 +111,7 @@ pub const BUCKETS: Table = Table {
 /// Objects.
 pub const OBJECTS: Table = Table {
     name: "objects",
-    description: "The objects of the buckets one may list (s3:ListBucket), as they are now. A query for one bucket or one beginning of keys reads only that.",
+    description: "The objects of the buckets one may list (s3:ListBucket), as they are now. A query for one bucket or one beginning of keys reads only that. Tags are told of objects whose tags one may read (s3:GetObjectTagging).",
     fields: &[
         text("bucket"),
         text("key"),
@@ -122,6 +122,7 @@ pub const OBJECTS: Table = Table {
         text("checksum_algorithm"),
         text("content_type"),
         text("user_metadata"),
+        text("tags"),
     ],
 };
 
@@ -139,6 +140,7 @@ pub const VERSIONS: Table = Table {
         text("checksum_algorithm"),
         text("content_type"),
         text("user_metadata"),
+        text("tags"),
         text("version_id"),
         flag("is_latest"),
         flag("is_delete_marker"),

@@ -208,17 +208,21 @@ fn object_column(bucket: &str, objects: &Objects, name: &str) -> ArrayRef {
             Arc::new(StringArray::from_iter(names))
         }
         "content_type" => of_attributes(&|at| objects.attributes[at].content_type.clone()),
-        "user_metadata" => of_attributes(&|at| {
-            let pairs = objects.attributes[at].user_metadata.iter().cloned();
-            let pairs: serde_json::Map<String, serde_json::Value> =
-                pairs.map(|(name, value)| (name, value.into())).collect();
-            Some(serde_json::Value::Object(pairs).to_string())
+        "user_metadata" => of_attributes(&|at| Some(json_text(&objects.attributes[at].user_metadata))),
+        "tags" => of_attributes(&|at| {
+            Some(&objects.attributes[at].tags).filter(|tags| !tags.is_empty()).map(|tags| json_text(tags))
         }),
         "version_id" => Arc::new(StringArray::from_iter_values(std::iter::repeat_n("null", rows))),
         "is_latest" => Arc::new(BooleanArray::from(vec![true; rows])),
         "is_delete_marker" => Arc::new(BooleanArray::from(vec![false; rows])),
         other => panic!("objects have no column {other}"),
     }
+}
+
+/// The text of a JSON object.
+fn json_text(pairs: &[(String, String)]) -> String {
+    let pairs = pairs.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+    serde_json::Value::Object(pairs.collect()).to_string()
 }
 
 #[cfg(test)]

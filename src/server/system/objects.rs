@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use tarn_inventory::scan::{Depth, Scan, ScanError, ScanOptions};
+use tarn_inventory::scan::{Depth, Objects, Scan, ScanError, ScanOptions};
+use tarn_openapi::access::{Action, Resource};
 use tarn_sql::system::{Wanted, objects_batch};
 
 use super::{Outcome, Reading, Walk, failed};
 
 /// Columns that a listing does not tell.
-const ATTRIBUTES: [&str; 2] = ["content_type", "user_metadata"];
+const ATTRIBUTES: [&str; 3] = ["content_type", "user_metadata", "tags"];
 
 pub(super) struct ObjectRows {
     reading: Reading,
@@ -58,6 +59,17 @@ fn parts(keys: &Wanted) -> Vec<ScanOptions> {
     }
 }
 
+/// Takes away the tags that may not be read.
+fn hide_tags(reading: &Reading, bucket: &str, objects: &mut Objects) {
+    for row in 0..objects.attributes.len() {
+        let tagged = !objects.attributes[row].tags.is_empty();
+        let of = Resource::Object(bucket, objects.key(row));
+        if tagged && !reading.may(Action::GetObjectTagging, of) {
+            objects.attributes[row].tags.clear();
+        }
+    }
+}
+
 #[async_trait]
 impl Walk for ObjectRows {
     async fn next(&mut self) -> Outcome<Option<RecordBatch>> {
@@ -73,7 +85,8 @@ impl Walk for ObjectRows {
                 continue;
             };
             match scan.next().await {
-                Ok(Some(objects)) => {
+                Ok(Some(mut objects)) => {
+                    hide_tags(&self.reading, bucket, &mut objects);
                     let asked = &self.reading.scan;
                     return Ok(Some(objects_batch(
                         bucket,

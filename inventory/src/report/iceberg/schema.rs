@@ -6,7 +6,7 @@ use iceberg::arrow::schema_to_arrow_schema;
 use serde_json::json;
 use tarn_catalog::metadata::Schema;
 
-use crate::report::columns::Cell;
+use crate::report::columns::{Cell, Said};
 use crate::report::parquet::Shape;
 use crate::report::spec::Spec;
 
@@ -63,7 +63,8 @@ fn cell(name: &str) -> Cell {
         "is_multipart" => Cell::IsMultipart,
         "encryption_status" => Cell::Text("NOT-SSE"),
         "checksum_algorithm" => Cell::Checksum,
-        "user_metadata" => Cell::UserMetadata,
+        "object_tags" => Cell::Said(Said::Tags),
+        "user_metadata" => Cell::Said(Said::UserMetadata),
         _ => Cell::NoText,
     }
 }

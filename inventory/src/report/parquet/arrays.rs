@@ -10,7 +10,8 @@ use arrow_array::{
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType};
 
-use crate::report::text::{metadata_text, push_etag};
+use crate::report::columns::Said;
+use crate::report::text::{pairs_text, push_etag};
 use crate::scan::{ChecksumAlgorithm, Objects};
 
 /// The checksum algorithms, in the order of their numbers in a dictionary.
@@ -97,14 +98,15 @@ pub(super) fn checksums(objects: &Objects, rows: &[u32], of: &DataType) -> Resul
     Ok(Arc::new(DictionaryArray::try_new(numbers, Arc::new(names))?))
 }
 
-/// User metadata: the text of a JSON object in reports, a map in tables.
-pub(super) fn metadata(of: &DataType, objects: &Objects, rows: &[u32]) -> Result<ArrayRef, ArrowError> {
-    let told = |row: &u32| {
-        let pairs = objects.attributes.get(*row as usize).map(|of| &*of.user_metadata);
-        pairs.filter(|pairs| !pairs.is_empty())
-    };
+/// User metadata or tags: the text of a JSON object in reports, a map in tables.
+pub(super) fn pairs(
+    of: &DataType,
+    said: Said,
+    (objects, rows): (&Objects, &[u32]),
+) -> Result<ArrayRef, ArrowError> {
+    let told = |row: &u32| Some(said.of(objects, *row as usize)).filter(|pairs| !pairs.is_empty());
     let DataType::Map(entry, is_sorted) = of else {
-        let texts = rows.iter().map(|row| told(row).map(metadata_text));
+        let texts = rows.iter().map(|row| told(row).map(pairs_text));
         return Ok(Arc::new(texts.collect::<StringArray>()));
     };
     let DataType::Struct(fields) = entry.data_type() else {

@@ -155,6 +155,7 @@ async fn told(filter: Value) -> Vec<String> {
     for (number, row) in objects.values_mut().enumerate() {
         row.user_metadata =
             vec![("owner".into(), format!("team {}", number % 4)), ("n".into(), number.to_string())];
+        row.tags = vec![("Owner".into(), format!("team {}", number % 4)), ("n".into(), number.to_string())];
     }
     let world = World::new(objects).await;
     let spec = Spec { filter: serde_json::from_value(filter).unwrap(), ..spec("json", "none", "aistor") };
@@ -222,23 +223,48 @@ async fn each_part_of_a_filter_lets_through_what_it_says() {
 }
 
 #[tokio::test]
+async fn tags_are_asked_for_by_their_whole_key_and_metadata_is_no_tag() {
+    assert_eq!(
+        told(json!({"tags": {"and": [
+            ["Owner", {"match": "team [12]"}],
+            ["n", {"number": {"less_than": 50.0, "greater_than": null, "equal_to": null}}],
+        ]}}))
+        .await,
+        expected(|_, _, number| matches!(number % 4, 1 | 2) && number < 50)
+    );
+    assert_eq!(
+        told(json!({"tags": {"or": [["Owner", {"contains": "3"}], ["n", {"regex": "^7.$"}]]}})).await,
+        expected(|_, _, number| number % 4 == 3 || (70..80).contains(&number))
+    );
+    for key in ["owner", "x-amz-meta-Owner", "other"] {
+        assert_eq!(told(json!({"tags": {"and": [[key, {"contains": ""}]]}})).await, Vec::<String>::new());
+    }
+    let both = json!({"user_metadata": {"and": [["owner", {"contains": "1"}]]}, "tags": {"and": [["n", {"contains": "5"}]]}});
+    assert_eq!(
+        told(both).await,
+        expected(|_, _, number| number % 4 == 1 && number.to_string().contains('5'))
+    );
+}
+
+#[tokio::test]
 async fn what_this_server_has_not_matches_nothing() {
-    assert_eq!(told(json!({"tags": {"and": [["a", {"contains": ""}]]}})).await, Vec::<String>::new());
     assert_eq!(told(json!({"versions_count": {"greater_than": 1}})).await, Vec::<String>::new());
     assert_eq!(told(json!({"versions_count": {"equal_to": 1}, "tags": {"or": []}})).await.len(), 100);
 }
 
 #[tokio::test]
-async fn user_metadata_is_told_in_every_format() {
+async fn user_metadata_and_tags_are_told_in_every_format() {
     for format in ["csv", "json", "parquet"] {
         for layout in ["aws", "aistor"] {
             let mut objects = rows(2);
             let metadata =
                 vec![("a".to_owned(), "say \"hi\", \\ \u{e4}".to_owned()), ("b".to_owned(), "2".to_owned())];
-            objects.first_entry().unwrap().get_mut().user_metadata = metadata.clone();
+            let mut first = objects.first_entry().unwrap();
+            first.get_mut().user_metadata = metadata.clone();
+            first.get_mut().tags = vec![("t".to_owned(), "v".to_owned())];
             let world = World::new(objects).await;
             let mut spec = spec(format, "zstd", layout);
-            spec.fields.push(Field::UserMetadata);
+            spec.fields.extend([Field::UserMetadata, Field::Tags]);
             world.complete(&spec).await;
             let told = table(&world, &manifest(&world).await).await;
             let name = if format == "parquet" { "user_metadata" } else { "UserMetadata" };
@@ -247,6 +273,9 @@ async fn user_metadata_is_told_in_every_format() {
                 read.into_iter().map(|(name, value)| (name, value.as_str().unwrap().to_owned())).collect();
             assert_eq!(read, metadata, "{format} {layout}");
             assert_eq!(told[1][name], "", "{format} {layout}");
+            let tags = if format == "parquet" { "tags" } else { "Tags" };
+            assert_eq!(told[0][tags], r#"{"t":"v"}"#, "{format} {layout}");
+            assert_eq!(told[1][tags], "", "{format} {layout}");
         }
     }
 }

@@ -133,22 +133,25 @@ async fn an_empty_run_makes_the_table_empty() {
 }
 
 #[tokio::test]
-async fn user_metadata_is_a_map() {
+async fn user_metadata_and_tags_are_maps() {
     let mut objects = rows(3);
-    objects.first_entry().unwrap().get_mut().user_metadata =
-        vec![("a".into(), "1".into()), ("b".into(), "2".into())];
+    let pairs: Vec<(String, String)> = vec![("a".into(), "1".into()), ("b".into(), "2".into())];
+    objects.first_entry().unwrap().get_mut().user_metadata = pairs.clone();
+    objects.first_entry().unwrap().get_mut().tags = pairs;
     let world = World::new(objects).await;
     let mut spec = table_spec();
-    spec.fields.push(Field::UserMetadata);
+    spec.fields.extend([Field::UserMetadata, Field::Tags]);
     let outcome = world.complete(&spec).await;
     let table = metadata(&world).await;
     let (live, _) = files(&world, &table, outcome["snapshot_id"].as_i64().unwrap()).await;
     let batch = batches(read(&world, &live[0]).await).remove(0);
-    let maps = batch.column_by_name("user_metadata").unwrap().as_map();
-    assert!(!maps.is_null(0) && maps.is_null(1) && maps.is_null(2));
-    let entries = maps.value(0);
-    let (names, values) = (entries.column(0).as_string::<i32>(), entries.column(1).as_string::<i32>());
-    assert_eq!([names.value(0), values.value(0), names.value(1), values.value(1)], ["a", "1", "b", "2"]);
+    for name in ["user_metadata", "object_tags"] {
+        let maps = batch.column_by_name(name).unwrap().as_map();
+        assert!(!maps.is_null(0) && maps.is_null(1) && maps.is_null(2), "{name}");
+        let entries = maps.value(0);
+        let (names, values) = (entries.column(0).as_string::<i32>(), entries.column(1).as_string::<i32>());
+        assert_eq!([names.value(0), values.value(0), names.value(1), values.value(1)], ["a", "1", "b", "2"]);
+    }
 }
 
 #[tokio::test]

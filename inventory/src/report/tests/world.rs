@@ -38,6 +38,7 @@ pub(super) struct Row {
     pub(super) etag: ETag,
     pub(super) checksum: Option<ChecksumAlgorithm>,
     pub(super) user_metadata: Vec<(String, String)>,
+    pub(super) tags: Vec<(String, String)>,
 }
 
 impl Row {
@@ -50,6 +51,7 @@ impl Row {
             etag: ETag { digest: digest.to_be_bytes(), parts, is_multipart: parts.is_some() },
             checksum: number.is_multiple_of(3).then_some(ChecksumAlgorithm::Crc64Nvme),
             user_metadata: Vec::new(),
+            tags: Vec::new(),
         }
     }
 }
@@ -113,8 +115,11 @@ impl Scan for MapScan {
             objects.modified_ms.push(row.modified_ms);
             objects.etags.push(row.etag);
             objects.checksums.push(row.checksum);
-            let user_metadata = row.user_metadata.clone();
-            objects.attributes.push(ObjectAttributes { user_metadata, ..ObjectAttributes::default() });
+            objects.attributes.push(ObjectAttributes {
+                content_type: None,
+                user_metadata: row.user_metadata.clone(),
+                tags: row.tags.clone(),
+            });
         }
         let Some(last) = objects.len().checked_sub(1) else { return Ok(None) };
         self.options.after = Some(objects.key(last).to_owned());

@@ -133,34 +133,34 @@ pub(super) fn push_name(dialect: Dialect, name: Option<&str>, out: &mut Vec<u8>)
     }
 }
 
-/// User metadata: an object in JSON, the text of one in CSV.
-pub(super) fn push_metadata(dialect: Dialect, metadata: &[(String, String)], out: &mut Vec<u8>) {
+/// User metadata or tags: an object in JSON, the text of one in CSV.
+pub(super) fn push_pairs(dialect: Dialect, pairs: &[(String, String)], out: &mut Vec<u8>) {
     match dialect {
-        _ if metadata.is_empty() => push_name(dialect, None, out),
-        Dialect::Json => push_map(metadata, out),
+        _ if pairs.is_empty() => push_name(dialect, None, out),
+        Dialect::Json => push_map(pairs, out),
         Dialect::AwsCsv | Dialect::AistorCsv => {
             out.push(b'"');
-            push_doubled(&metadata_text(metadata), out);
+            push_doubled(&pairs_text(pairs), out);
             out.push(b'"');
         }
     }
 }
 
-fn push_map(metadata: &[(String, String)], out: &mut Vec<u8>) {
-    for (index, (name, value)) in metadata.iter().enumerate() {
+fn push_map(pairs: &[(String, String)], out: &mut Vec<u8>) {
+    for (index, (name, value)) in pairs.iter().enumerate() {
         out.extend_from_slice(if index == 0 { b"{\"" } else { b",\"" });
         push_json(name, out);
         out.extend_from_slice(b"\":\"");
         push_json(value, out);
         out.push(b'"');
     }
-    out.extend_from_slice(if metadata.is_empty() { b"{}" } else { b"}" });
+    out.extend_from_slice(if pairs.is_empty() { b"{}" } else { b"}" });
 }
 
-/// User metadata as the text of a JSON object.
-pub(in crate::report) fn metadata_text(metadata: &[(String, String)]) -> String {
+/// User metadata or tags as the text of a JSON object.
+pub(in crate::report) fn pairs_text(pairs: &[(String, String)]) -> String {
     let mut text = Vec::new();
-    push_map(metadata, &mut text);
+    push_map(pairs, &mut text);
     String::from_utf8(text).unwrap_or_default()
 }
 
