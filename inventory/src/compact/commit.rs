@@ -1,6 +1,6 @@
 //! Committing a group: a `replace` snapshot of main.
 
-mod snapshot;
+pub(crate) mod snapshot;
 
 use std::collections::HashSet;
 

@@ -10,7 +10,7 @@ use tarn_catalog::state::TableIdent;
 use tarn_catalog::{LoadedTable, manifests};
 
 use super::{Compact, CompactError};
-use crate::files::{FileError, split};
+use crate::files::{FileError, Files, split};
 use crate::place::Places;
 
 /// The current snapshot of main.
@@ -65,21 +65,31 @@ impl Compact<'_> {
         check_defaults(&serde_json::from_slice(&json).map_err(unfit)?, parsed.current_schema())?;
         let list = snapshot.manifest_list();
         let list = list.ok_or_else(|| CompactError::Unfit("the snapshot has no manifest list".into()))?;
-        expect_in(&ident.warehouse, list)?;
-        let bytes = self.files.read(list).await?;
-        // This reader stops at the limit; the other one has none.
-        let whole = manifests::manifests(&bytes, self.files.unpacked_bytes_max);
-        whole
-            .map_err(|error| FileError::Invalid { location: list.to_owned(), message: error.to_string() })?;
-        let manifests = parse_list(&bytes, parsed.format_version())?;
-        if manifests.iter().any(|manifest| manifest.key_metadata.is_some()) {
-            return Err(CompactError::Unfit("the table's manifests are encrypted".into()));
-        }
-        for manifest in &manifests {
-            expect_in(&ident.warehouse, &manifest.manifest_path)?;
-        }
+        let manifests = listed(self.files, &ident.warehouse, list, parsed.format_version()).await?;
         Ok(Some(Head { table, parsed: Arc::new(parsed), snapshot_id, sequence_number, manifests }))
     }
+}
+
+/// The manifests that a list names.
+pub(crate) async fn listed(
+    files: &Files,
+    warehouse: &str,
+    list: &str,
+    version: FormatVersion,
+) -> Result<Vec<ManifestFile>, CompactError> {
+    expect_in(warehouse, list)?;
+    let bytes = files.read(list).await?;
+    // This reader stops at the limit; the other one has none.
+    let whole = manifests::manifests(&bytes, files.unpacked_bytes_max);
+    whole.map_err(|error| FileError::Invalid { location: list.to_owned(), message: error.to_string() })?;
+    let manifests = parse_list(&bytes, version)?;
+    if manifests.iter().any(|manifest| manifest.key_metadata.is_some()) {
+        return Err(CompactError::Unfit("the table's manifests are encrypted".into()));
+    }
+    for manifest in &manifests {
+        expect_in(warehouse, &manifest.manifest_path)?;
+    }
+    Ok(manifests)
 }
 
 /// K7: as planning does, a run reads manifests of the table's warehouse only.

@@ -10,19 +10,19 @@ use iceberg::spec::{
 use tarn_catalog::manifests;
 
 use super::{Compact, CompactError};
-use crate::files::FileError;
+use crate::files::{FileError, Files};
 
 /// The field of position delete files that holds paths (table spec, "Reserved Field IDs").
 const PATH_FIELD: i32 = 2_147_483_546;
 
 /// A live file.
 #[derive(Debug, Clone)]
-pub(super) struct Live {
-    pub(super) entry: Arc<ManifestEntry>,
+pub(crate) struct Live {
+    pub(crate) entry: Arc<ManifestEntry>,
     /// The manifest that names it.
     pub(super) manifest: Arc<str>,
-    pub(super) spec_id: i32,
-    pub(super) sequence_number: i64,
+    pub(crate) spec_id: i32,
+    pub(crate) sequence_number: i64,
     pub(super) file_sequence_number: i64,
     pub(super) snapshot_id: i64,
     /// The row id of its first row, its own or inherited (V3).
@@ -31,9 +31,9 @@ pub(super) struct Live {
 
 /// What a manifest was written with.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Shape {
-    pub(super) schema: SchemaRef,
-    pub(super) spec: PartitionSpec,
+pub(crate) struct Shape {
+    pub(crate) schema: SchemaRef,
+    pub(crate) spec: PartitionSpec,
 }
 
 /// A partition of one spec.
@@ -43,11 +43,11 @@ pub(super) type Partition = (i32, Struct);
 pub(super) type DeleteKey = (String, Option<i64>);
 
 impl Live {
-    pub(super) fn file(&self) -> &DataFile {
+    pub(crate) fn file(&self) -> &DataFile {
         self.entry.data_file()
     }
 
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.entry.file_path()
     }
 
@@ -120,20 +120,24 @@ impl Live {
 impl Compact<'_> {
     /// The live entries of a manifest.
     pub(super) async fn live(&self, manifest: &ManifestFile) -> Result<(Vec<Live>, Shape), CompactError> {
-        let bytes = self.files.read(&manifest.manifest_path).await?;
-        let unpacked_bytes_max = self.files.unpacked_bytes_max;
-        let parse = move || {
-            // This reader stops at the limit; the other one has none.
-            manifests::live_files(&bytes, unpacked_bytes_max).map_err(|error| error.to_string())?;
-            Manifest::parse_avro(&bytes).map_err(|error| error.to_string())
-        };
-        let parsed = tokio::task::spawn_blocking(parse).await.map_err(|panic| panic.to_string()).flatten();
-        let invalid =
-            |message: String| FileError::Invalid { location: manifest.manifest_path.clone(), message };
-        let (entries, metadata) = parsed.map_err(invalid)?.into_parts();
-        let shape = Shape { schema: metadata.schema().clone(), spec: metadata.partition_spec().clone() };
-        Ok((inherit(manifest, entries), shape))
+        live(self.files, manifest).await
     }
+}
+
+/// The live entries of a manifest.
+pub(crate) async fn live(files: &Files, manifest: &ManifestFile) -> Result<(Vec<Live>, Shape), CompactError> {
+    let bytes = files.read(&manifest.manifest_path).await?;
+    let unpacked_bytes_max = files.unpacked_bytes_max;
+    let parse = move || {
+        // This reader stops at the limit; the other one has none.
+        manifests::live_files(&bytes, unpacked_bytes_max).map_err(|error| error.to_string())?;
+        Manifest::parse_avro(&bytes).map_err(|error| error.to_string())
+    };
+    let parsed = tokio::task::spawn_blocking(parse).await.map_err(|panic| panic.to_string()).flatten();
+    let invalid = |message: String| FileError::Invalid { location: manifest.manifest_path.clone(), message };
+    let (entries, metadata) = parsed.map_err(invalid)?.into_parts();
+    let shape = Shape { schema: metadata.schema().clone(), spec: metadata.partition_spec().clone() };
+    Ok((inherit(manifest, entries), shape))
 }
 
 /// Gives live entries what they do not say themselves (table spec, "Sequence Number Inheritance" and "First Row ID

@@ -16,20 +16,20 @@
 
 mod arrange;
 mod columns;
-mod commit;
+pub(crate) mod commit;
 mod deletes;
 mod equality;
-mod head;
+pub(crate) mod head;
 mod lineage;
-mod live;
-mod manifests;
+pub(crate) mod live;
+pub(crate) mod manifests;
 pub(crate) mod output;
 mod positions;
 mod rewrite;
 pub mod rows;
-mod schema;
+pub(crate) mod schema;
 mod select;
-mod stored;
+pub(crate) mod stored;
 #[cfg(test)]
 mod tests;
 mod tidy;
@@ -129,7 +129,7 @@ pub enum CompactError {
 
 /// Why a group was not rewritten.
 #[derive(Debug)]
-enum Stop {
+pub(crate) enum Stop {
     /// It is left as it is (K4).
     Unfit(&'static str),
     /// The run ends.

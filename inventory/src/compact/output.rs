@@ -20,7 +20,7 @@ use super::schema::Columns;
 pub(crate) const BOUND_BYTES_MAX: usize = 16;
 
 /// A Parquet file being written, in memory.
-pub(super) struct Output {
+pub(crate) struct Output {
     writer: ArrowWriter<Vec<u8>>,
     columns: Columns,
     rows: u64,
@@ -28,8 +28,8 @@ pub(super) struct Output {
 }
 
 /// A file made, not stored yet.
-pub(super) struct Made {
-    pub(super) bytes: Bytes,
+pub(crate) struct Made {
+    pub(crate) bytes: Bytes,
     columns: Columns,
     metadata: parquet::file::metadata::ParquetMetaData,
     nan_counts: HashMap<i32, u64>,
@@ -37,9 +37,14 @@ pub(super) struct Made {
 
 impl Output {
     pub(super) fn new(columns: &Columns) -> Result<Self, Stop> {
+        Self::with_bounds(columns, Some(BOUND_BYTES_MAX))
+    }
+
+    /// One with bounds of texts of so many bytes; `None`: whole.
+    pub(crate) fn with_bounds(columns: &Columns, bytes_max: Option<usize>) -> Result<Self, Stop> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_statistics_truncate_length(Some(BOUND_BYTES_MAX))
+            .set_statistics_truncate_length(bytes_max)
             .build();
         let options = ArrowWriterOptions::new()
             .with_properties(properties)
@@ -49,7 +54,7 @@ impl Output {
         Ok(Self { writer, columns: columns.clone(), rows: 0, nan_counts: HashMap::new() })
     }
 
-    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), Stop> {
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Stop> {
         metrics::count_nans(batch.columns(), batch.schema_ref().fields(), &mut self.nan_counts);
         self.writer.write(batch)?;
         self.rows += batch.num_rows() as u64;
@@ -57,11 +62,11 @@ impl Output {
     }
 
     /// About how long the file is so far.
-    pub(super) fn size_bytes(&self) -> u64 {
+    pub(crate) fn size_bytes(&self) -> u64 {
         (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
     }
 
-    pub(super) fn finish(mut self) -> Result<Made, Stop> {
+    pub(crate) fn finish(mut self) -> Result<Made, Stop> {
         let metadata = self.writer.finish()?;
         if u64::try_from(metadata.file_metadata().num_rows()) != Ok(self.rows) {
             return Err(Stop::Unfit("that could not be written whole"));
@@ -73,7 +78,7 @@ impl Output {
 
 impl Made {
     /// What a manifest tells of the file at `location`.
-    pub(super) fn describe(
+    pub(crate) fn describe(
         self,
         location: String,
         (spec_id, partition): (i32, Struct),

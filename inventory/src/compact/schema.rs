@@ -18,9 +18,9 @@ use super::{CompactError, Stop};
 
 /// Columns, as the table and as Arrow has them.
 #[derive(Clone)]
-pub(super) struct Columns {
-    pub(super) schema: SchemaRef,
-    pub(super) arrow: ArrowSchemaRef,
+pub(crate) struct Columns {
+    pub(crate) schema: SchemaRef,
+    pub(crate) arrow: ArrowSchemaRef,
 }
 
 /// What rows of a group are read and written with.
@@ -34,7 +34,7 @@ pub(super) struct RowSchema {
 }
 
 impl Columns {
-    pub(super) fn new(fields: Vec<NestedFieldRef>) -> Result<Self, CompactError> {
+    pub(crate) fn new(fields: Vec<NestedFieldRef>) -> Result<Self, CompactError> {
         let schema = Schema::builder().with_fields(fields).build()?;
         let arrow = Arc::new(schema_to_arrow_schema(&schema)?);
         Ok(Self { schema: Arc::new(schema), arrow })

@@ -13,19 +13,19 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use crate::files::Files;
 
 /// A Parquet file in a store.
-pub(super) struct StoredFile {
+pub(crate) struct StoredFile {
     files: Arc<Files>,
     location: String,
     size: u64,
 }
 
 impl StoredFile {
-    pub(super) fn new(files: &Arc<Files>, location: &str, size: u64) -> Self {
+    pub(crate) fn new(files: &Arc<Files>, location: &str, size: u64) -> Self {
         Self { files: files.clone(), location: location.to_owned(), size }
     }
 
     /// The file with its metadata. Its columns have the types that Parquet says, whatever Arrow schema lies beside.
-    pub(super) async fn open(mut self) -> Result<(Self, ArrowReaderMetadata), ParquetError> {
+    pub(crate) async fn open(mut self) -> Result<(Self, ArrowReaderMetadata), ParquetError> {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = ArrowReaderMetadata::load_async(&mut self, options).await?;
         Ok((self, metadata))

@@ -24,7 +24,7 @@ mod upload;
 mod work;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use check::may;
 pub use plan::{Plan, PlanError, plan};

@@ -13,7 +13,7 @@ use crate::compact::manifests::StoredList;
 
 /// What a snapshot adds and removes.
 #[derive(Debug, Default)]
-pub(in crate::compact) struct Numbers {
+pub(crate) struct Numbers {
     added: Count,
     removed: Count,
     removed_positions: Count,
@@ -39,11 +39,11 @@ impl Count {
 }
 
 impl Numbers {
-    pub(in crate::compact) fn add(&mut self, file: &DataFile) {
+    pub(crate) fn add(&mut self, file: &DataFile) {
         self.added.add(file);
     }
 
-    pub(in crate::compact) fn remove(&mut self, file: &DataFile) {
+    pub(crate) fn remove(&mut self, file: &DataFile) {
         match (file.content_type(), file.file_format()) {
             (DataContentType::Data, _) => self.removed.add(file),
             (DataContentType::PositionDeletes, DataFileFormat::Puffin) => self.removed_vectors.add(file),
@@ -58,7 +58,7 @@ impl Numbers {
     }
 
     /// The summary, with the totals where the snapshot before has them.
-    fn summary(&self, before: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    pub(crate) fn summary(&self, before: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         let Self { added, removed, removed_positions, removed_vectors, removed_equality } = self;
         let positions = removed_positions.rows + removed_vectors.rows;
         let gone_bytes =

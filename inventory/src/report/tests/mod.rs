@@ -6,5 +6,5 @@ mod files;
 mod iceberg;
 mod read;
 mod refusals;
-mod store;
+pub(crate) mod store;
 mod world;

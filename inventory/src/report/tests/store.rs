@@ -18,22 +18,22 @@ use tokio::sync::Notify;
 
 /// Where everything stops: after so many operations nothing goes on, as after a kill.
 #[derive(Debug, Default)]
-pub(super) struct Fate {
+pub(crate) struct Fate {
     left: AtomicI64,
-    pub(super) dead: Notify,
+    pub(crate) dead: Notify,
 }
 
 impl Fate {
-    pub(super) fn never() -> Arc<Self> {
+    pub(crate) fn never() -> Arc<Self> {
         Self::after(i64::MAX)
     }
 
-    pub(super) fn after(operations: i64) -> Arc<Self> {
+    pub(crate) fn after(operations: i64) -> Arc<Self> {
         Arc::new(Self { left: AtomicI64::new(operations), dead: Notify::new() })
     }
 
     /// One operation; never answers when it is one too many.
-    pub(super) async fn step(&self) {
+    pub(crate) async fn step(&self) {
         if self.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
             self.dead.notify_one();
             std::future::pending::<()>().await;
@@ -43,17 +43,17 @@ impl Fate {
 
 /// What outlives a kill.
 #[derive(Default)]
-pub(super) struct Disks {
-    pub(super) buckets: Mutex<HashMap<String, Arc<InMemory>>>,
+pub(crate) struct Disks {
+    pub(crate) buckets: Mutex<HashMap<String, Arc<InMemory>>>,
     /// Unfinished uploads by number: bucket and key.
-    pub(super) uploads: Mutex<HashMap<u64, (String, Path)>>,
+    pub(crate) uploads: Mutex<HashMap<u64, (String, Path)>>,
     next: AtomicU64,
 }
 
 /// The stores of one process.
-pub(super) struct Buckets {
-    pub(super) disks: Arc<Disks>,
-    pub(super) fate: Arc<Fate>,
+pub(crate) struct Buckets {
+    pub(crate) disks: Arc<Disks>,
+    pub(crate) fate: Arc<Fate>,
 }
 
 #[async_trait]
