@@ -3,6 +3,8 @@
 //! - U1: a write into a bucket commits under the bucket's gate, shared; a bucket is deleted under the
 //!   gate, alone. So no object outlives its bucket.
 //! - U2: a bucket is in memory exactly while its entry is durable; the system bucket always is.
+//! - U3: whether changes of a bucket are told is decided under its gate too: it is the same for all of a commit, and
+//!   changes only when none is under way.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -27,19 +29,29 @@ pub(crate) struct Buckets {
 /// A bucket that exists, or did a moment ago.
 pub(crate) struct BucketState {
     pub(crate) info: BucketInfo,
+    gate: tokio::sync::RwLock<Gate>,
+}
+
+/// What commits into a bucket depend on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gate {
     /// `false` once the bucket is deleted.
-    gate: tokio::sync::RwLock<bool>,
+    exists: bool,
+    /// Whether changes of its objects are told (U3).
+    pub(crate) watched: bool,
 }
 
 impl BucketState {
-    fn new(name: BucketName, created: Millis) -> Arc<Self> {
-        Arc::new(Self { info: BucketInfo { name, created }, gate: tokio::sync::RwLock::new(true) })
+    fn new(name: BucketName, bucket: value::Bucket) -> Arc<Self> {
+        let value::Bucket { created, watched } = bucket;
+        let gate = tokio::sync::RwLock::new(Gate { exists: true, watched });
+        Arc::new(Self { info: BucketInfo { name, created }, gate })
     }
 
     /// Keeps the bucket from being deleted while the guard lives (U1).
-    pub(crate) async fn hold(&self) -> Result<RwLockReadGuard<'_, bool>, NoSuchBucket> {
-        let exists = self.gate.read().await;
-        if *exists { Ok(exists) } else { Err(NoSuchBucket) }
+    pub(crate) async fn hold(&self) -> Result<RwLockReadGuard<'_, Gate>, NoSuchBucket> {
+        let gate = self.gate.read().await;
+        if gate.exists { Ok(gate) } else { Err(NoSuchBucket) }
     }
 }
 
@@ -47,7 +59,10 @@ impl Buckets {
     pub(crate) fn load(set: &Set) -> Result<Self, StorageError> {
         let mut known = BTreeMap::new();
         let system = BucketName::system();
-        known.insert(system.clone(), BucketState::new(system, Millis(0)));
+        known.insert(
+            system.clone(),
+            BucketState::new(system, value::Bucket { created: Millis(0), watched: false }),
+        );
         let mut from = Bound::Unbounded;
         loop {
             let page = set.log.scan(Space::Bucket, from, 1000)?;
@@ -55,9 +70,9 @@ impl Buckets {
             from = Bound::Excluded(last.clone());
             for (key, entry) in page {
                 let name = std::str::from_utf8(&key).ok().and_then(|name| BucketName::new(name).ok());
-                let bucket: value::Bucket = value::decode(&entry.value).map_err(unreadable)?;
+                let bucket = value::Bucket::decode(&entry.value).map_err(unreadable)?;
                 let name = name.ok_or_else(|| unreadable(value::InvalidValue::Key))?;
-                known.insert(name.clone(), BucketState::new(name, bucket.created));
+                known.insert(name.clone(), BucketState::new(name, bucket));
             }
         }
         Ok(Self { known: RwLock::new(known), changing: Mutex::new(()) })
@@ -105,9 +120,9 @@ impl ObjectCore {
         if buckets.len() > limit {
             return Err(BucketError::TooMany { limit });
         }
-        let created = now();
+        let bucket = value::Bucket { created: now(), watched: false };
         let key = Bytes::copy_from_slice(name.as_str().as_bytes());
-        let value = value::encode(&value::Bucket { created }).into();
+        let value = bucket.encode().into();
         let draft = Draft {
             ops: vec![Op::Put { space: Space::Bucket, key: key.clone(), value }],
             expect: vec![(Space::Bucket, key, Expect::Absent)],
@@ -115,7 +130,7 @@ impl ObjectCore {
         };
         match self.inner.sets[0].log.commit(draft).await {
             Ok(_) => {
-                let state = BucketState::new(name, created);
+                let state = BucketState::new(name, bucket);
                 buckets.insert(Arc::clone(&state));
                 Ok(state.info.clone())
             }
@@ -137,7 +152,7 @@ impl ObjectCore {
             return Err(BucketError::NotEmpty);
         }
         let state = buckets.get(&name).ok_or(BucketError::NoSuchBucket)?;
-        let mut exists = state.gate.write().await;
+        let mut gate = state.gate.write().await;
         if !self.is_empty(&name).await? {
             return Err(BucketError::NotEmpty);
         }
@@ -146,9 +161,47 @@ impl ObjectCore {
             Draft { ops: vec![Op::Delete { space: Space::Bucket, key }], expect: Vec::new(), inline: None };
         match self.inner.sets[0].log.commit(draft).await {
             Ok(_) => {
-                *exists = false;
+                gate.exists = false;
                 buckets.remove(&name);
                 Ok(())
+            }
+            Err(CommitError::Changed { .. }) => Err(StorageError::Unknown.into()),
+            Err(CommitError::Storage(error)) => Err(error.into()),
+        }
+    }
+
+    /// Begins or ends to tell of changes of a bucket's objects ([`ObjectCore::changes`]): of every write that begins
+    /// after the answer. Answers whether it was so before; that costs nothing when it stays.
+    pub async fn watch(&self, name: &BucketName, watched: bool) -> Result<bool, BucketError> {
+        // The system bucket has no entry that could say so.
+        let known = self.inner.buckets.get(name).filter(|_| !name.is_system());
+        let state = known.ok_or(BucketError::NoSuchBucket)?;
+        if state.hold().await.map_err(|_| BucketError::NoSuchBucket)?.watched == watched {
+            return Ok(watched);
+        }
+        let (core, name) = (self.clone(), name.clone());
+        self.to_the_end(async move { core.watch_to_the_end(name, watched).await }).await?
+    }
+
+    async fn watch_to_the_end(&self, name: BucketName, watched: bool) -> Result<bool, BucketError> {
+        let buckets = &self.inner.buckets;
+        let _changing = buckets.changing.lock().await;
+        let state = buckets.get(&name).ok_or(BucketError::NoSuchBucket)?;
+        let mut gate = state.gate.write().await;
+        if gate.watched == watched {
+            return Ok(watched);
+        }
+        let key = Bytes::copy_from_slice(name.as_str().as_bytes());
+        let value = value::Bucket { created: state.info.created, watched }.encode().into();
+        let draft = Draft {
+            ops: vec![Op::Put { space: Space::Bucket, key: key.clone(), value }],
+            expect: vec![(Space::Bucket, key, Expect::Present)],
+            inline: None,
+        };
+        match self.inner.sets[0].log.commit(draft).await {
+            Ok(_) => {
+                gate.watched = watched;
+                Ok(!watched)
             }
             Err(CommitError::Changed { .. }) => Err(StorageError::Unknown.into()),
             Err(CommitError::Storage(error)) => Err(error.into()),

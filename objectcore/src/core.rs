@@ -20,6 +20,7 @@ use crate::heal::fill::Fills;
 use crate::heal::rejoin::{self, Rejoins};
 use crate::heal::schedule::{self, Scrubs};
 use crate::heal::{self, Healer};
+use crate::journal::{self, Origin, Outbox};
 use crate::memory::{self, Memory, Share};
 use crate::name::{BucketName, ObjectName};
 use crate::object::buffers::Buffers;
@@ -37,6 +38,7 @@ use crate::types::{Millis, NoSuchBucket, StorageError};
 pub struct ObjectCore {
     pub(crate) inner: Arc<Inner>,
     admission: Admission,
+    origin: Option<Origin>,
 }
 
 /// Whether the requests of a handle take their share of the memory.
@@ -75,12 +77,20 @@ pub(crate) struct Set {
     pub(crate) codec: Codec,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) outbox: Outbox,
 }
 
 impl Set {
     fn new(log: ErasureSet) -> Self {
         let codec = Codec::new(log.geometry());
-        Self { number: log.number(), log, codec, buffers: Arc::default(), in_flight: Arc::default() }
+        Self {
+            number: log.number(),
+            log,
+            codec,
+            buffers: Arc::default(),
+            in_flight: Arc::default(),
+            outbox: Outbox::default(),
+        }
     }
 
     /// The blob of no bytes, which has no files.
@@ -188,7 +198,7 @@ impl ObjectCore {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         };
-        Self { inner: Arc::new(inner), admission: Admission::Shares }
+        Self { inner: Arc::new(inner), admission: Admission::Shares, origin: None }
     }
 
     /// Starts the background work.
@@ -199,6 +209,7 @@ impl ObjectCore {
         for set in self.inner.sets.iter() {
             self.in_background(heal::forward(Arc::clone(set), Arc::clone(&healer.repairs)));
             self.in_background(schedule::run(self.clone(), Arc::clone(set)));
+            self.in_background(journal::count(Arc::clone(set)));
             for slot in 0..set.log.slots().len() {
                 self.in_background(rejoin::run(self.clone(), Arc::clone(set), slot));
             }
@@ -215,7 +226,17 @@ impl ObjectCore {
 
     /// A handle whose requests take no share: their memory is counted elsewhere.
     pub(crate) fn admitted(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), admission: Admission::Done }
+        Self { admission: Admission::Done, ..self.clone() }
+    }
+
+    /// A handle whose changes are told as those of `origin`. Without one they are the server's own.
+    pub fn on_behalf(&self, origin: Origin) -> Self {
+        Self { origin: Some(origin), ..self.clone() }
+    }
+
+    /// Whose the changes of this handle are.
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     /// Takes the share of a request that will hold `bytes`, before it has any effect.

@@ -7,6 +7,7 @@
 
 pub mod background;
 mod bulk;
+pub mod changes;
 pub mod credentials;
 pub(crate) mod descriptors;
 mod directories;

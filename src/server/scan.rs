@@ -51,8 +51,16 @@ impl Scan for Running {
     }
 
     fn began_ms(&self) -> i64 {
-        i64::try_from(self.0.began().0).unwrap_or(i64::MAX)
+        milliseconds(self.0.began())
     }
+
+    fn sequences(&self) -> Vec<u64> {
+        self.0.sequences().to_vec()
+    }
+}
+
+pub(super) fn milliseconds(at: types::Millis) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
 }
 
 fn scan_error(bucket: &str, error: tarn_objectcore::ScanError) -> ScanError {
@@ -77,11 +85,11 @@ fn objects(rows: ScanRows) -> Objects {
     }
 }
 
-fn etag(ScanTag { digest, parts, is_multipart }: ScanTag) -> ETag {
+pub(super) fn etag(ScanTag { digest, parts, is_multipart }: ScanTag) -> ETag {
     ETag { digest, parts, is_multipart }
 }
 
-fn algorithm(algorithm: types::ChecksumAlgorithm) -> ChecksumAlgorithm {
+pub(super) fn algorithm(algorithm: types::ChecksumAlgorithm) -> ChecksumAlgorithm {
     match algorithm {
         types::ChecksumAlgorithm::Crc32 => ChecksumAlgorithm::Crc32,
         types::ChecksumAlgorithm::Crc32c => ChecksumAlgorithm::Crc32c,
@@ -91,7 +99,7 @@ fn algorithm(algorithm: types::ChecksumAlgorithm) -> ChecksumAlgorithm {
     }
 }
 
-fn attributes(attributes: Attributes) -> ObjectAttributes {
+pub(super) fn attributes(attributes: Attributes) -> ObjectAttributes {
     ObjectAttributes {
         content_type: attributes.content_type,
         user_metadata: attributes.user.into_iter().collect(),

@@ -263,7 +263,7 @@ impl Ills {
                 let part: value::Part = value::decode(&entry.value).map_err(unreadable)?;
                 Self::Files { version: part.blob.id, blobs: vec![part.blob] }
             }
-            Space::Bucket | Space::Upload | Space::System => Self::Nothing,
+            Space::Bucket | Space::Upload | Space::System | Space::Journal => Self::Nothing,
         })
     }
 }

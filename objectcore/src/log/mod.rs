@@ -24,11 +24,14 @@ pub(crate) enum Space {
     Part = 4,
     /// The set's own notes.
     System = 5,
+    /// Changes of objects that were not told yet, in order.
+    Journal = 6,
 }
 
 impl Space {
     /// Every space there is.
-    pub(crate) const ALL: [Self; 5] = [Self::Bucket, Self::Object, Self::Upload, Self::Part, Self::System];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Bucket, Self::Object, Self::Upload, Self::Part, Self::System, Self::Journal];
 
     pub(crate) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|space| *space as u8 == number)

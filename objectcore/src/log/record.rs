@@ -1,7 +1,7 @@
 //! The frame of a record: 64 bytes of header, then the body. All numbers are little-endian.
 //!
 //! ```text
-//!  0  magic "TNRC"        4  version 1         5  kind          6  zero (2)
+//!  0  magic "TNRC"        4  version            5  kind          6  zero (2)
 //!  8  body length (4)    12  CRC-32C (4) over the record without these four bytes
 //! 16  stamp (8)          24  segment (8)      32  offset (8)
 //! 40  epoch (8)          48  batch (8)        56  seq (8)      64  body
@@ -29,8 +29,11 @@ pub(crate) const KEY_BYTES_MAX: usize = u16::MAX as usize;
 /// Copies that are written without a batch carry this bit and the offset of the first of them as their batch
 /// number: what one sync covers has one number.
 pub(crate) const COPY_GROUP: u64 = 1 << 63;
-/// The record format this code writes, and the newest it reads.
-pub(crate) const VERSION: u8 = 1;
+/// The newest record format, and the newest this code reads.
+pub(crate) const VERSION: u8 = 2;
+/// Of all records but those with operations in [`Space::Journal`]: these would look damaged to readers that do not
+/// know the space.
+const VERSION_WITHOUT_JOURNAL: u8 = 1;
 
 pub(crate) const MAGIC: [u8; 4] = *b"TNRC";
 
@@ -164,11 +167,17 @@ fn crc(record: &[u8]) -> u32 {
     digest.finalize() as u32
 }
 
-/// Appends a record to `out`. `body` writes the body behind the header.
-pub(crate) fn encode(out: &mut Vec<u8>, header: &Header, body: impl FnOnce(&mut Vec<u8>)) {
+/// The format of a record with these operations: the oldest that has them.
+pub(crate) fn version_of(ops: &[Op]) -> u8 {
+    let is_of_journal = |op: &Op| op.space() == Space::Journal;
+    if ops.iter().any(is_of_journal) { VERSION } else { VERSION_WITHOUT_JOURNAL }
+}
+
+/// Appends a record with these operations to `out`. `body` writes the body behind the header.
+pub(crate) fn encode(out: &mut Vec<u8>, header: &Header, ops: &[Op], body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&[VERSION, header.kind as u8, 0, 0]);
+    out.extend_from_slice(&[version_of(ops), header.kind as u8, 0, 0]);
     out.extend_from_slice(&[0; 8]);
     for number in [header.stamp, header.segment, header.offset, header.epoch, header.batch, header.seq.0] {
         out.extend_from_slice(&number.to_le_bytes());

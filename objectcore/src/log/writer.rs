@@ -142,7 +142,7 @@ impl LogWriter {
             seq: last.1,
         };
         let mut start = Vec::new();
-        record::encode(&mut start, &header, |out| record::encode_segment(out, &body));
+        record::encode(&mut start, &header, &[], |out| record::encode_segment(out, &body));
         let reserve = self.segment_bytes.max(start.len() as u64 + bytes);
         if let Some(last) = self.segments.last() {
             // Only the end of the last segment may ever be torn.
@@ -172,7 +172,15 @@ impl LogWriter {
         let (segment, offset) = (self.position().0, self.offset + start as u64);
         let header = Header { kind, stamp: self.stamp, segment, offset, epoch, batch, seq };
         let mut inline_at = 0;
-        record::encode(&mut self.buffer, &header, |out| match new {
+        let ops = match new {
+            NewRecord::Entry { ops, .. } => ops,
+            NewRecord::Copy { op, .. } => std::slice::from_ref(*op),
+            NewRecord::BatchStart { .. }
+            | NewRecord::Settled { .. }
+            | NewRecord::Epoch(_)
+            | NewRecord::Removed { .. } => &[],
+        };
+        record::encode(&mut self.buffer, &header, ops, |out| match new {
             NewRecord::BatchStart { settled, entries, .. } => {
                 out.extend_from_slice(&settled.to_le_bytes());
                 out.extend_from_slice(&entries.to_le_bytes());

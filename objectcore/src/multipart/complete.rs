@@ -9,6 +9,7 @@ use crate::bucket::BucketState;
 use crate::checksum;
 use crate::core::{ObjectCore, Set, now};
 use crate::erasure::layout::BlobId;
+use crate::journal::Making;
 use crate::name::ObjectName;
 use crate::object::key;
 use crate::object::publish::Refused;
@@ -85,7 +86,7 @@ impl ObjectCore {
         let object = self.assemble(&chosen, found, options)?;
         let key = key::object(at);
         let draft = draft((&key, &object), (at, upload, &upload_entry), &known);
-        match self.commit_object(set, bucket, (&key, &options.when), draft).await {
+        match self.commit_object(set, bucket, (&key, &options.when), draft, Making::Created(&object)).await {
             Ok(committed) => {
                 self.condemn_entry(set, committed.replaced.first().and_then(Option::as_ref));
                 let unnamed = |part: &&KnownPart| {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::key;
+use super::publish::Refused;
 use crate::bucket::BucketState;
 use crate::core::{ObjectCore, Set};
+use crate::journal::Making;
 use crate::name::ObjectName;
 use crate::set::{Draft, Op, Space};
 use crate::types::{Deleted, PutIf, WriteError};
@@ -31,7 +33,17 @@ impl ObjectCore {
     ) -> Result<Deleted, WriteError> {
         let delete = Op::Delete { space: Space::Object, key: key.clone() };
         let draft = Draft { ops: vec![delete], expect: Vec::new(), inline: None };
-        let committed = self.commit_object(set, bucket, (&key, &when), draft).await?;
+        // What is gone already is deleted by no one: nothing is written of it, and nothing told.
+        let (needed, content_with_none) = match when {
+            PutIf::Always => (PutIf::Exists, true),
+            when @ (PutIf::Absent | PutIf::Match(_) | PutIf::Exists) => (when, false),
+        };
+        let committed = match self.commit_object(set, bucket, (&key, &needed), draft, Making::Deleted).await {
+            Err(Refused::Precondition { exists: false }) if content_with_none => {
+                return Ok(Deleted { existed: false });
+            }
+            committed => committed?,
+        };
         let gone = committed.replaced.first().and_then(Option::as_ref);
         self.condemn_entry(set, gone);
         Ok(Deleted { existed: gone.is_some() })

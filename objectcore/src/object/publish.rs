@@ -13,10 +13,11 @@ use super::in_flight::Writing;
 use super::receive::Kept;
 use super::removal::Condemned;
 use super::value::{Extent, Object, Stored, decode_head};
-use crate::bucket::{BucketState, unreadable};
-use crate::core::{ObjectCore, Set};
+use crate::bucket::{BucketState, Gate, unreadable};
+use crate::core::{ObjectCore, Set, now};
 use crate::erasure::layout::BlobId;
-use crate::set::{CommitError, Committed, Draft, Entry, Expect, Space};
+use crate::journal::{self, Making};
+use crate::set::{CommitError, Committed, Draft, Entry, Expect, Space, told};
 use crate::types::{PutIf, StorageError, WriteError};
 
 /// How often a condition is weighed again when the object changes meanwhile.
@@ -58,15 +59,18 @@ impl ObjectCore {
         })
     }
 
-    /// Commits `draft`, which changes the object `key`, under the condition `when`.
+    /// Commits `draft`, which makes `change` of the object `key`, under the condition `when`. Where the bucket is watched
+    /// the draft tells of it too.
     pub(crate) async fn commit_object(
         &self,
         set: &Set,
         bucket: &BucketState,
         (key, when): (&Bytes, &PutIf),
-        draft: Draft,
+        mut draft: Draft,
+        change: Making<'_>,
     ) -> Result<Committed, Refused> {
-        let _held = bucket.hold().await.map_err(|_| Refused::NoSuchBucket)?;
+        let gate = bucket.hold().await.map_err(|_| Refused::NoSuchBucket)?;
+        self.tell(*gate, &mut draft, key, change);
         let mut found = match when {
             PutIf::Match(_) => set.log.entry(Space::Object, key).await?,
             PutIf::Always | PutIf::Absent | PutIf::Exists => None,
@@ -86,6 +90,13 @@ impl ObjectCore {
             }
         }
         Err(StorageError::Busy.into())
+    }
+
+    /// Where the bucket is watched `draft` tells of its change too. It is committed while the gate is held.
+    pub(crate) fn tell(&self, gate: Gate, draft: &mut Draft, key: &Bytes, change: Making<'_>) {
+        if gate.watched {
+            draft.ops.push(told(journal::encode(key, change, now(), self.origin())));
+        }
     }
 
     /// Condemns the shard files of an object's entry that is gone.

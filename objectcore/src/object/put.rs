@@ -9,6 +9,7 @@ use super::value::{Head, Object, Tag, Tail};
 use crate::bucket::BucketState;
 use crate::core::{ObjectCore, Set, now};
 use crate::erasure::layout::BlobId;
+use crate::journal::Making;
 use crate::memory::write_bytes;
 use crate::name::ObjectName;
 use crate::set::{Draft, Op, Space};
@@ -80,7 +81,7 @@ impl ObjectCore {
         let key = key::object(&at);
         let put = Op::Put { space: Space::Object, key: key.clone(), value: object.encode().into() };
         let draft = Draft { ops: vec![put], expect: Vec::new(), inline };
-        match self.commit_object(&set, &bucket, (&key, &when), draft).await {
+        match self.commit_object(&set, &bucket, (&key, &when), draft, Making::Created(&object)).await {
             Ok(committed) => {
                 self.condemn_entry(&set, committed.replaced.first().and_then(Option::as_ref));
                 if short {

@@ -13,8 +13,9 @@ use super::key;
 use super::receive::inline_shards;
 use super::small::{OVERTAKEN_PAUSE, is_overtaken};
 use super::value::{Object, Stored};
-use crate::bucket::unreadable;
+use crate::bucket::{Gate, unreadable};
 use crate::core::{ObjectCore, Set};
+use crate::journal::Making;
 use crate::memory::{read_bytes, write_bytes};
 use crate::name::ObjectName;
 use crate::set::{CommitError, Draft, Entry, Expect, Op, Space, Weight};
@@ -40,15 +41,15 @@ impl ObjectCore {
         let (core, key) = (self.clone(), key::object(at));
         let work = async move {
             let _held = share;
-            let _in = bucket.hold().await.map_err(|_| TagError::NoSuchBucket)?;
-            core.change_tags(&set, &key, &change, only.as_ref()).await
+            let gate = bucket.hold().await.map_err(|_| TagError::NoSuchBucket)?;
+            core.change_tags((&set, *gate), &key, &change, only.as_ref()).await
         };
         self.to_the_end(work).await?
     }
 
     async fn change_tags(
         &self,
-        set: &Arc<Set>,
+        (set, gate): (&Arc<Set>, Gate),
         key: &Bytes,
         change: &TagChange,
         only: Option<&ETag>,
@@ -74,7 +75,9 @@ impl ObjectCore {
             object.tail.attributes.tags = tags.clone();
             let put = Op::Put { space: Space::Object, key: key.clone(), value: object.encode().into() };
             let expect = vec![(Space::Object, key.clone(), Expect::Seq(entry.seq))];
-            match set.log.commit(Draft { ops: vec![put], expect, inline }).await {
+            let mut draft = Draft { ops: vec![put], expect, inline };
+            self.tell(gate, &mut draft, key, Making::Updated(&object));
+            match set.log.commit(draft).await {
                 Ok(_) => return Ok(tags),
                 Err(CommitError::Changed { .. }) => {}
                 Err(CommitError::Storage(error)) => return Err(error.into()),

@@ -18,6 +18,8 @@ use crate::types::{
 const VERSION: u8 = 1;
 /// Of objects and uploads with tags (V3).
 const VERSION_TAGGED: u8 = 2;
+/// Of buckets whose changes are told. Servers that would not tell them refuse it.
+const VERSION_WATCHED: u8 = 2;
 
 /// A stored value that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -128,9 +130,29 @@ pub(crate) struct Part {
 }
 
 /// A bucket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bucket {
     pub(crate) created: Millis,
+    /// Whether changes of its objects are told.
+    pub(crate) watched: bool,
+}
+
+impl Bucket {
+    pub(crate) fn encode(self) -> Vec<u8> {
+        match self.watched {
+            true => extend(vec![VERSION_WATCHED], &self.created),
+            false => extend(vec![VERSION], &self.created),
+        }
+    }
+
+    pub(crate) fn decode(value: &[u8]) -> Result<Self, InvalidValue> {
+        match value.split_first() {
+            Some((&VERSION_WATCHED, created)) => {
+                Ok(Self { created: postcard::from_bytes(created)?, watched: true })
+            }
+            Some(_) | None => Ok(Self { created: decode(value)?, watched: false }),
+        }
+    }
 }
 
 impl Tag {
@@ -267,12 +289,12 @@ fn decode_tags(tagged: Tagged, bytes: &[u8]) -> Result<Tags, InvalidValue> {
     }
 }
 
-/// Encodes a part or bucket.
+/// Encodes a part or a note.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     extend(vec![VERSION], value)
 }
 
-/// Decodes a part or bucket.
+/// Decodes a part, a note or a bucket's time.
 pub(crate) fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, InvalidValue> {
     match open(value)? {
         (Tagged::No, body) => Ok(postcard::from_bytes(body)?),

@@ -8,6 +8,7 @@ use tarn_openapi::access::{Action, Ask, Principal, Resource, Sender};
 use tarn_openapi::request::{Authenticated, RequestId};
 
 use crate::ObjectCore;
+use crate::journal::Origin;
 use crate::name::{BucketName, ObjectName};
 use crate::types::NoSuchBucket;
 
@@ -26,6 +27,7 @@ pub(crate) const OWNER_NAME: &str = "tarn";
 /// A request whose operation is known.
 pub(crate) struct Call<'r> {
     front: &'r S3Front,
+    core: ObjectCore,
     head: &'r Parts,
     /// The decoded query.
     pub(crate) query: Query<'r>,
@@ -33,12 +35,18 @@ pub(crate) struct Call<'r> {
 
 impl<'r> Call<'r> {
     pub(super) fn new(front: &'r S3Front, head: &'r Parts, query: Query<'r>) -> Self {
-        Self { front, head, query }
+        let sender = head.extensions.get::<Sender>();
+        let origin = Origin {
+            principal: head.extensions.get().cloned().unwrap_or(Principal::Anonymous),
+            address: sender.and_then(|sender| sender.address),
+            request: head.extensions.get::<RequestId>().cloned(),
+        };
+        Self { front, core: front.core.on_behalf(origin), head, query }
     }
 
-    /// The store.
-    pub(crate) fn core(&self) -> &'r ObjectCore {
-        &self.front.core
+    /// The store, on behalf of who asks.
+    pub(crate) fn core(&self) -> &ObjectCore {
+        &self.core
     }
 
     /// Why the bucket must not be deleted.

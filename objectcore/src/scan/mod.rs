@@ -82,6 +82,7 @@ pub struct BucketScan {
     /// `None` once it failed.
     merge: Option<Merge>,
     began: Millis,
+    sequences: Arc<[u64]>,
 }
 
 impl ObjectCore {
@@ -91,7 +92,9 @@ impl ObjectCore {
         let began = options.moment.as_ref().map_or_else(crate::core::now, |moment| moment.at());
         let range = Range::new(bucket, options);
         let sets = self.inner.sets.iter().map(|set| set.log.clone());
-        Ok(BucketScan { merge: Some(Merge::new(sets, range, options)), began })
+        let sequences =
+            options.moment.as_ref().map_or_else(Arc::default, |moment| Arc::clone(moment.sequences()));
+        Ok(BucketScan { merge: Some(Merge::new(sets, range, options)), began, sequences })
     }
 }
 
@@ -109,6 +112,12 @@ impl BucketScan {
     /// When the rows are of: of one moment, or when the scan began.
     pub fn began(&self) -> Millis {
         self.began
+    }
+
+    /// Of a moment: of each set the highest sequence of its changes that is in the rows ([`ObjectCore::changes`]). Else
+    /// empty.
+    pub fn sequences(&self) -> &[u64] {
+        &self.sequences
     }
 }
 

@@ -17,6 +17,7 @@ pub struct Moment {
     at: Millis,
     taken: Instant,
     age_max: Duration,
+    sequences: Arc<[u64]>,
     /// By set; `None` once it was given up.
     pinned: Arc<Mutex<Option<Arc<[Pinned]>>>>,
     /// Ends the task that gives it up.
@@ -28,7 +29,9 @@ impl ObjectCore {
     pub async fn moment(&self) -> Result<Moment, StorageError> {
         let sets: Vec<ErasureSet> = self.inner.sets.iter().map(|set| set.log.clone()).collect();
         let at = now();
-        let pinned = Arc::new(Mutex::new(Some(Arc::from(keep_all(&sets).await?))));
+        let pinned: Arc<[Pinned]> = Arc::from(keep_all(&sets).await?);
+        let sequences = pinned.iter().map(|pinned| pinned.seq().0).collect();
+        let pinned = Arc::new(Mutex::new(Some(pinned)));
         let (age_max, given_up, kept) =
             (self.inner.settings.moment_age_max, Arc::clone(&pinned), CancellationToken::new());
         let dropped = kept.clone();
@@ -40,7 +43,7 @@ impl ObjectCore {
                 }
             }
         });
-        Ok(Moment { at, taken: Instant::now(), age_max, pinned, _kept: kept.drop_guard() })
+        Ok(Moment { at, taken: Instant::now(), age_max, sequences, pinned, _kept: kept.drop_guard() })
     }
 }
 
@@ -48,6 +51,11 @@ impl Moment {
     /// When it is.
     pub fn at(&self) -> Millis {
         self.at
+    }
+
+    /// Of each set the highest sequence of its changes that it holds ([`ObjectCore::changes`]).
+    pub fn sequences(&self) -> &Arc<[u64]> {
+        &self.sequences
     }
 
     /// Its rows, while they are kept.

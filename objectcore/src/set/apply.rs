@@ -87,7 +87,8 @@ impl Applier {
                     None => self.index.get(at.0, at.1)?,
                 };
                 let next = next_row(effect, number, op);
-                if next.is_none() {
+                // Compaction moves no deletion of the outbox (K2 there).
+                if next.is_none() && at.0 != Space::Journal {
                     let segment = effect.location.segment;
                     live.entry(segment).or_default().deletions += deletion_bytes(at.1);
                     touched.push(segment);

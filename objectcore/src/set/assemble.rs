@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::committer::{Answer, Committer, CopyIf, CopyRequest, Message};
 use super::look::{Rows, Wanted};
+use super::outbox;
 use super::types::{CommitError, Committed, Draft, Entry, Expect};
 use super::worker::{Job, LocalCopy, Numbered};
 use crate::index::Row;
@@ -28,6 +29,8 @@ pub(super) struct Assembly {
     pub(super) entries: Vec<Numbered>,
     pub(super) copies: Vec<Vec<LocalCopy>>,
     pub(super) bytes: usize,
+    /// Changes that are put into the outbox.
+    pub(super) told: u64,
     /// What the indexes held before it.
     rows: Rows,
     /// Drives that seemed full were asked for their room.
@@ -51,7 +54,8 @@ impl Wanted {
                 Message::Draft { draft, .. } => {
                     let expected = draft.expect.iter().map(|(space, key, _)| (*space, key.clone()));
                     wanted.current.extend(expected);
-                    wanted.current.extend(draft.ops.iter().map(|op| (op.space(), op.key().clone())));
+                    let known = draft.ops.iter().filter(|op| op.space() != Space::Journal);
+                    wanted.current.extend(known.map(|op| (op.space(), op.key().clone())));
                 }
                 Message::Copies { copies, .. } => {
                     for CopyRequest { slot, when, copy } in copies {
@@ -120,11 +124,11 @@ impl Committer {
     fn plan_draft(
         &mut self,
         into: &mut Assembly,
-        draft: Draft,
+        mut draft: Draft,
         bytes: usize,
     ) -> Result<Vec<Option<Entry>>, CommitError> {
         self.check_members()?;
-        if draft.ops.iter().any(|op| matches!(op, Op::Put { .. })) {
+        if draft.ops.iter().any(takes_room) {
             self.check_room(into, bytes)?;
         }
         for (space, key, expect) in &draft.expect {
@@ -140,10 +144,16 @@ impl Committer {
             }
         }
         let seq = Seq(self.next_seq);
+        let told = outbox::number(&mut draft.ops, seq);
         let mut replaced = Vec::with_capacity(draft.ops.len());
         let mut next = Vec::with_capacity(draft.ops.len());
         for (number, op) in draft.ops.iter().enumerate() {
-            replaced.push(self.seen(into, op.space(), op.key())?);
+            replaced.push(match op.space() {
+                Space::Journal => None,
+                space @ (Space::Bucket | Space::Object | Space::Upload | Space::Part | Space::System) => {
+                    self.seen(into, space, op.key())?
+                }
+            });
             let inline = number == 0 && draft.inline.is_some();
             next.push(match op {
                 Op::Put { value, .. } => Some(Entry { seq, value: value.clone(), inline }),
@@ -155,6 +165,7 @@ impl Committer {
         }
         self.next_seq += 1;
         into.bytes += bytes;
+        into.told += told;
         into.entries.push(Numbered { seq, ops: draft.ops, inline: draft.inline });
         Ok(replaced)
     }
@@ -235,6 +246,18 @@ impl Committer {
                 own()?.is_some_and(|row| row.seq == *seq) && assembly.rows.current(space, key)?.is_none()
             }
         })
+    }
+}
+
+/// Whether a full drive refuses it. What tells of a deletion must not keep it from giving room back, nor a note of the
+/// set's own that comes with one.
+fn takes_room(op: &Op) -> bool {
+    match op {
+        Op::Put { space, .. } => match space {
+            Space::Bucket | Space::Object | Space::Upload | Space::Part => true,
+            Space::System | Space::Journal => false,
+        },
+        Op::Delete { .. } => false,
     }
 }
 

@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use super::keep::Pinned;
 use super::layout::writes_needed;
 use super::look::Reader;
+use super::outbox::WaitingChanges;
 use super::rejoin::Returning;
 use super::slot::{Slot, SlotState};
 use super::start::join_or_leave;
@@ -104,6 +105,7 @@ pub(crate) struct Figures {
     pub(crate) epoch: AtomicU64,
     pub(crate) seq: AtomicU64,
     pub(crate) batch: AtomicU64,
+    pub(crate) waiting_changes: WaitingChanges,
 }
 
 /// A drive's thread as the committer sees it.
@@ -222,7 +224,9 @@ impl Committer {
                 let _ = answer.send(self.rejoin(*returning));
             }
             Some(Message::Keep { answer }) => {
-                let kept = self.check_members().map(|()| Pinned::of(&self.slots, self.geometry));
+                let kept = self
+                    .check_members()
+                    .map(|()| Pinned::of(&self.slots, self.geometry, Seq(self.durable_seq)));
                 let _ = answer.send(kept);
             }
             Some(Message::Epoch { answer }) => {

@@ -3,6 +3,8 @@
 //! - K1: a record is moved only if it still counts at the moment the copy is put into a batch (the committer
 //!   checks), so a copy never hides a newer entry.
 //! - K2: a deletion is moved too, unless the segment is the oldest: what it hides lies before it in the log.
+//!   A deletion in [`Space::Journal`] is not: what would come back when an index is made again is hidden by the note of
+//!   what was forgotten (`outbox.rs`).
 //! - K3: the segment goes after every copy is durable and applied, by a record first and the file second. A
 //!   crash in between leaves copies of equal seq, which are harmless, or a file that is in no list.
 //! - K4: a segment with damage stays: what is damaged may have been a deletion. But damage that was found when
@@ -21,7 +23,7 @@ use tokio::sync::oneshot;
 use super::committer::{CopyIf, CopyRequest, Message};
 use super::scan::ScanError;
 use super::worker::LocalCopy;
-use super::{CommitError, ErasureSet, Inline, Op, SlotState};
+use super::{CommitError, ErasureSet, Inline, Op, SlotState, Space};
 use crate::log::reader::{SegmentReader, Step};
 use crate::log::record::{Body, Record};
 use crate::log::writer::Location;
@@ -220,6 +222,7 @@ impl ErasureSet {
                     }
                     CopyIf::At(location)
                 }
+                Op::Delete { space: Space::Journal, .. } => continue,
                 Op::Delete { .. } => {
                     if victim.oldest || row.is_some_and(|row| row.seq >= header.seq) {
                         continue;

@@ -17,10 +17,14 @@ use super::look::lookup;
 use super::slot::{Slot, SlotState};
 use crate::geometry::Geometry;
 use crate::index::{Index, IndexError, Pin};
+use crate::log::Seq;
 use crate::types::StorageError;
 
 /// The rows of one set at one moment, kept on as many drives as make sure that one is left.
-pub(crate) struct Pinned(Vec<PinnedIndex>);
+pub(crate) struct Pinned {
+    seq: Seq,
+    indexes: Vec<PinnedIndex>,
+}
 
 struct PinnedIndex {
     slot: usize,
@@ -30,13 +34,13 @@ struct PinnedIndex {
 
 impl std::fmt::Debug for Pinned {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Pinned({} drives)", self.0.len())
+        write!(formatter, "Pinned({} drives)", self.indexes.len())
     }
 }
 
 impl Pinned {
-    /// Between batches the indexes of all drives that hold everything are alike.
-    pub(super) fn of(slots: &[Slot], geometry: Geometry) -> Self {
+    /// Between batches the indexes of all drives that hold everything are alike: they follow the log up to `seq`.
+    pub(super) fn of(slots: &[Slot], geometry: Geometry, seq: Seq) -> Self {
         let online = |suspect: bool| {
             slots.iter().filter(move |slot| slot.state() == SlotState::Online && slot.is_suspect() == suspect)
         };
@@ -45,12 +49,17 @@ impl Pinned {
             let pin = index.pin();
             Some(PinnedIndex { slot: slot.number(), index: Arc::downgrade(&index), pin })
         });
-        Self(pins.take(geometry.parity() + 1).collect())
+        Self { seq, indexes: pins.take(geometry.parity() + 1).collect() }
+    }
+
+    /// The last seq that the rows hold.
+    pub(crate) fn seq(&self) -> Seq {
+        self.seq
     }
 
     /// The rows kept on that drive, if it was not opened anew since.
     fn on(&self, slot: usize, index: &Arc<dyn Index>) -> Option<&Pin> {
-        let pinned = self.0.iter().find(|pinned| pinned.slot == slot)?;
+        let pinned = self.indexes.iter().find(|pinned| pinned.slot == slot)?;
         std::ptr::addr_eq(pinned.index.as_ptr(), Arc::as_ptr(index)).then_some(&pinned.pin)
     }
 }

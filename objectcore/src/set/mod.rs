@@ -36,6 +36,7 @@ mod keep;
 pub(crate) mod layout;
 mod look;
 mod open;
+mod outbox;
 mod reads;
 mod recover;
 mod rejoin;
@@ -55,6 +56,7 @@ pub(crate) use fill::FillError;
 pub(crate) use keep::{Pinned, keep_all};
 pub(crate) use layout::{set_of, writes_needed};
 pub(crate) use open::open_sets;
+pub(crate) use outbox::{Reach, told};
 pub(crate) use reads::{Weight, ended};
 pub(crate) use slot::Slot;
 pub(crate) use types::{CommitError, Committed, Draft, Entry, Expect, Repair};
@@ -84,6 +86,8 @@ struct Shared {
     settings: SetSettings,
     slots: Vec<Slot>,
     figures: Arc<Figures>,
+    /// The last seq when it was opened.
+    opened_at: u64,
     /// `None` once the set is closed.
     inbox: Mutex<Option<Sender<Message>>>,
     /// Dropped to end the thread that looks for drives that hang.

@@ -148,6 +148,7 @@ impl Recovery<'_> {
             settings: self.settings.clone(),
             slots,
             figures,
+            opened_at: decision.cut.0,
             inbox: Mutex::new(Some(sender)),
             stop: Mutex::new(Some(stop)),
             reads: self.reads.clone(),

@@ -21,6 +21,7 @@ pub(crate) enum Expect {
 /// A change of several keys that takes effect whole or not at all.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Draft {
+    /// Puts in [`Space::Journal`] get their keys when the draft gets its seq ([`told`](super::outbox::told)).
     pub(crate) ops: Vec<Op>,
     pub(crate) expect: Vec<(Space, Bytes, Expect)>,
     /// Shard bytes of the first operation, one per slot.
@@ -39,7 +40,7 @@ pub(crate) struct Entry {
 /// A draft that took effect.
 #[derive(Debug, Clone)]
 pub(crate) struct Committed {
-    /// For each operation the entry it replaced.
+    /// For each operation the entry it replaced; `None` for those in [`Space::Journal`].
     pub(crate) replaced: Vec<Option<Entry>>,
 }
 

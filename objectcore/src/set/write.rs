@@ -42,6 +42,7 @@ impl Committer {
         self.last = Some(LastBatch { drafts: entries, took, ended: Instant::now() });
         match result {
             Ok(()) => {
+                self.figures.waiting_changes.told(self.set, assembly.told);
                 for waiting in assembly.drafts {
                     let Waiting { replaced, answer } = waiting;
                     let _ = answer.send(Ok(Committed { replaced }));

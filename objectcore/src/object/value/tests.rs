@@ -103,3 +103,16 @@ fn an_unknown_version_or_torn_value_is_refused() {
         }
     }
 }
+
+#[test]
+fn a_bucket_that_is_not_watched_is_what_it_was_before_there_were_others() {
+    let bucket = |watched| Bucket { created: Millis(1_700_000_000_000), watched };
+    assert_eq!(hex::encode(bucket(false).encode()), "0180d095ffbc31");
+    assert_eq!(hex::encode(bucket(true).encode()), "0280d095ffbc31");
+    for watched in [false, true] {
+        let bytes = bucket(watched).encode();
+        assert_eq!(Bucket::decode(&bytes).unwrap(), bucket(watched));
+        assert!((0..bytes.len()).all(|end| Bucket::decode(&bytes[..end]).is_err()));
+    }
+    assert!(matches!(Bucket::decode(&[3, 0]), Err(InvalidValue::Version(3))));
+}
