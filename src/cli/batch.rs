@@ -4,7 +4,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::builder::PossibleValuesParser;
 use serde_json::json;
+use tarn_inventory::batch::KINDS;
 use uuid::Uuid;
 
 use super::{ClientFlags, Failure, block_on, job, print_json};
@@ -15,8 +17,8 @@ pub(crate) enum Command {
     /// Print a batch to begin with.
     Generate {
         /// What it does.
-        #[arg(value_enum)]
-        kind: Kind,
+        #[arg(value_parser = kinds())]
+        kind: String,
     },
     /// Start a batch and print its name.
     Start {
@@ -44,16 +46,6 @@ pub(crate) enum Command {
     Cancel(Named),
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub(crate) enum Kind {
-    /// Delete objects by their age.
-    Expire,
-    /// Delete objects.
-    Delete,
-    /// Copy objects.
-    Copy,
-}
-
 #[derive(clap::Args)]
 pub(crate) struct Named {
     /// Its name.
@@ -62,21 +54,15 @@ pub(crate) struct Named {
     client: ClientFlags,
 }
 
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Expire => "expire",
-            Self::Delete => "delete",
-            Self::Copy => "copy",
-        }
-    }
+fn kinds() -> PossibleValuesParser {
+    PossibleValuesParser::new(KINDS.map(|(kind, _)| kind))
 }
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     block_on(async {
         match command {
             Command::Generate { kind } => {
-                let text = tarn_inventory::batch::template(kind.name()).unwrap_or_default();
+                let text = tarn_inventory::batch::template(&kind).unwrap_or_default();
                 output::line(text.trim_end());
             }
             Command::Start { file, name, watch, client } => {

@@ -1,10 +1,11 @@
 //! Those who make jobs, and what they may do at that moment: told from others as those who share are.
 
 use tarn_inventory::jobs::{Author, Rights};
-use tarn_openapi::access::{Action, Principal, Resource};
+use tarn_openapi::access::{Action, Principal, Resource, Sender};
 use tarn_sharing::directory::Sharer;
 
 use super::KeySharers;
+use super::sharers::itself;
 
 impl KeySharers {
     /// Who makes a job when `principal` does. `None` for a session and for who has no key of this server: a job runs with
@@ -17,6 +18,12 @@ impl KeySharers {
             }
             Principal::Anonymous | Principal::Web(_) | Principal::Session(_) => None,
         }
+    }
+
+    /// Who an author is now, and where it asks from; `None` when it is no longer who it was.
+    pub(crate) fn acting(&self, author: &Author) -> Option<(Principal, Sender)> {
+        let Author { key, fingerprint } = author.clone();
+        Some((self.principal(&Sharer { key, fingerprint })?, itself()))
     }
 }
 

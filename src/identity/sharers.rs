@@ -93,7 +93,7 @@ impl KeySharers {
 }
 
 /// What policies see of a sharer: no address. No byte of it goes over a wire.
-fn itself() -> Sender {
+pub(super) fn itself() -> Sender {
     let at_seconds = jiff::Timestamp::now().as_second();
     Sender { at_seconds, transport: Transport::Encrypted, ..Sender::default() }
 }

@@ -11,6 +11,7 @@ use tarn_objectcore::ObjectCore;
 use super::bulk::CoreBulk;
 use super::foreground::InFlight;
 use super::scan::CoreScan;
+use super::sql::BatchQueries;
 
 /// Jobs in the name of the server; each run asks for the rights of its author.
 const AUTHOR: &str = "jobs";
@@ -22,6 +23,7 @@ pub(super) struct Parts {
     pub(super) stores: Arc<dyn WarehouseStores>,
     pub(super) rights: Arc<dyn Rights>,
     pub(super) foreground: Arc<InFlight>,
+    pub(super) queries: Arc<BatchQueries>,
     /// Runs at work at a time.
     pub(super) at_once: usize,
 }
@@ -35,15 +37,18 @@ pub(super) fn open(parts: Parts) -> Jobs {
 }
 
 fn works(parts: &Parts) -> Vec<Arc<dyn Work>> {
-    let Parts { core, catalog, stores, rights, .. } = parts;
+    let Parts { core, catalog, stores, rights, queries, .. } = parts;
     let scans = Arc::new(CoreScan(core.clone()));
+    let inventory =
+        Arc::new(Inventory::new(scans.clone(), stores.clone(), catalog.by(AUTHOR), rights.clone()));
     let batch = Batch::new(batch::Parts {
-        scans: scans.clone(),
+        scans,
         bulk: Arc::new(CoreBulk(core.clone())),
         stores: stores.clone(),
         catalog: catalog.clone(),
+        inventory: inventory.clone(),
+        queries: queries.clone(),
         rights: rights.clone(),
     });
-    let inventory = Inventory::new(scans, stores.clone(), catalog.by(AUTHOR), rights.clone());
-    vec![Arc::new(batch), Arc::new(inventory)]
+    vec![Arc::new(batch), inventory]
 }

@@ -224,12 +224,14 @@ impl Server {
             tarn_inventory::Settings::default(),
             sharing.readers(&catalog),
         );
+        let queries = Arc::new(sql::BatchQueries::default());
         let jobs = jobs::open(jobs::Parts {
             core: core.clone(),
             catalog: catalog.clone(),
             stores: warehouses.clone(),
             rights: sharing.sharers.clone(),
             foreground: front.in_flight(),
+            queries: queries.clone(),
             at_once: settings.jobs_at_once,
         });
         {
@@ -275,6 +277,7 @@ impl Server {
             metrics_access: settings.metrics,
             started: Instant::now(),
         });
+        queries.answered_by(&program);
         let sts = Sts { sessions: sessions.clone(), authorize: authorize.clone(), issuers };
         let sts = sts::router(Arc::new(sts));
         let vendor = Vendor::new(sessions, settings.credentials_lifetime.as_secs() as i64);

@@ -3,10 +3,9 @@
 use serde_json::Value;
 use tarn_openapi::access::{Action, Resource};
 
-use super::Batch;
-use super::spec::{Does, Spec};
-use super::tasks::path;
-use super::yaml;
+use super::spec::{Does, Manifest, Spec};
+use super::tasks::{check_query, path};
+use super::{Asked, Batch, yaml};
 use crate::jobs::{Author, InvalidSpec};
 use crate::report::filter::CompiledFilter;
 
@@ -14,8 +13,8 @@ use crate::report::filter::CompiledFilter;
 const REPORT_PREFIX_BYTES_MAX: usize = 512;
 
 /// A specification in its full form, from that or from `{"yaml": "..."}`.
-pub(super) async fn check(batch: &Batch, spec: &Value, author: &Author) -> Result<Spec, InvalidSpec> {
-    let spec = match spec.get("yaml") {
+pub(super) async fn check(batch: &Batch, spec: &Value, author: &Author) -> Result<Asked, InvalidSpec> {
+    let asked = match spec.get("yaml") {
         Some(Value::String(text)) => yaml::read(text).map_err(|refused| {
             let place = match (refused.line, refused.column) {
                 (Some(line), Some(column)) => format!("line {line}, column {column}"),
@@ -25,8 +24,15 @@ pub(super) async fn check(batch: &Batch, spec: &Value, author: &Author) -> Resul
             field(&place, refused.message)
         })?,
         Some(_) => return Err(field("yaml", "a text".into())),
-        None => serde_json::from_value(spec.clone()).map_err(|error| field("spec", error.to_string()))?,
+        None => Asked::read(spec).map_err(|error| field("spec", error))?,
     };
+    match asked {
+        Asked::Objects(spec) => objects(batch, spec, author).await.map(Asked::Objects),
+        Asked::Catalog(catalog) => catalog.check(batch, author).await.map(Asked::Catalog),
+    }
+}
+
+async fn objects(batch: &Batch, spec: Spec, author: &Author) -> Result<Spec, InvalidSpec> {
     for rule in &spec.rules {
         CompiledFilter::new(rule, 0).map_err(|error| field(&error.at, error.message))?;
     }
@@ -43,6 +49,12 @@ pub(super) async fn check(batch: &Batch, spec: &Value, author: &Author) -> Resul
         return Err(field("target", "lies inside the source: copies would be copied again".into()));
     }
     places(batch, &spec, author).await?;
+    if let Some(Manifest::Query(query)) = &spec.manifest {
+        let refused = |message: String| field("manifest.sql", message);
+        let planned = batch.parts.queries.plan(query, author).await;
+        let columns = planned.map_err(|failure| refused(failure.to_string()))?;
+        check_query(&columns).map_err(refused)?;
+    }
     Ok(spec)
 }
 
@@ -62,7 +74,11 @@ pub(super) async fn places(batch: &Batch, spec: &Spec, author: &Author) -> Resul
             buckets.push(&target.bucket);
         }
     }
-    buckets.extend(spec.manifest.as_ref().map(|manifest| &manifest.bucket));
+    let list = match &spec.manifest {
+        Some(Manifest::List(list)) => Some(list),
+        Some(Manifest::Query(_)) | None => None,
+    };
+    buckets.extend(list.map(|list| &list.bucket));
     for bucket in buckets {
         if !may(Action::ListBucket, Resource::Listing(bucket, ""))
             && !may(Action::ListBucket, Resource::Listing(bucket, &spec.prefix))
@@ -84,10 +100,10 @@ pub(super) async fn places(batch: &Batch, spec: &Spec, author: &Author) -> Resul
     if !may(Action::PutObject, Resource::Object(&spec.report.bucket, &file)) {
         return denied(format!("s3:PutObject below {}/{}", spec.report.bucket, spec.report.prefix));
     }
-    if let Some(manifest) = &spec.manifest
-        && !may(Action::GetObject, Resource::Object(&manifest.bucket, &manifest.key))
+    if let Some(list) = list
+        && !may(Action::GetObject, Resource::Object(&list.bucket, &list.key))
     {
-        return denied(format!("s3:GetObject of {}/{}", manifest.bucket, manifest.key));
+        return denied(format!("s3:GetObject of {}/{}", list.bucket, list.key));
     }
     Ok(())
 }

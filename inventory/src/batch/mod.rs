@@ -4,8 +4,11 @@
 //! the files of tables are the catalog's.
 
 mod bulk;
+mod catalog;
 mod check;
 mod completion;
+mod doing;
+mod queries;
 mod spec;
 mod tasks;
 #[cfg(test)]
@@ -15,13 +18,17 @@ mod yaml;
 
 use std::sync::Arc;
 
-use tarn_catalog::{Catalog, WarehouseStores};
+use serde_json::{Value, json};
+use tarn_catalog::WarehouseStores;
 
 pub use bulk::{Bulk, Item, ItemError, TagChange, There};
-pub use spec::{Does, Manifest, ManifestFormat, Place, Spec, Threshold};
-pub use yaml::template;
+pub use catalog::Catalog;
+pub use queries::{Queries, QueryFailure, Rows};
+pub use spec::{Does, List, Manifest, ManifestFormat, Place, Query, Spec, Threshold};
+pub use yaml::{KINDS, template};
 
 use crate::jobs::Rights;
+use crate::report::Inventory;
 use crate::scan::ObjectScan;
 
 /// Objects whose list and whose rows of the report are written together.
@@ -43,7 +50,11 @@ pub struct Parts {
     /// Where lists are and reports go.
     pub stores: Arc<dyn WarehouseStores>,
     /// Knows which buckets are warehouses.
-    pub catalog: Catalog,
+    pub catalog: tarn_catalog::Catalog,
+    /// Makes catalogs of buckets.
+    pub inventory: Arc<Inventory>,
+    /// Answers the queries that name objects.
+    pub queries: Arc<dyn Queries>,
     /// Knows what authors may do.
     pub rights: Arc<dyn Rights>,
 }
@@ -52,5 +63,40 @@ impl Batch {
     /// Batches over these.
     pub fn new(parts: Parts) -> Self {
         Self { parts, part: PART }
+    }
+}
+
+/// A batch, as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+enum Asked {
+    /// Something is done to objects.
+    Objects(Spec),
+    /// They are told.
+    Catalog(Catalog),
+}
+
+impl Asked {
+    /// Reads what is kept, or what a client wrote in full form.
+    fn read(kept: &Value) -> Result<Self, String> {
+        let read = match kept.get("catalog") {
+            Some(_) => serde_json::from_value(kept.clone()).map(Self::Catalog),
+            None => serde_json::from_value(kept.clone()).map(Self::Objects),
+        };
+        read.map_err(|error| error.to_string())
+    }
+
+    fn kept(&self) -> Value {
+        match self {
+            Self::Objects(spec) => json!(spec),
+            Self::Catalog(catalog) => json!(catalog),
+        }
+    }
+
+    /// The text it was made from.
+    fn written(&mut self) -> &mut Option<String> {
+        match self {
+            Self::Objects(spec) => &mut spec.written,
+            Self::Catalog(catalog) => &mut catalog.written,
+        }
     }
 }

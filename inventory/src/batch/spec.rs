@@ -18,7 +18,7 @@ pub struct Spec {
     /// An object that one of these lets through is done; none: every object. Not with a manifest.
     #[serde(default)]
     pub rules: Vec<Filter>,
-    /// The list of the objects, instead of what the bucket holds.
+    /// What names the objects, instead of what the bucket holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Manifest>,
     /// Where the completion report goes. What lies there is never done.
@@ -66,10 +66,31 @@ pub struct Place {
     pub prefix: String,
 }
 
+/// What names the objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Manifest {
+    /// A list.
+    List(List),
+    /// The rows of a query, as they are when the run begins.
+    Query(Query),
+}
+
+/// A query that names objects: columns `key`, and `bucket`, `etag` and `version` where it has them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    /// One statement that reads.
+    pub sql: String,
+    /// The warehouse of names that give none; `None`: the server's default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warehouse: Option<String>,
+}
+
 /// A list of objects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Manifest {
+pub struct List {
     /// What it is.
     pub format: ManifestFormat,
     /// Its bucket.
@@ -87,6 +108,9 @@ pub enum ManifestFormat {
     /// The `manifest.json` of an inventory in CSV.
     #[serde(rename = "S3InventoryReport_CSV_20161130")]
     Inventory,
+    /// The `manifest.json` of an inventory in Parquet.
+    #[serde(rename = "S3InventoryReport_Parquet_20161130")]
+    ParquetInventory,
     /// Lines of bucket and key, keys URL-encoded, without a header.
     #[serde(rename = "S3BatchOperations_CSV_20180820")]
     Csv,

@@ -3,8 +3,10 @@ use std::ops::Bound;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use arrow_array::{RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
@@ -27,6 +29,8 @@ struct Disk {
     /// A key that cannot be changed now, so often.
     busy: Mutex<BTreeMap<String, u32>>,
     tags: Mutex<BTreeMap<(String, String), BTreeMap<String, String>>>,
+    /// How often the query was answered.
+    asked: Mutex<usize>,
 }
 
 struct InDisk(Arc<Disk>, String, ScanOptions);
@@ -138,6 +142,33 @@ impl Bulk for Disk {
     }
 }
 
+/// Answers every query with the keys of bucket `a` that end as it says; by the second time they are none.
+#[async_trait]
+impl Queries for Disk {
+    async fn plan(&self, query: &Query, _author: &Author) -> Result<SchemaRef, QueryFailure> {
+        let column = query.sql.split(' ').nth(1).unwrap_or_default();
+        match query.sql.starts_with("SELECT") {
+            true => Ok(Arc::new(Schema::new(vec![Field::new(column, DataType::Utf8, true)]))),
+            false => {
+                Err(QueryFailure { message: "line 1, column 1: no query".into(), may_work_later: false })
+            }
+        }
+    }
+
+    async fn ask(&self, query: &Query, author: &Author, _rows_max: u64) -> Result<Rows, QueryFailure> {
+        let schema = self.plan(query, author).await?;
+        let ending = query.sql.split(' ').next_back().unwrap_or_default();
+        *self.asked.lock().unwrap() += 1;
+        let keys: Vec<String> = self.objects.lock().unwrap().keys().map(|(_, key)| key.clone()).collect();
+        let batches: Vec<_> = keys
+            .chunks(9)
+            .map(|keys| keys.iter().filter(|key| key.ends_with(ending)).map(Some).collect::<StringArray>())
+            .map(|keys| Ok(RecordBatch::try_new(schema.clone(), vec![Arc::new(keys)]).unwrap()))
+            .collect();
+        Ok(futures::stream::iter(batches).boxed())
+    }
+}
+
 struct World {
     disk: Arc<Disk>,
     stores: Arc<Memory>,
@@ -153,17 +184,23 @@ impl World {
         Self { disk: Arc::new(disk), stores: Arc::default(), log: Arc::new(InMemory::new()) }
     }
 
-    async fn start(&self) -> (Catalog, Jobs) {
+    async fn start(&self) -> (tarn_catalog::Catalog, Jobs) {
         let stores: Arc<dyn WarehouseStores> = self.stores.clone();
         let settings = tarn_catalog::Settings::default();
         let catalog =
-            Catalog::open(self.log.clone(), Path::from("log"), stores.clone(), settings).await.unwrap();
+            tarn_catalog::Catalog::open(self.log.clone(), Path::from("log"), stores.clone(), settings)
+                .await
+                .unwrap();
         let rights = Arc::new(AllBut("kept.log"));
+        let scans = Arc::new(Scans(self.disk.clone()));
+        let inventory = Inventory::new(scans.clone(), stores.clone(), catalog.clone(), rights.clone());
         let parts = Parts {
-            scans: Arc::new(Scans(self.disk.clone())),
+            scans,
             bulk: self.disk.clone(),
             stores,
             catalog: catalog.clone(),
+            inventory: Arc::new(inventory),
+            queries: self.disk.clone(),
             rights: rights.clone(),
         };
         let work: Arc<dyn Work> = Arc::new(Batch { parts, part: 17 });
@@ -234,6 +271,8 @@ async fn end_of(jobs: &Jobs, name: &str) -> Run {
 
 const EXPIRE: &str = "expire:\n  apiVersion: v1\n  bucket: a\n  rules:\n    - name: '*.log'\n    - size: {greaterThan: 95}\n  report: {bucket: reports, prefix: done}\n";
 
+const BY_QUERY: &str = "delete:\n  apiVersion: v1\n  bucket: a\n  manifest: {sql: 'SELECT key FROM .log'}\n  report: {bucket: reports, prefix: done}\n";
+
 fn named(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(|number| format!("k{number:04}.{}", if number % 2 == 0 { "log" } else { "txt" }))
 }
@@ -267,30 +306,33 @@ async fn what_rules_let_through_is_deleted_and_each_object_is_told() {
     assert!(left.iter().all(|key| key.ends_with(".txt") || ["k0002.log", "kept.log"].contains(&&**key)));
 }
 
+/// Runs a batch to its end while the server is killed at random.
+async fn over_kills(world: &World, yaml: &str, random: &mut StdRng) -> (Run, Jobs) {
+    let (mut catalog, mut jobs) = world.start().await;
+    jobs.put(new("b", yaml), Put::Create, root()).await.unwrap();
+    loop {
+        for _ in 0..random.random_range(0..250) {
+            tokio::task::yield_now().await;
+        }
+        let run = jobs.runs(Some("b")).into_iter().find(|seen| seen.run.state.is_ended());
+        if let Some(seen) = run {
+            return (seen.run, jobs);
+        }
+        jobs.kill().await;
+        drop(catalog);
+        (catalog, jobs) = world.start().await;
+    }
+}
+
 #[tokio::test]
 async fn over_kills_at_random_each_object_is_told_once_and_done_once() {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let mut kills = 0;
-    for _ in 0..8 {
+    let rules = EXPIRE.replace("    - size: {greaterThan: 95}\n", "");
+    for (yaml, asked) in [(&*rules, 0), (BY_QUERY, 1)].into_iter().cycle().take(12) {
         let world = World::new(named(300));
-        let (mut catalog, mut jobs) = world.start().await;
-        let yaml = EXPIRE.replace("    - size: {greaterThan: 95}\n", "");
-        jobs.put(new("b", &yaml), Put::Create, root()).await.unwrap();
-        let run = loop {
-            for _ in 0..random.random_range(0..250) {
-                tokio::task::yield_now().await;
-            }
-            let run = jobs.runs(Some("b")).into_iter().find(|seen| seen.run.state.is_ended());
-            if let Some(seen) = run {
-                break seen.run;
-            }
-            jobs.kill().await;
-            drop(catalog);
-            kills += 1;
-            (catalog, jobs) = world.start().await;
-        };
+        let (run, jobs) = over_kills(&world, yaml, &mut random).await;
         assert_eq!(run.state, RunState::Completed, "seed {seed}: {:?}", run.last_errors);
         let rows = world.rows(run.id).await;
         let wanted: Vec<_> = named(300).filter(|key| key.ends_with(".log")).collect();
@@ -300,9 +342,86 @@ async fn over_kills_at_random_each_object_is_told_once_and_done_once() {
         assert!(world.disk.done.lock().unwrap().values().all(|times| *times == 1), "seed {seed}");
         assert_eq!(world.keys("a").len(), 150, "seed {seed}");
         assert!(!world.report(run.id).await.keys().any(|name| name.starts_with("tasks/")), "seed {seed}");
+        // Before its answer was kept a query may be asked again; then never more.
+        assert!((*world.disk.asked.lock().unwrap() > 0) == (asked > 0), "seed {seed}");
         jobs.kill().await;
     }
-    println!("{kills} kills");
+}
+
+#[tokio::test]
+async fn a_query_that_cannot_name_objects_is_refused_when_the_batch_is_put() {
+    let world = World::new([]);
+    let (_catalog, jobs) = world.start().await;
+    for (sql, told) in [
+        ("SELECT key FROM a.log", None),
+        (
+            "SELECT size FROM a",
+            Some("manifest.sql: there is a column \"size\"; allowed: key, bucket, etag, version"),
+        ),
+        ("SELECT bucket FROM a", Some("manifest.sql: there is no column \"key\"")),
+        ("DROP TABLE a", Some("manifest.sql: line 1, column 1: no query")),
+    ] {
+        let put = jobs.put(new("q", &BY_QUERY.replace("SELECT key FROM .log", sql)), Put::Any, root()).await;
+        match (put, told) {
+            (Ok(_), None) => {}
+            (Err(refused), Some(told)) => assert!(refused.to_string().contains(told), "{refused}"),
+            (put, told) => panic!("{sql}: {told:?} {put:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_parquet_inventory_is_a_list_and_is_gone_on_with_at_its_row() {
+    let world = World::new(named(60));
+    let keys: StringArray = named(60).filter(|key| key.ends_with(".log")).map(Some).collect();
+    let buckets: StringArray = keys.iter().map(|_| Some("a")).collect();
+    let sizes: arrow_array::Int64Array = keys.iter().map(|_| Some(1)).collect();
+    let columns: [(&str, arrow_array::ArrayRef); 3] =
+        [("bucket", Arc::new(buckets)), ("size", Arc::new(sizes)), ("key", Arc::new(keys))];
+    let rows = RecordBatch::try_from_iter(columns).unwrap();
+    let properties =
+        parquet::file::properties::WriterProperties::builder().set_max_row_group_row_count(Some(7));
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties.build())).unwrap();
+    writer.write(&rows).unwrap();
+    let lists = world.stores.store("lists");
+    lists.put(&"data/1.parquet".into(), writer.into_inner().unwrap().into()).await.unwrap();
+    let manifest =
+        json!({"fileFormat": "Parquet", "fileSchema": "message", "files": [{"key": "data/1.parquet"}]});
+    lists.put(&"manifest.json".into(), manifest.to_string().into()).await.unwrap();
+    let list = "{format: S3InventoryReport_Parquet_20161130, bucket: lists, key: manifest.json}";
+    let yaml = BY_QUERY.replace("{sql: 'SELECT key FROM .log'}", list);
+    let mut random = StdRng::seed_from_u64(7);
+    let (run, jobs) = over_kills(&world, &yaml, &mut random).await;
+    let told: Vec<String> = world.rows(run.id).await.into_iter().map(|row| row.0).collect();
+    let wanted: Vec<String> = named(60).filter(|key| key.ends_with(".log")).collect();
+    assert_eq!((run.state, told), (RunState::Completed, wanted), "{:?}", run.last_errors);
+    assert_eq!(world.keys("a").len(), 30);
+    jobs.kill().await;
+}
+
+#[tokio::test]
+async fn a_catalog_is_made_as_an_inventory_is_and_a_dry_run_only_tells() {
+    let world = World::new(named(40));
+    let (_catalog, jobs) = world.start().await;
+    let yaml = "catalog:\n  apiVersion: v1\n  bucket: abc\n  destination: {bucket: lists, prefix: p, format: csv, compression: off}\n";
+    {
+        let mut objects = world.disk.objects.lock().unwrap();
+        let of_a: Vec<String> = objects.keys().map(|(_, key)| key.clone()).collect();
+        objects.extend(of_a.into_iter().map(|key| (("abc".to_owned(), key), 1)));
+    }
+    jobs.put(new("dry", &format!("{yaml}  dryRun: true\n")), Put::Create, root()).await.unwrap();
+    let run = end_of(&jobs, "dry").await;
+    assert_eq!(run.outcome.as_ref().unwrap()["plan"]["matched"], 40, "{run:?}");
+    assert_eq!(world.stores.store("lists").list(None).count().await, 0);
+    jobs.put(new("real", yaml), Put::Create, root()).await.unwrap();
+    let run = end_of(&jobs, "real").await;
+    let outcome = run.outcome.unwrap();
+    assert_eq!((run.state, &outcome["matched"]), (RunState::Completed, &json!(40)), "{:?}", run.last_errors);
+    let manifest = outcome["manifest"].as_str().unwrap().strip_prefix("s3://lists/").unwrap().to_owned();
+    let read = world.stores.store("lists").get(&Path::from(manifest)).await.unwrap().bytes().await.unwrap();
+    let manifest: Value = serde_json::from_slice(&read).unwrap();
+    assert_eq!(manifest["minioExtension"]["matchedObjects"], 40, "{manifest}");
 }
 
 #[tokio::test]

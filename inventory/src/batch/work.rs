@@ -5,28 +5,30 @@
 //! that is gone by then was deleted by this run.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tarn_openapi::access::{Action, Resource};
 
-use super::Batch;
-use super::bulk::{Bulk, Item, ItemError, There};
 use super::completion::{ResultFile, Row, Status, encode, manifest, md5_of};
-use super::spec::{Does, Spec};
-use super::tasks::{Chunk, Position, Task, Tasks, fatal, path, store_error};
+use super::doing::Doing;
+use super::spec::{Manifest, Spec};
+use super::tasks::{
+    Chunk, Finding, Frozen, Position, Task, Tasks, fatal, freeze, path, read_tasks, store_error,
+};
+use super::{Asked, Batch};
 use crate::jobs::{Author, Context, Ended, InvalidSpec, Progress, Work, WorkError};
 
 /// Parts of a run, as many as its checkpoint can tell.
 const PARTS_MAX: u64 = 800;
 /// Objects done at a time.
 const AT_ONCE: usize = 8;
-/// Objects done between two looks at the pace.
+/// Objects done between two looks at the pace, and the bytes of those that move.
 const STEP: usize = 64;
+const STEP_BYTES: u64 = 256 << 20;
 
 /// How far a run is.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -39,6 +41,9 @@ struct Checkpoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pending: Option<Pending>,
     results: Vec<ResultFile>,
+    /// The answer of the query, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frozen: Option<Frozen>,
 }
 
 /// A part under way.
@@ -65,12 +70,16 @@ impl Work for Batch {
     }
 
     async fn check(&self, spec: &Value, author: &Author) -> Result<Value, InvalidSpec> {
-        let spec = super::check::check(self, spec, author).await?;
-        Ok(json!(spec))
+        let asked = super::check::check(self, spec, author).await?;
+        Ok(asked.kept())
     }
 
     async fn run(&self, context: &Context) -> Result<Value, WorkError> {
-        let mut running = Running::of(self, context)?;
+        let spec = match asked(context)? {
+            Asked::Objects(spec) => spec,
+            Asked::Catalog(catalog) => return catalog.run(self, context).await,
+        };
+        let mut running = Running::of(self, spec, context)?;
         // Buckets and rights may be others than when the batch was defined.
         let checked = super::check::places(self, &running.spec, &context.definition.author).await;
         checked.map_err(|refused| fatal(refused.to_string()))?;
@@ -78,8 +87,13 @@ impl Work for Batch {
     }
 
     async fn discard(&self, context: &Context, end: Ended) -> Result<(), WorkError> {
+        let spec = match asked(context) {
+            Ok(Asked::Objects(spec)) => spec,
+            Ok(Asked::Catalog(catalog)) => return catalog.discard(self, context, end).await,
+            Err(_) => return Ok(()),
+        };
         // What was done to objects stays done: the report tells it.
-        let Ok(mut running) = Running::of(self, context) else { return Ok(()) };
+        let Ok(mut running) = Running::of(self, spec, context) else { return Ok(()) };
         running.interrupted().await?;
         let end = match end {
             Ended::Canceled => "canceled",
@@ -89,10 +103,12 @@ impl Work for Batch {
     }
 }
 
+fn asked(context: &Context) -> Result<Asked, WorkError> {
+    Asked::read(&context.definition.spec).map_err(|error| fatal(format!("the batch cannot be read: {error}")))
+}
+
 impl<'a> Running<'a> {
-    fn of(batch: &'a Batch, context: &'a Context) -> Result<Self, WorkError> {
-        let spec: Spec = serde_json::from_value(context.definition.spec.clone())
-            .map_err(|error| fatal(format!("the batch cannot be read: {error}")))?;
+    fn of(batch: &'a Batch, spec: Spec, context: &'a Context) -> Result<Self, WorkError> {
         let checkpoint = match &context.checkpoint {
             Some(kept) => serde_json::from_value(kept.clone())
                 .map_err(|error| fatal(format!("the checkpoint cannot be read: {error}")))?,
@@ -108,10 +124,16 @@ impl<'a> Running<'a> {
         {
             return self.report("completed").await;
         }
+        self.freeze().await?;
         let parts = &self.batch.parts;
-        let seams = (&*parts.scans, &*parts.stores);
-        let started_ms = self.context.started_ms;
-        let mut tasks = Tasks::open(&self.spec, seams, self.checkpoint.at.as_ref(), started_ms).await?;
+        let frozen = self.checkpoint.frozen.as_ref();
+        let finding = Finding {
+            scans: &*parts.scans,
+            stores: &*parts.stores,
+            frozen: frozen.map(|frozen| (self.store.clone(), frozen.names(&self.place()))),
+            started_ms: self.context.started_ms,
+        };
+        let mut tasks = Tasks::open(&self.spec, finding, self.checkpoint.at.as_ref()).await?;
         loop {
             let Chunk { tasks: found, end, is_last } =
                 tasks.next(self.batch.part, &self.spec, self.context).await?;
@@ -126,6 +148,21 @@ impl<'a> Running<'a> {
                 return self.report("completed").await;
             }
         }
+    }
+
+    /// Asks the query of the batch once in a run, and keeps its answer.
+    async fn freeze(&mut self) -> Result<(), WorkError> {
+        let Some(Manifest::Query(query)) = &self.spec.manifest else { return Ok(()) };
+        if self.checkpoint.frozen.is_none() {
+            let to = (&self.store, &*self.place());
+            let most = (self.context, PARTS_MAX * self.batch.part as u64);
+            let queries = &*self.batch.parts.queries;
+            self.checkpoint.frozen = Some(freeze(queries, query, &self.spec.bucket, to, most).await?);
+            self.keep().await?;
+        }
+        let rows = self.checkpoint.frozen.as_ref().map_or(0, |frozen| frozen.rows);
+        self.context.progress.expected.store(rows, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Does the part again that a kill interrupted. Answers whether it was the last, if there was one.
@@ -156,13 +193,15 @@ impl<'a> Running<'a> {
     /// Does a part, and writes what became of it.
     async fn finish(&mut self, tasks: Vec<Task>) -> Result<(), WorkError> {
         let mut rows = Vec::with_capacity(tasks.len());
-        for step in tasks.chunks(STEP) {
-            let size = step.iter().map(|task| task.size).sum();
-            let copied = matches!(self.spec.does, Does::Copy { .. }) && !self.spec.dry_run;
-            self.context.pace(step.len() as u64, if copied { size } else { 0 }).await?;
-            let doing: Vec<_> = step.iter().map(|task| self.task(task)).collect();
-            let doing = futures::stream::iter(doing).buffered(AT_ONCE);
-            rows.extend(doing.collect::<Vec<Row>>().await);
+        let doing = Doing { parts: &self.batch.parts, spec: &self.spec, context: self.context };
+        let mut left = &*tasks;
+        while !left.is_empty() {
+            let (count, bytes) = step(left, doing.moves_bytes());
+            let (now, later) = left.split_at(count);
+            self.context.pace(count as u64, bytes).await?;
+            let done: Vec<_> = now.iter().map(|task| doing.task(task)).collect();
+            rows.extend(futures::stream::iter(done).buffered(AT_ONCE).collect::<Vec<Row>>().await);
+            left = later;
         }
         self.told(&rows).await?;
         let (tried, failed) = self.counts();
@@ -193,80 +232,6 @@ impl<'a> Running<'a> {
         self.checkpoint.part += 1;
         self.keep().await?;
         self.remove(&list).await
-    }
-
-    /// What an object came to. Its rights and its failures are its own.
-    async fn task(&self, task: &Task) -> Row {
-        let row = |status, code, http, message: String| Row {
-            bucket: task.bucket.clone(),
-            key: task.key.clone(),
-            status,
-            code,
-            http,
-            message,
-        };
-        let denied = match self.refusal(task) {
-            Ok(()) => None,
-            Err((code, http, message)) => Some(row(Status::Failed, code, http, message.into())),
-        };
-        if let Some(row) = denied {
-            return row;
-        }
-        let done = match &self.spec.does {
-            Does::Expire | Does::Delete => "deleted".to_owned(),
-            Does::Copy { target, .. } => {
-                format!("copied to s3://{}/{}", target.bucket, self.spec.key_in(target, &task.key))
-            }
-        };
-        if self.spec.dry_run {
-            return row(Status::DryRun, "", 0, format!("would be {done}"));
-        }
-        match self.attempts(task).await {
-            Ok(()) => row(Status::Succeeded, "", 200, done),
-            Err(ItemError { code, status, message, .. }) => row(Status::Failed, code, status, message),
-        }
-    }
-
-    fn refusal(&self, task: &Task) -> Result<(), (&'static str, u16, &'static str)> {
-        if task.bucket != self.spec.bucket {
-            return Err(("InvalidRequest", 400, "the object lies in another bucket than the batch is of"));
-        }
-        let object = Resource::Object(&task.bucket, &task.key);
-        let may = match &self.spec.does {
-            Does::Expire | Does::Delete => self.context.may(Action::DeleteObject, object),
-            Does::Copy { target, .. } => {
-                let key = self.spec.key_in(target, &task.key);
-                self.context.may(Action::GetObject, object)
-                    && self.context.may(Action::PutObject, Resource::Object(&target.bucket, &key))
-            }
-        };
-        if may { Ok(()) } else { Err(("AccessDenied", 403, "the author of the batch may not do this")) }
-    }
-
-    async fn attempts(&self, task: &Task) -> Result<(), ItemError> {
-        let mut left = self.spec.attempts;
-        loop {
-            left = left.saturating_sub(1);
-            match self.once(&*self.batch.parts.bulk, task).await {
-                Err(error) if error.may_work_later && left > 0 => {
-                    tokio::time::sleep(Duration::from_millis(self.spec.delay_ms)).await;
-                }
-                ended => return ended,
-            }
-        }
-    }
-
-    async fn once(&self, bulk: &dyn Bulk, task: &Task) -> Result<(), ItemError> {
-        let etag = task.etag.as_deref();
-        match &self.spec.does {
-            Does::Expire | Does::Delete => bulk.delete(&task.bucket, &task.key, etag).await,
-            Does::Copy { target, replace } => {
-                let key = self.spec.key_in(target, &task.key);
-                let from = Item { bucket: &task.bucket, key: &task.key, etag };
-                let to = Item { bucket: &target.bucket, key: &key, etag: None };
-                bulk.copy(from, to, if *replace { There::Replaced } else { There::Kept }).await
-            }
-        }
     }
 
     /// Tells of a part that is not gone on with.
@@ -316,12 +281,7 @@ impl<'a> Running<'a> {
     }
 
     async fn listed(&self) -> Result<Vec<Task>, WorkError> {
-        let key = format!("{}/{}", self.place(), self.list_name());
-        let found = self.store.get(&path(&key)?).await.map_err(|error| store_error(&key, error))?;
-        let bytes = found.bytes().await.map_err(|error| store_error(&key, error))?;
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let tasks: Result<Vec<Task>, _> = lines.map(serde_json::from_slice).collect();
-        tasks.map_err(|error| fatal(format!("{key} cannot be read: {error}")))
+        read_tasks(&*self.store, &format!("{}/{}", self.place(), self.list_name())).await
     }
 
     fn list_name(&self) -> String {
@@ -346,4 +306,17 @@ impl<'a> Running<'a> {
             Err(error) => Err(store_error(&key, error)),
         }
     }
+}
+
+/// How many of these are done before the pace is asked again, and the bytes they move.
+fn step(tasks: &[Task], moves_bytes: bool) -> (usize, u64) {
+    let (mut count, mut bytes) = (0, 0);
+    for task in tasks.iter().take(STEP) {
+        let more = if moves_bytes { task.size } else { 0 };
+        if count > 0 && bytes + more > STEP_BYTES {
+            break;
+        }
+        (count, bytes) = (count + 1, bytes + more);
+    }
+    (count, bytes)
 }

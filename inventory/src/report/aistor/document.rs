@@ -46,11 +46,12 @@ const FIELDS: [(&str, Option<Field>); 24] = [
     ("Size", None),
 ];
 
+/// What an inventory says, and a batch that makes one once.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Document {
+pub(crate) struct Document {
     api_version: Text,
-    id: Text,
+    id: Option<Text>,
     destination: Target,
     schedule: Option<Text>,
     mode: Option<Text>,
@@ -58,6 +59,16 @@ struct Document {
     include_fields: Option<Vec<Text>>,
     filters: Option<Filters>,
     iceberg: Option<Text>,
+    /// Of a batch: the bucket that is told.
+    bucket: Option<Text>,
+    /// Of a batch.
+    dry_run: Option<Text>,
+}
+
+/// What a batch says.
+pub(crate) struct Batched<'a> {
+    pub(crate) spec: Spec,
+    pub(crate) dry_run: Option<&'a Text>,
 }
 
 #[derive(Deserialize)]
@@ -83,36 +94,61 @@ pub(super) fn read(bucket: &str, text: &str) -> Result<Inventory, Refused> {
         return Err(Refused { line: None, column: None, message });
     }
     let document: Document = serde_saphyr::from_str_with_options(text, options()).map_err(unread)?;
-    choice(Some(&document.api_version), "apiVersion", &[("v1", ())], ())?;
-    let id = &document.id.value;
-    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if !plain || !(1..=63).contains(&id.len()) {
-        return Err(wrong(&document.id, "id", "1 to 63 letters, digits and hyphens"));
+    for (name, text) in [("bucket", &document.bucket), ("dryRun", &document.dry_run)] {
+        if let Some(text) = text {
+            let message = format!("{name} is of batches of kind catalog; an inventory has none");
+            return Err(refused(text.referenced, message));
+        }
     }
-    let (destination, table) = destination(&document.destination)?;
-    let also = choice(document.iceberg.as_ref(), "iceberg", &[("true", true), ("false", false)], false)?;
-    let spec = Spec {
-        bucket: bucket.to_owned(),
-        id: id.clone(),
-        destination,
-        iceberg: table || also,
-        versions: choice(
-            document.versions.as_ref(),
-            "versions",
-            &[("all", Versions::All), ("current", Versions::Current)],
-            Versions::All,
-        )?,
-        point: choice(
-            document.mode.as_ref(),
-            "mode",
-            &[("fast", Point::Running), ("strict", Point::Consistent)],
-            Point::Running,
-        )?,
-        fields: fields(document.include_fields.as_deref().unwrap_or_default())?,
-        filter: document.filters.as_ref().map_or(Ok(Filter::default()), filter)?,
-        written: Some(Written::Aistor(text.to_owned())),
+    let Some(id) = &document.id else {
+        let message = "id: an inventory has one".into();
+        return Err(refused(document.api_version.referenced, message));
     };
+    let mut spec = document.spec(bucket, &id.value)?;
+    spec.written = Some(Written::Aistor(text.to_owned()));
     Ok(Inventory { spec, schedule: schedule(document.schedule.as_ref())? })
+}
+
+impl Document {
+    /// Read as a batch: it names its bucket, may have no id, and has no schedule.
+    pub(crate) fn batched(&self, id: &str) -> Result<Batched<'_>, Refused> {
+        let Some(bucket) = &self.bucket else {
+            let message = "bucket: a catalog names the bucket that it tells".into();
+            return Err(refused(self.api_version.referenced, message));
+        };
+        if let Some(text) = self.schedule.as_ref().filter(|text| text.value != "once") {
+            return Err(wrong(
+                text,
+                "schedule",
+                "once: with another an inventory does it, `tarn inventory put`",
+            ));
+        }
+        let id = self.id.as_ref().map_or(id, |id| &id.value);
+        Ok(Batched { spec: self.spec(&bucket.value, id)?, dry_run: self.dry_run.as_ref() })
+    }
+
+    fn spec(&self, bucket: &str, id: &str) -> Result<Spec, Refused> {
+        choice(Some(&self.api_version), "apiVersion", &[("v1", ())], ())?;
+        let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if let Some(text) = self.id.as_ref().filter(|_| !plain || !(1..=63).contains(&id.len())) {
+            return Err(wrong(text, "id", "1 to 63 letters, digits and hyphens"));
+        }
+        let (destination, table) = destination(&self.destination)?;
+        let also = choice(self.iceberg.as_ref(), "iceberg", &[("true", true), ("false", false)], false)?;
+        let versions = [("all", Versions::All), ("current", Versions::Current)];
+        let modes = [("fast", Point::Running), ("strict", Point::Consistent)];
+        Ok(Spec {
+            bucket: bucket.to_owned(),
+            id: id.to_owned(),
+            destination,
+            iceberg: table || also,
+            versions: choice(self.versions.as_ref(), "versions", &versions, Versions::All)?,
+            point: choice(self.mode.as_ref(), "mode", &modes, Point::Running)?,
+            fields: fields(self.include_fields.as_deref().unwrap_or_default())?,
+            filter: self.filters.as_ref().map_or(Ok(Filter::default()), filter)?,
+            written: None,
+        })
+    }
 }
 
 /// Against hostile texts: aliases, deep nesting and many nodes are refused by the reader.

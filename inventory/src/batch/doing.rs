@@ -1,0 +1,105 @@
+//! What is done to one object, and what becomes of it. Its rights and its failures are its own.
+
+use std::time::Duration;
+
+use tarn_openapi::access::{Action, Resource};
+
+use super::Parts;
+use super::bulk::{Item, ItemError, There};
+use super::completion::{Row, Status};
+use super::spec::{Does, Spec};
+use super::tasks::Task;
+use crate::jobs::Context;
+
+/// Does what a batch does.
+pub(super) struct Doing<'a> {
+    pub(super) parts: &'a Parts,
+    pub(super) spec: &'a Spec,
+    pub(super) context: &'a Context,
+}
+
+impl Doing<'_> {
+    /// Whether the bytes of objects are moved, not only what is known of them.
+    pub(super) fn moves_bytes(&self) -> bool {
+        match self.spec.does {
+            Does::Expire | Does::Delete => false,
+            Does::Copy { .. } => !self.spec.dry_run,
+        }
+    }
+
+    /// What an object came to. Its rights and its failures are its own.
+    pub(super) async fn task(&self, task: &Task) -> Row {
+        let row = |status, code, http, message: String| Row {
+            bucket: task.bucket.clone(),
+            key: task.key.clone(),
+            status,
+            code,
+            http,
+            message,
+        };
+        let denied = match self.refusal(task) {
+            Ok(()) => None,
+            Err((code, http, message)) => Some(row(Status::Failed, code, http, message.into())),
+        };
+        if let Some(row) = denied {
+            return row;
+        }
+        let done = match &self.spec.does {
+            Does::Expire | Does::Delete => "deleted".to_owned(),
+            Does::Copy { target, .. } => {
+                format!("copied to s3://{}/{}", target.bucket, self.spec.key_in(target, &task.key))
+            }
+        };
+        if self.spec.dry_run {
+            return row(Status::DryRun, "", 0, format!("would be {done}"));
+        }
+        match self.attempts(task).await {
+            Ok(()) => row(Status::Succeeded, "", 200, done),
+            Err(ItemError { code, status, message, .. }) => row(Status::Failed, code, status, message),
+        }
+    }
+
+    fn refusal(&self, task: &Task) -> Result<(), (&'static str, u16, &'static str)> {
+        if task.bucket != self.spec.bucket {
+            return Err(("InvalidRequest", 400, "the object lies in another bucket than the batch is of"));
+        }
+        let object = Resource::Object(&task.bucket, &task.key);
+        let may = match &self.spec.does {
+            Does::Expire | Does::Delete => self.context.may(Action::DeleteObject, object),
+            Does::Copy { target, .. } => {
+                let key = self.spec.key_in(target, &task.key);
+                self.context.may(Action::GetObject, object)
+                    && self.context.may(Action::PutObject, Resource::Object(&target.bucket, &key))
+            }
+        };
+        if may { Ok(()) } else { Err(("AccessDenied", 403, "the author of the batch may not do this")) }
+    }
+
+    /// Tries as often as the batch says.
+    async fn attempts(&self, task: &Task) -> Result<(), ItemError> {
+        let mut left = self.spec.attempts;
+        loop {
+            left = left.saturating_sub(1);
+            match self.once(task).await {
+                Err(error) if error.may_work_later && left > 0 => {
+                    tokio::time::sleep(Duration::from_millis(self.spec.delay_ms)).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn once(&self, task: &Task) -> Result<(), ItemError> {
+        let bulk = &*self.parts.bulk;
+        let etag = task.etag.as_deref();
+        match &self.spec.does {
+            Does::Expire | Does::Delete => bulk.delete(&task.bucket, &task.key, etag).await,
+            Does::Copy { target, replace } => {
+                let key = self.spec.key_in(target, &task.key);
+                let from = Item { bucket: &task.bucket, key: &task.key, etag };
+                let to = Item { bucket: &target.bucket, key: &key, etag: None };
+                bulk.copy(from, to, if *replace { There::Replaced } else { There::Kept }).await
+            }
+        }
+    }
+}

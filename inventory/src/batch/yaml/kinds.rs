@@ -1,0 +1,79 @@
+//! The kinds of batches.
+
+use super::common::{Listing, Target, Which, dry_run, kind, place};
+use super::filter::{Rule, rule};
+use crate::batch::catalog::Catalog;
+use crate::batch::spec::{Does, Spec};
+use crate::report::Filter;
+use crate::report::aistor::Refused;
+use crate::report::aistor::document::{Batched, Document};
+use crate::report::aistor::scalar::{Text, choice, refused};
+
+/// Rules of an expiry.
+const RULES_MAX: usize = 100;
+/// The id of a catalog where nothing is said.
+const CATALOG_ID: &str = "catalog";
+
+kind!(Expire { bucket: Text, prefix: Option<Text>, rules: Vec<Rule>, });
+
+kind!(Delete { bucket: Text, prefix: Option<Text>, filter: Option<Rule>, manifest: Option<Listing>, });
+
+kind!(Copy {
+    source: Target,
+    target: Target,
+    overwrite: Option<Text>,
+    filter: Option<Rule>,
+    manifest: Option<Listing>,
+});
+
+pub(super) fn expire(said: &Expire) -> Result<Spec, Refused> {
+    if said.rules.is_empty() || said.rules.len() > RULES_MAX {
+        let message = format!("expire.rules: 1 to {RULES_MAX} rules");
+        return Err(refused(said.bucket.referenced, message));
+    }
+    let rules = said.rules.iter().enumerate();
+    let rules = rules.map(|(index, said)| rule(said, &format!("rules[{index}]")));
+    let rules = rules.collect::<Result<_, _>>()?;
+    let which = Which { bucket: &said.bucket, prefix: said.prefix.as_ref(), rules, manifest: None };
+    said.common().spec(Does::Expire, which)
+}
+
+pub(super) fn delete(said: &Delete) -> Result<Spec, Refused> {
+    let which = Which {
+        bucket: &said.bucket,
+        prefix: said.prefix.as_ref(),
+        rules: filter(said.filter.as_ref())?,
+        manifest: said.manifest.as_ref(),
+    };
+    said.common().spec(Does::Delete, which)
+}
+
+pub(super) fn copy(said: &Copy) -> Result<Spec, Refused> {
+    let words = [("always", true), ("never", false)];
+    let replace = choice(said.overwrite.as_ref(), "overwrite", &words, true)?;
+    let target = place(&said.target, "target")?;
+    let which = Which {
+        bucket: &said.source.bucket,
+        prefix: said.source.prefix.as_ref(),
+        rules: filter(said.filter.as_ref())?,
+        manifest: said.manifest.as_ref(),
+    };
+    let spec = said.common().spec(Does::Copy { target: target.clone(), replace }, which)?;
+    if spec.bucket == target.bucket && target.prefix.starts_with(&spec.prefix) && spec.manifest.is_none() {
+        let message =
+            "target lies inside source: copies would be copied again; another bucket or prefix is allowed";
+        return Err(refused(said.target.bucket.referenced, message.into()));
+    }
+    Ok(spec)
+}
+
+/// The rule of a filter, if there is one.
+pub(super) fn filter(said: Option<&Rule>) -> Result<Vec<Filter>, Refused> {
+    said.iter().map(|said| rule(said, "filter")).collect()
+}
+
+/// An inventory that is made once: it is read as inventories are.
+pub(super) fn catalog(said: &Document) -> Result<Catalog, Refused> {
+    let Batched { spec, dry_run: said } = said.batched(CATALOG_ID)?;
+    Ok(Catalog { catalog: spec, dry_run: dry_run(said)?, written: None })
+}
