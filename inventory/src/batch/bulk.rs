@@ -1,6 +1,12 @@
 //! What a batch does to objects. The object core is not seen from here: the binary implements it.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// Tags of an object, as S3 allows them, and characters of their keys and values.
+const TAGS_MAX: usize = 10;
+const KEY_CHARS_MAX: usize = 128;
+const VALUE_CHARS_MAX: usize = 256;
 
 /// Changes objects one by one.
 #[async_trait]
@@ -17,7 +23,8 @@ pub trait Bulk: Send + Sync + 'static {
 }
 
 /// A change of the tags of an object: keys with their values.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TagChange {
     /// It has these and no others.
     Replace(Vec<(String, String)>),
@@ -25,6 +32,45 @@ pub enum TagChange {
     Merge(Vec<(String, String)>),
     /// It has none of these keys.
     Remove(Vec<String>),
+}
+
+impl TagChange {
+    /// Refuses what no object could have.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let (keys, values): (Vec<&str>, Vec<&str>) = match self {
+            Self::Replace(tags) | Self::Merge(tags) => {
+                tags.iter().map(|(key, value)| (&**key, &**value)).unzip()
+            }
+            Self::Remove(keys) => (keys.iter().map(|key| &**key).collect(), Vec::new()),
+        };
+        let may_be_none = matches!(self, Self::Replace(_));
+        if keys.len() > TAGS_MAX || (keys.is_empty() && !may_be_none) {
+            return Err(format!("1 to {TAGS_MAX} tags"));
+        }
+        let is_allowed =
+            |char: char| char.is_alphanumeric() || char.is_whitespace() || "+-=._:/@".contains(char);
+        for (index, key) in keys.iter().enumerate() {
+            if !(1..=KEY_CHARS_MAX).contains(&key.chars().count()) || !key.chars().all(is_allowed) {
+                return Err(format!(
+                    "the key of a tag has 1 to {KEY_CHARS_MAX} letters, digits, spaces or of + - = . _ : / @"
+                ));
+            }
+            if keys[..index].contains(key) {
+                return Err(format!("tag {key:?} is there twice"));
+            }
+            if key.starts_with("aws:") {
+                return Err("keys that begin with aws: are the system's".into());
+            }
+        }
+        let is_value =
+            |value: &&str| value.chars().count() <= VALUE_CHARS_MAX && value.chars().all(is_allowed);
+        if !values.iter().all(is_value) {
+            return Err(format!(
+                "the value of a tag has at most {VALUE_CHARS_MAX} letters, digits, spaces or of + - = . _ : / @"
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// An object.

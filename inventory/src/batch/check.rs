@@ -36,6 +36,9 @@ async fn objects(batch: &Batch, spec: Spec, author: &Author) -> Result<Spec, Inv
     for rule in &spec.rules {
         CompiledFilter::new(rule, 0).map_err(|error| field(&error.at, error.message))?;
     }
+    if let Does::Tag(change) = &spec.does {
+        change.check().map_err(|message| field("tag", message))?;
+    }
     let prefix = &spec.report.prefix;
     if prefix.is_empty() || prefix.len() > REPORT_PREFIX_BYTES_MAX || path(prefix).is_err() {
         let allowed = format!("1 to {REPORT_PREFIX_BYTES_MAX} bytes, no empty part between slashes");
@@ -68,7 +71,7 @@ pub(super) async fn places(batch: &Batch, spec: &Spec, author: &Author) -> Resul
     let denied = |what: String| Err(InvalidSpec::Denied(format!("access denied: {what}")));
     let (mut changed, mut buckets) = (vec![&spec.report.bucket], vec![&spec.bucket, &spec.report.bucket]);
     match &spec.does {
-        Does::Expire | Does::Delete => changed.push(&spec.bucket),
+        Does::Expire | Does::Delete | Does::Tag(_) => changed.push(&spec.bucket),
         Does::Copy { target, .. } => {
             changed.push(&target.bucket);
             buckets.push(&target.bucket);
@@ -92,7 +95,7 @@ pub(super) async fn places(batch: &Batch, spec: &Spec, author: &Author) -> Resul
     let state = batch.parts.catalog.snapshot();
     if let Some(bucket) = changed.into_iter().find(|bucket| state.warehouse(bucket).is_some()) {
         let message = format!(
-            "{bucket} is a warehouse: files of its tables are deleted and written by the catalog only"
+            "{bucket} is a warehouse: files of its tables are written, changed and deleted by the catalog only"
         );
         return Err(field("bucket", message));
     }

@@ -22,7 +22,7 @@ impl Doing<'_> {
     /// Whether the bytes of objects are moved, not only what is known of them.
     pub(super) fn moves_bytes(&self) -> bool {
         match self.spec.does {
-            Does::Expire | Does::Delete => false,
+            Does::Expire | Does::Delete | Does::Tag(_) => false,
             Does::Copy { .. } => !self.spec.dry_run,
         }
     }
@@ -46,6 +46,7 @@ impl Doing<'_> {
         }
         let done = match &self.spec.does {
             Does::Expire | Does::Delete => "deleted".to_owned(),
+            Does::Tag(_) => "tagged".to_owned(),
             Does::Copy { target, .. } => {
                 format!("copied to s3://{}/{}", target.bucket, self.spec.key_in(target, &task.key))
             }
@@ -66,6 +67,7 @@ impl Doing<'_> {
         let object = Resource::Object(&task.bucket, &task.key);
         let may = match &self.spec.does {
             Does::Expire | Does::Delete => self.context.may(Action::DeleteObject, object),
+            Does::Tag(_) => self.context.may(Action::PutObjectTagging, object),
             Does::Copy { target, .. } => {
                 let key = self.spec.key_in(target, &task.key);
                 self.context.may(Action::GetObject, object)
@@ -94,6 +96,7 @@ impl Doing<'_> {
         let etag = task.etag.as_deref();
         match &self.spec.does {
             Does::Expire | Does::Delete => bulk.delete(&task.bucket, &task.key, etag).await,
+            Does::Tag(change) => bulk.tag(Item { bucket: &task.bucket, key: &task.key, etag }, change).await,
             Does::Copy { target, replace } => {
                 let key = self.spec.key_in(target, &task.key);
                 let from = Item { bucket: &task.bucket, key: &task.key, etag };

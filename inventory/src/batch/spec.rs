@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bulk::TagChange;
 use crate::report::Filter;
 
 /// A batch: one thing done to many objects of a bucket.
@@ -53,6 +54,8 @@ pub enum Does {
         /// Whether an object that is there is replaced.
         replace: bool,
     },
+    /// Its tags are changed.
+    Tag(TagChange),
 }
 
 /// A place in a bucket.

@@ -349,6 +349,23 @@ async fn over_kills_at_random_each_object_is_told_once_and_done_once() {
 }
 
 #[tokio::test]
+async fn tags_are_changed_over_kills_and_what_is_tagged_already_is_done() {
+    let world = World::new(named(200));
+    let yaml = "tag:\n  apiVersion: v1\n  bucket: a\n  filter: {name: '*.log'}\n  merge: [{key: state, value: old}]\n  report: {bucket: reports, prefix: done}\n";
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let (run, jobs) = over_kills(&world, yaml, &mut StdRng::seed_from_u64(seed)).await;
+    let rows = world.rows(run.id).await;
+    assert_eq!((run.state, rows.len()), (RunState::Completed, 100), "seed {seed}: {:?}", run.last_errors);
+    assert!(rows.iter().all(|row| row.1 == "succeeded"), "seed {seed}: {rows:?}");
+    let tags = world.disk.tags.lock().unwrap();
+    assert!(tags.values().all(|tags| tags.get("state").is_some_and(|value| value == "old")));
+    assert_eq!(tags.len(), 100);
+    drop(tags);
+    jobs.kill().await;
+}
+
+#[tokio::test]
 async fn a_query_that_cannot_name_objects_is_refused_when_the_batch_is_put() {
     let world = World::new([]);
     let (_catalog, jobs) = world.start().await;
@@ -481,7 +498,7 @@ async fn what_a_batch_must_not_do_is_refused_when_it_is_put() {
         (EXPIRE.replace("bucket: a", "bucket: lake"), "lake is a warehouse"),
         (EXPIRE.replace("prefix: done", "prefix: a//b"), "report.prefix"),
         (EXPIRE.replace("*.log", "[a"), "rules"),
-        ("tag: {}\n".into(), "NotImplemented: this server does no tag"),
+        ("compress: {}\n".into(), "NotImplemented: this server does no compress"),
         (EXPIRE.replace("apiVersion: v1", "apiVersion: v9"), "line 2, column 15: apiVersion"),
     ] {
         let refused = jobs.put(new("x", &yaml), Put::Any, root()).await.unwrap_err().to_string();

@@ -23,9 +23,9 @@ pub(super) struct Rule {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Pair {
-    key: Text,
-    value: Text,
+pub(super) struct Pair {
+    pub(super) key: Text,
+    pub(super) value: Text,
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,8 @@
 //! The kinds of batches.
 
 use super::common::{Listing, Target, Which, dry_run, kind, place};
-use super::filter::{Rule, rule};
+use super::filter::{Pair, Rule, rule};
+use crate::batch::bulk::TagChange;
 use crate::batch::catalog::Catalog;
 use crate::batch::spec::{Does, Spec};
 use crate::report::Filter;
@@ -26,6 +27,16 @@ kind!(Copy {
     manifest: Option<Listing>,
 });
 
+kind!(Tag {
+    bucket: Text,
+    prefix: Option<Text>,
+    filter: Option<Rule>,
+    manifest: Option<Listing>,
+    set: Option<Vec<Pair>>,
+    merge: Option<Vec<Pair>>,
+    remove: Option<Vec<Text>>,
+});
+
 pub(super) fn expire(said: &Expire) -> Result<Spec, Refused> {
     if said.rules.is_empty() || said.rules.len() > RULES_MAX {
         let message = format!("expire.rules: 1 to {RULES_MAX} rules");
@@ -46,6 +57,33 @@ pub(super) fn delete(said: &Delete) -> Result<Spec, Refused> {
         manifest: said.manifest.as_ref(),
     };
     said.common().spec(Does::Delete, which)
+}
+
+pub(super) fn tag(said: &Tag) -> Result<Spec, Refused> {
+    let pairs = |said: &[Pair]| -> Vec<(String, String)> {
+        said.iter().map(|pair| (pair.key.value.clone(), pair.value.value.clone())).collect()
+    };
+    let change = match (&said.set, &said.merge, &said.remove) {
+        (Some(tags), None, None) => TagChange::Replace(pairs(tags)),
+        (None, Some(tags), None) => TagChange::Merge(pairs(tags)),
+        (None, None, Some(keys)) => TagChange::Remove(keys.iter().map(|key| key.value.clone()).collect()),
+        (None, None, None) | (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
+            let message = "tag: one of set, merge and remove".into();
+            return Err(refused(said.bucket.referenced, message));
+        }
+    };
+    if let Err(message) = change.check() {
+        let pair = said.set.iter().chain(&said.merge).flatten().next().map(|pair| &pair.key);
+        let first = pair.or_else(|| said.remove.iter().flatten().next()).unwrap_or(&said.bucket);
+        return Err(refused(first.referenced, format!("tag: {message}")));
+    }
+    let which = Which {
+        bucket: &said.bucket,
+        prefix: said.prefix.as_ref(),
+        rules: filter(said.filter.as_ref())?,
+        manifest: said.manifest.as_ref(),
+    };
+    said.common().spec(Does::Tag(change), which)
 }
 
 pub(super) fn copy(said: &Copy) -> Result<Spec, Refused> {

@@ -1,6 +1,6 @@
 //! Batches as AIStor's YAML has them.
 //!
-//! Beside AIStor's `expire` and `catalog` there are `delete` and `copy` in the same shape. All of them know `report`,
+//! Beside AIStor's `expire` and `catalog` there are `delete`, `copy` and `tag` in the same shape. All of them know `report`,
 //! `failureThreshold` and `dryRun`, which are Tarn's own, and those that go through objects a `manifest`.
 
 mod common;
@@ -22,12 +22,11 @@ use crate::report::aistor::document::{options, unread};
 /// The longest text, in bytes.
 pub(super) const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// What AIStor has and this server has not.
-const UNSERVED: [(&str, &str); 5] = [
+const UNSERVED: [(&str, &str); 4] = [
     ("replicate", "it copies within this server only: `copy`"),
     ("keyrotate", "its objects have no keys"),
     ("untier", "it has no tiers"),
     ("compress", "it compresses nothing"),
-    ("tag", "its objects have no tags"),
 ];
 
 /// Reads a batch.
@@ -44,6 +43,7 @@ pub(super) fn read(text: &str) -> Result<Asked, Refused> {
         "expire" => Asked::Objects(kinds::expire(&only(text)?)?),
         "delete" => Asked::Objects(kinds::delete(&only(text)?)?),
         "copy" => Asked::Objects(kinds::copy(&only(text)?)?),
+        "tag" => Asked::Objects(kinds::tag(&only(text)?)?),
         "catalog" => Asked::Catalog(kinds::catalog(&only(text)?)?),
         other => return Err(unknown(other)),
     };

@@ -1,8 +1,8 @@
 //! Batches to begin with.
 
 /// The kinds of batches, each with one to begin with.
-pub const KINDS: [(&str, &str); 4] =
-    [("expire", EXPIRE), ("delete", DELETE), ("copy", COPY), ("catalog", CATALOG)];
+pub const KINDS: [(&str, &str); 5] =
+    [("expire", EXPIRE), ("delete", DELETE), ("copy", COPY), ("tag", TAG), ("catalog", CATALOG)];
 
 /// A batch to begin with.
 pub fn template(kind: &str) -> Option<&'static str> {
@@ -41,9 +41,11 @@ const DELETE: &str = "delete:
   filter:                    # or a manifest
     olderThan: 7d
   # manifest:
-  #   format: S3BatchOperations_CSV_20180820   # or S3InventoryReport_CSV_20161130
+  #   format: S3BatchOperations_CSV_20180820   # or S3InventoryReport_CSV_20161130, S3InventoryReport_Parquet_20161130
   #   bucket: mybucket
   #   key: manifests/to-delete.csv
+  # manifest:
+  #   sql: SELECT key FROM system.objects WHERE bucket = 'mybucket' AND size = 0
   report:
     bucket: mybucket
     prefix: batch-reports
@@ -63,6 +65,21 @@ const COPY: &str = "copy:
     newerThan: 30d
   report:
     bucket: otherbucket
+    prefix: batch-reports
+  dryRun: true
+";
+
+const TAG: &str = "tag:
+  apiVersion: v1
+  bucket: mybucket
+  prefix: photos/
+  filter:                    # or a manifest, as of delete
+    olderThan: 30d
+  merge:                     # set: these and no others; remove: a list of keys
+    - key: state
+      value: old
+  report:
+    bucket: mybucket
     prefix: batch-reports
   dryRun: true
 ";

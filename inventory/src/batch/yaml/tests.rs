@@ -93,10 +93,16 @@ fn what_is_wrong_is_told_with_its_line_and_what_is_allowed() {
         (copy.into(), "line 4, column 20: target lies inside source"),
         (list.into(), "line 5"),
         ("replicate: {}\n".into(), "NotImplemented: this server does no replicate"),
-        ("tag: {}\n".into(), "NotImplemented: this server does no tag; its objects have no tags"),
+        ("keyrotate: {}\n".into(), "NotImplemented: this server does no keyrotate; its objects have no keys"),
+        ("tag: {apiVersion: v1, bucket: b}".into(), "tag: one of set, merge and remove"),
+        (
+            "tag: {apiVersion: v1, bucket: b, merge: [{key: '?', value: v}]}".into(),
+            "line 1, column 48: tag: the key of a tag has",
+        ),
+        ("tag: {apiVersion: v1, bucket: b, remove: [a, a]}".into(), "tag \"a\" is there twice"),
         (
             "destroy: {}\n".into(),
-            "there is no kind of batch \"destroy\"; allowed: expire, delete, copy, catalog",
+            "there is no kind of batch \"destroy\"; allowed: expire, delete, copy, tag, catalog",
         ),
         ("{}".into(), "a batch has one kind at its top"),
         ("expire: [\n".into(), "line"),
