@@ -65,6 +65,8 @@ pub(crate) const SHARING_URL_LIFETIME: &str = "sharing.url_lifetime_seconds";
 pub(crate) const SHARING_RATE: &str = "sharing.requests_per_second";
 pub(crate) const SHARING_RATE_ALL: &str = "sharing.requests_per_second_all";
 pub(crate) const JOBS_AT_ONCE: &str = "jobs.at_once";
+pub(crate) const JOURNAL_COMMIT: &str = "journal.commit_seconds";
+pub(crate) const JOURNAL_REFRESH: &str = "journal.refresh_seconds";
 pub(crate) const CONNECTIONS_MAX: &str = "limits.connections_max";
 pub(crate) const MEMORY: &str = "limits.memory_mib";
 pub(crate) const HEADER_TIMEOUT: &str = "limits.header_timeout_seconds";
@@ -154,6 +156,18 @@ pub(crate) const KEYS: &[Key] = &[
         "requests of all recipients together",
     ),
     key(JOBS_AT_ONCE, "TARN_JOBS_AT_ONCE", "2", "runs of jobs at work at a time; more wait"),
+    key(
+        JOURNAL_COMMIT,
+        "TARN_JOURNAL_COMMIT_SECONDS",
+        "10",
+        "time between two commits to the journal of a bucket",
+    ),
+    key(
+        JOURNAL_REFRESH,
+        "TARN_JOURNAL_REFRESH_SECONDS",
+        "3600",
+        "time between two commits to the table of a bucket's objects",
+    ),
     key(CONNECTIONS_MAX, "TARN_CONNECTIONS_MAX", "4096", "open connections; more wait"),
     key(
         MEMORY,

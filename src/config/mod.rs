@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 pub use layers::{ConfigError, Layers, Source};
 pub use settings::{
-    Limits, LogFormat, LogSettings, MetricsAccess, RootCredentials, Settings, SharingSettings,
+    JournalSettings, Limits, LogFormat, LogSettings, MetricsAccess, RootCredentials, Settings,
+    SharingSettings,
 };
 pub use show::{json, table};
 

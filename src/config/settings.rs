@@ -104,6 +104,8 @@ pub struct Settings {
     pub sharing: SharingSettings,
     /// Runs of jobs at work at a time.
     pub jobs_at_once: usize,
+    /// Journals of buckets.
+    pub journal: JournalSettings,
     /// Limits of the listener.
     pub limits: Limits,
     /// How long dropped tables are kept; zero: not at all.
@@ -116,6 +118,15 @@ pub struct Settings {
     pub providers: Vec<Provider>,
     /// Which addresses webhooks may reach.
     pub(crate) webhook_reach: Reach,
+}
+
+/// How often journals of buckets are written.
+#[derive(Debug, Clone)]
+pub struct JournalSettings {
+    /// Between two commits to a journal.
+    pub commit: Duration,
+    /// Between two commits to a table of objects.
+    pub refresh: Duration,
 }
 
 /// What recipients of shares get.
@@ -153,13 +164,17 @@ impl Settings {
             },
             metrics: required(layers, keys::METRICS_ACCESS, metrics_access)?,
             scan_planning: required(layers, keys::SCAN_PLANNING, scan_planning)?,
-            credentials_lifetime: required(layers, keys::CREDENTIALS_LIFETIME, lifetime)?,
+            credentials_lifetime: required(layers, keys::CREDENTIALS_LIFETIME, up_to_a_day)?,
             sharing: SharingSettings {
                 url_lifetime: required(layers, keys::SHARING_URL_LIFETIME, url_lifetime)?,
                 requests_per_second: required(layers, keys::SHARING_RATE, rate)?,
                 requests_per_second_all: required(layers, keys::SHARING_RATE_ALL, rate)?,
             },
             jobs_at_once: required(layers, keys::JOBS_AT_ONCE, at_once)?,
+            journal: JournalSettings {
+                commit: required(layers, keys::JOURNAL_COMMIT, up_to_a_day)?,
+                refresh: required(layers, keys::JOURNAL_REFRESH, up_to_a_day)?,
+            },
             limits: Limits {
                 connections_max: required(layers, keys::CONNECTIONS_MAX, positive)?,
                 memory_bytes: layers.one(keys::MEMORY, positive)?.map(|mebibytes| (mebibytes as u64) << 20),
@@ -277,19 +292,19 @@ fn positive(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|&number| number > 0).ok_or("a positive number is expected")
 }
 
-/// At most a day: nothing but the deletion of a key ends credentials that are out.
-fn lifetime(text: &str) -> Result<Duration, &'static str> {
+/// Of credentials at most a day: nothing but the deletion of a key ends those that are out.
+fn up_to_a_day(text: &str) -> Result<Duration, &'static str> {
     let seconds = text.parse().ok().filter(|seconds| (1..=24 * 60 * 60).contains(seconds));
     seconds.map(Duration::from_secs).ok_or("1 to 86400 seconds are expected")
 }
 
-/// Spark renews URLs ten minutes before they end; deletion vectors made for readers are kept for half a day.
 fn at_once(text: &str) -> Result<usize, &'static str> {
     const ALLOWED: &str = "1 to 64";
     let runs: usize = text.parse().map_err(|_| ALLOWED)?;
     if (1..=64).contains(&runs) { Ok(runs) } else { Err(ALLOWED) }
 }
 
+/// Spark renews URLs ten minutes before they end; deletion vectors made for readers are kept for half a day.
 fn url_lifetime(text: &str) -> Result<Duration, &'static str> {
     let seconds = text.parse().ok().filter(|seconds| (20 * 60..=12 * 60 * 60).contains(seconds));
     seconds.map(Duration::from_secs).ok_or("1200 to 43200 seconds are expected")
@@ -355,6 +370,8 @@ mod tests {
             ("[root]\naccess_key = 'root'\nsecret_key = 'short'", "root.secret_key"),
             ("[log]\nformat = 'xml'", "log.format"),
             ("[jobs]\nat_once = 65", "jobs.at_once"),
+            ("[journal]\ncommit_seconds = 0", "journal.commit_seconds"),
+            ("[journal]\nrefresh_seconds = 86401", "journal.refresh_seconds"),
             ("[limits]\nconnections_max = 0", "limits.connections_max"),
             ("[limits]\nmemory_mib = 0", "limits.memory_mib"),
             ("[credentials]\nlifetime_seconds = 86401", "credentials.lifetime_seconds"),
