@@ -9,6 +9,7 @@ mod demo;
 mod events;
 pub mod identity;
 mod inventories;
+mod journals;
 pub mod server;
 mod stores;
 mod webhooks;

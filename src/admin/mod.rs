@@ -11,6 +11,7 @@ mod groups;
 mod history;
 mod inventory;
 pub(crate) mod jobs;
+mod journals;
 mod keys;
 mod maintenance;
 mod openapi;
@@ -88,6 +89,7 @@ pub(crate) fn router() -> Router<Arc<Program>> {
         .route("/_admin/v1/status", get(status::show))
         .merge(identities())
         .merge(inventory::router())
+        .merge(journals::router())
         .merge(jobs::router())
         .merge(sharing::router())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -5,7 +5,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use super::{
-    events, functions, groups, history, inventory, jobs, keys, maintenance, policies, service_accounts,
+    events, functions, groups, history, inventory, jobs, journals, keys, maintenance, policies, service_accounts,
     sharing, sql, status, tables, users, warehouses, webhooks, why,
 };
 use crate::identity::oauth::endpoint;
@@ -83,6 +83,11 @@ use super::reports;
         jobs::runs::cancel,
         jobs::runs::report,
         jobs::events::stream,
+        journals::list,
+        journals::show,
+        journals::put,
+        journals::delete,
+        journals::reconcile,
         sql::ask,
         history::list,
         history::diff_warehouse,

@@ -8,6 +8,7 @@ mod events;
 mod history;
 mod inventory;
 mod job;
+mod journal;
 mod maintain;
 mod migrate;
 mod report;
@@ -57,6 +58,9 @@ enum Command {
     /// Jobs of a running server: what they do, when, and how their runs get on.
     #[command(subcommand)]
     Job(job::Command),
+    /// Journals of buckets: tables of every change, and of the objects there are.
+    #[command(subcommand)]
+    Journal(journal::Command),
     /// Send the changes of a running server's catalog to URLs.
     #[command(subcommand)]
     Webhook(webhook::Command),
@@ -129,6 +133,7 @@ pub fn run() -> ExitCode {
         Command::Events(events) => events::run(&events),
         Command::Batch(command) => batch::run(command),
         Command::Job(command) => job::run(command),
+        Command::Journal(command) => journal::run(command),
         Command::Inventory(command) => inventory::run(command),
         Command::Migrate(migrate) => migrate::run(&migrate),
         Command::Webhook(command) => webhook::run(command),

@@ -6,6 +6,7 @@ pub(crate) mod history;
 pub(crate) mod inventory;
 pub(crate) mod inventory_diff;
 pub(crate) mod jobs;
+pub(crate) mod journal;
 pub(crate) mod maintenance;
 pub(crate) mod migrate;
 pub(crate) mod output;

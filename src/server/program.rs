@@ -29,6 +29,7 @@ use crate::events::Events;
 use crate::identity::answer::{self, Protocol};
 use crate::identity::{Grants, Identity, authenticate};
 use crate::inventories::BucketInventories;
+use crate::journals::BucketJournals;
 use crate::webhooks::Webhooks;
 
 /// What handlers of the server itself see.
@@ -38,6 +39,7 @@ pub(crate) struct Program {
     /// The default warehouse.
     pub(crate) warehouse: String,
     pub(crate) inventories: BucketInventories,
+    pub(crate) journals: BucketJournals,
     pub(crate) maintenance: Maintenance,
     pub(crate) jobs: Jobs,
     /// Streams of runs that may still be opened.

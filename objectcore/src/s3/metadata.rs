@@ -30,7 +30,7 @@ pub trait MetadataTables: Send + Sync {
     /// Writes the tables of a bucket no more. The tables stay.
     async fn delete(&self, call: &MetadataCall<'_>) -> Result<(), MetadataError>;
 
-    /// The bucket is no more, or is about to be made.
+    /// A bucket of this name is about to be made: tables of another one before it are written no more.
     async fn forget(&self, bucket: &BucketName) -> Result<(), MetadataError>;
 }
 

@@ -1,7 +1,7 @@
 //! `DELETE /bucket`
 //!
 //! The core keeps a bucket that holds uploads. S3 does not: unfinished uploads end with their bucket, and so do the
-//! definitions of its inventories. Its metadata tables stay and are written no more.
+//! definitions of its inventories. Its metadata tables stay: what changed last is still to be written to them.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -13,7 +13,7 @@ use crate::s3::call::Call;
 use crate::s3::error::{Code, S3Error};
 use crate::types::{BucketError, ListOptions, UploadError};
 
-use super::{inventory, metadata};
+use super::inventory;
 
 /// How many uploads are aborted between two looks.
 const UPLOADS_MAX: usize = 1000;
@@ -31,7 +31,6 @@ pub(crate) async fn respond(call: &Call<'_>, bucket: &BucketName) -> Result<Resp
         deleted => deleted?,
     }
     inventory::forget(call, bucket).await?;
-    metadata::forget(call, bucket).await?;
     Ok(no_content())
 }
 

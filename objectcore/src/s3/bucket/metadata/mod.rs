@@ -98,7 +98,8 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, S3Error> {
     Ok(body::collect(headers, body, DOCUMENT_BYTES_MAX).await?.to_vec())
 }
 
-/// Tables of a bucket that was deleted are written no more. What a crash left ends before a bucket of its name is made.
+/// Tables of a bucket that was deleted are written as long as something is left to write. They end before a bucket of its
+/// name is made.
 pub(crate) async fn forget(call: &Call<'_>, bucket: &BucketName) -> Result<(), S3Error> {
     let Some(tables) = call.metadata().map(Arc::clone) else { return Ok(()) };
     tables.forget(bucket).await.map_err(refused)
