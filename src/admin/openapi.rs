@@ -5,8 +5,8 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use super::{
-    events, functions, groups, history, inventory, jobs, journals, keys, maintenance, policies, service_accounts,
-    sharing, sql, status, tables, users, warehouses, webhooks, why,
+    events, functions, groups, history, inventory, jobs, journals, keys, maintenance, policies,
+    service_accounts, sharing, sql, status, tables, users, warehouses, webhooks, why,
 };
 use crate::identity::oauth::endpoint;
 use crate::server::{health, metrics};

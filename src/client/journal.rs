@@ -44,11 +44,7 @@ pub(crate) async fn reconcile(
 }
 
 /// Waits until the run of a comparison ended, and tells the journal then.
-pub(crate) async fn wait(
-    connection: &Connection,
-    bucket: &str,
-    begun: &Value,
-) -> Result<Value, ClientError> {
+pub(crate) async fn wait(connection: &Connection, bucket: &str, begun: &Value) -> Result<Value, ClientError> {
     loop {
         let told = get(connection, bucket).await?;
         let last = &told["reconcile"];
@@ -83,7 +79,11 @@ fn print_table(name: &str, table: &Value) {
             line(&format!("{kind:<11}{}", text(&table[kind])));
         }
     }
-    line(&format!("lag        {} s, {} changes wait", text(&table["lagSeconds"]), text(&table["waitingChanges"])));
+    line(&format!(
+        "lag        {} s, {} changes wait",
+        text(&table["lagSeconds"]),
+        text(&table["waitingChanges"])
+    ));
     line(&format!("rows       {}", text(&table["rows"])));
     line(&format!("committed  {}", table["lastCommitMs"].as_i64().map_or_else(|| "-".into(), time)));
 }

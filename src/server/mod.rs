@@ -2,7 +2,7 @@
 //!
 //! - S1: the port is taken before a drive is touched, so that two servers never share drives by mistake of
 //!   a port; until the stores are open every request is answered 503 and nothing is started.
-//! - S2: stopping: no new connection, running requests end, jobs, maintenance and webhooks stop, then the catalog closes, then
+//! - S2: stopping: no new connection, running requests end, jobs, journals, maintenance and webhooks stop, then the catalog closes, then
 //!   the object core, then the threads of background work.
 
 pub mod background;
@@ -18,6 +18,7 @@ mod front;
 pub(crate) mod health;
 mod idle;
 mod jobs;
+mod journal;
 mod listener;
 pub mod logs;
 mod memory;
@@ -45,6 +46,7 @@ use tarn_catalog::rest::RestFront;
 use tarn_catalog::{Catalog, WarehouseStores};
 use tarn_inventory::Maintenance;
 use tarn_inventory::jobs::Jobs;
+use tarn_inventory::journal::Journals;
 use tarn_objectcore::ObjectCore;
 use tarn_objectcore::s3::S3Front;
 use tarn_openapi::access::Authorize;
@@ -76,6 +78,7 @@ use crate::identity::{
     Grants, Identity, KeySharers, Keyring, SecretError, Sessions, oauth, obtain_server_secret,
 };
 use crate::inventories::BucketInventories;
+use crate::journals::BucketJournals;
 use crate::stores::{self, Warehouses};
 use crate::webhooks::Webhooks;
 
@@ -143,6 +146,7 @@ pub struct Server {
     catalog: Catalog,
     maintenance: Maintenance,
     jobs: Jobs,
+    journals: Journals,
     webhooks: Webhooks,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
@@ -225,6 +229,7 @@ impl Server {
             sharing.readers(&catalog),
         );
         let queries = Arc::new(sql::BatchQueries::default());
+        let journals = journal::open(&core, &catalog, warehouses.clone(), &settings.journal);
         let jobs = jobs::open(jobs::Parts {
             core: core.clone(),
             catalog: catalog.clone(),
@@ -238,6 +243,7 @@ impl Server {
             let _in_background = background.enter();
             maintenance.start_schedule();
             jobs.start();
+            journals.start();
         }
         let inventories = BucketInventories::new(
             jobs.clone(),
@@ -246,6 +252,8 @@ impl Server {
             Arc::new(scan::CoreScan(core.clone())),
             &root.access_key,
         );
+        let bucket_journals =
+            BucketJournals::new(journals.clone(), jobs.clone(), sharing.sharers.clone(), catalog.clone());
         let source: Arc<str> = format!("urn:uuid:{}", core.status().deployment).into();
         let webhooks = Webhooks::start(catalog.clone(), source.clone(), settings.webhook_reach);
         let state = ServerTables {
@@ -262,6 +270,7 @@ impl Server {
             catalog: catalog.clone(),
             warehouse: settings.warehouse.clone(),
             inventories: inventories.clone(),
+            journals: bucket_journals.clone(),
             maintenance: maintenance.clone(),
             jobs: jobs.clone(),
             job_streams: crate::admin::jobs::stream_slots(),
@@ -286,7 +295,7 @@ impl Server {
             authorize: authorize.clone(),
             uses: Arc::new(stores::CatalogUses(catalog.clone())),
             inventories: Arc::new(inventories),
-            metadata: None,
+            metadata: Some(Arc::new(bucket_journals)),
             region: settings.region.clone(),
             domains: settings.domains.clone(),
             window: Some(sharing::window()),
@@ -320,6 +329,7 @@ impl Server {
             catalog,
             maintenance,
             jobs,
+            journals,
             webhooks,
             stop,
             listening,
@@ -355,6 +365,7 @@ impl Server {
         self.upkeep.abort();
         self.sweeps.abort();
         self.jobs.close().await;
+        self.journals.close().await;
         self.maintenance.close().await;
         self.webhooks.close().await;
         self.catalog.close().await;
