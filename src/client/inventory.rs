@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::jobs::{Bar, progress};
 use super::output::{Table, bytes, line, text};
 use super::{ClientError, Connection, path_segment};
 
@@ -63,21 +63,14 @@ pub(crate) async fn plan(
 
 /// Waits until nothing of an inventory is about to run; on a terminal it shows how far it is.
 pub(crate) async fn wait(connection: &Connection, at: &At<'_>) -> Result<Value, ClientError> {
-    let bar = ProgressBar::new(0);
-    let template = "  {bar:30} {human_pos}/{human_len} objects  {msg}  {elapsed}";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
+    let mut bar = Bar::new();
     loop {
         let status = status(connection, at).await?;
         if !is_busy(&status) {
-            bar.finish_and_clear();
+            bar.end();
             return Ok(status);
         }
-        let count = |name: &str| status[name].as_u64().unwrap_or(0);
-        bar.set_length(count("expectedCount").max(count("scannedCount")));
-        bar.set_position(count("scannedCount"));
-        bar.set_message(progress(&status));
+        bar.show(&run_of(&status));
         tokio::time::sleep(LOOK).await;
     }
 }
@@ -86,16 +79,18 @@ fn is_busy(status: &Value) -> bool {
     matches!(status["state"].as_str(), Some("Pending" | "Running" | "Errored"))
 }
 
-/// What is told beside a bar.
-fn progress(status: &Value) -> String {
-    let mut told = vec![text(&status["state"]).to_lowercase()];
-    if let Some(rate) = status["objectsPerSecond"].as_f64() {
-        told.push(format!("{rate:.0}/s"));
-    }
-    if let Some(seconds) = status["remainingSeconds"].as_f64() {
-        told.push(format!("{seconds:.0} s left"));
-    }
-    told.join(", ")
+/// What a status tells of its run, as the jobs API tells it.
+fn run_of(status: &Value) -> Value {
+    json!({
+        "state": text(&status["state"]).to_lowercase(),
+        "counts": {
+            "scanned": status["scannedCount"],
+            "written": status["recordsWritten"],
+            "expected": status["expectedCount"],
+        },
+        "items_per_second": status["objectsPerSecond"],
+        "remaining_seconds": status["remainingSeconds"],
+    })
 }
 
 pub(crate) fn print_status(status: &Value) {
@@ -118,6 +113,9 @@ pub(crate) fn print_status(status: &Value) {
         line(&format!("run        {}", text(&status["run"])));
         let counts = ["scannedCount", "matchedCount"].map(|name| text(&status[name]));
         line(&format!("objects    {} looked at, {} told", counts[0], counts[1]));
+        if status["state"] == "Running" {
+            line(&format!("progress   {}", progress(&run_of(status))));
+        }
         line(&format!("files      {}, {size}", text(&status["outputFilesCount"])));
     }
     if !status["manifestPath"].is_null() {

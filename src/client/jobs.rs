@@ -167,7 +167,7 @@ impl Bar {
         let scanned = counts["scanned"].as_u64().unwrap_or(0);
         if expected > 0 && !self.is_bounded {
             self.is_bounded = true;
-            if let Ok(style) = ProgressStyle::with_template("  [{bar:30}] {percent:>3} %  {msg}  {elapsed}") {
+            if let Ok(style) = ProgressStyle::with_template("  [{bar:30}]  {msg}  {elapsed}") {
                 self.bar.set_style(style);
             }
         }
@@ -185,9 +185,9 @@ impl Bar {
 }
 
 /// How far a run is, in a few words.
-fn progress(run: &Value) -> String {
+pub(crate) fn progress(run: &Value) -> String {
     let counts = &run["counts"];
-    let mut words = vec![text(&run["state"]), format!("{} scanned", text(&counts["scanned"]))];
+    let mut words = vec![text(&run["state"]), scanned(counts)];
     if counts["written"] != 0 {
         words.push(format!("{} written", text(&counts["written"])));
     }
@@ -201,6 +201,19 @@ fn progress(run: &Value) -> String {
         words.push(format!("{} left", duration(seconds)));
     }
     words.join(", ")
+}
+
+/// How many were looked at; of how many, where somebody knows.
+fn scanned(counts: &Value) -> String {
+    let told = format!("{} scanned", text(&counts["scanned"]));
+    match (counts["scanned"].as_u64(), counts["expected"].as_u64()) {
+        // What is expected is an estimate: a run is not done before it ends.
+        (Some(scanned), Some(expected @ 1..)) => {
+            let percent = (u128::from(scanned) * 100 / u128::from(expected)).min(99);
+            format!("{told} ({percent} % of about {expected})")
+        }
+        _ => told,
+    }
 }
 
 fn duration(seconds: f64) -> String {
@@ -320,6 +333,10 @@ mod tests {
         let run = json!({"state": "running", "items_per_second": 1000.4, "remaining_seconds": 61.0,
             "counts": {"scanned": 5, "written": 3, "failed": 1}});
         assert_eq!(progress(&run), "running, 5 scanned, 3 written, 1 failed, 1000/s, 1 min 1 s left");
+        let known = json!({"state": "running", "counts": {"scanned": 50, "written": 0, "expected": 200}});
+        assert_eq!(progress(&known), "running, 50 scanned (25 % of about 200)");
+        let more = json!({"state": "running", "counts": {"scanned": 300, "written": 0, "expected": 200}});
+        assert_eq!(progress(&more), "running, 300 scanned (99 % of about 200)");
         assert_eq!(duration(7260.0), "2 h 1 min");
     }
 }

@@ -65,6 +65,7 @@ pub(crate) const SHARING_URL_LIFETIME: &str = "sharing.url_lifetime_seconds";
 pub(crate) const SHARING_RATE: &str = "sharing.requests_per_second";
 pub(crate) const SHARING_RATE_ALL: &str = "sharing.requests_per_second_all";
 pub(crate) const JOBS_AT_ONCE: &str = "jobs.at_once";
+pub(crate) const JOBS_MOMENT: &str = "jobs.moment_seconds_max";
 pub(crate) const JOURNAL_COMMIT: &str = "journal.commit_seconds";
 pub(crate) const JOURNAL_REFRESH: &str = "journal.refresh_seconds";
 pub(crate) const CONNECTIONS_MAX: &str = "limits.connections_max";
@@ -157,6 +158,12 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key(JOBS_AT_ONCE, "TARN_JOBS_AT_ONCE", "2", "runs of jobs at work at a time; more wait"),
     key(
+        JOBS_MOMENT,
+        "TARN_JOBS_MOMENT_SECONDS_MAX",
+        "3600",
+        "how long drives keep what was deleted, for a job that tells a bucket as of one moment; 60 to 604800",
+    ),
+    key(
         JOURNAL_COMMIT,
         "TARN_JOURNAL_COMMIT_SECONDS",
         "10",
@@ -227,6 +234,7 @@ pub(crate) const OTHER_VARIABLES: &[&str] = &[
     "TARN_KEY",
     "TARN_SECRET",
     "TARN_BIN",
+    "TARN_INVENTORY_KILLS",
     "TARN_KEYLESS_SF",
     "TARN_KILLS",
     "TARN_SEED",

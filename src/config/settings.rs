@@ -104,6 +104,8 @@ pub struct Settings {
     pub sharing: SharingSettings,
     /// Runs of jobs at work at a time.
     pub jobs_at_once: usize,
+    /// How long the moment of a scan is kept at most.
+    pub jobs_moment_max: Duration,
     /// Journals of buckets.
     pub journal: JournalSettings,
     /// Limits of the listener.
@@ -171,6 +173,7 @@ impl Settings {
                 requests_per_second_all: required(layers, keys::SHARING_RATE_ALL, rate)?,
             },
             jobs_at_once: required(layers, keys::JOBS_AT_ONCE, at_once)?,
+            jobs_moment_max: required(layers, keys::JOBS_MOMENT, moment)?,
             journal: JournalSettings {
                 commit: required(layers, keys::JOURNAL_COMMIT, up_to_a_day)?,
                 refresh: required(layers, keys::JOURNAL_REFRESH, up_to_a_day)?,
@@ -302,6 +305,11 @@ fn at_once(text: &str) -> Result<usize, &'static str> {
     const ALLOWED: &str = "1 to 64";
     let runs: usize = text.parse().map_err(|_| ALLOWED)?;
     if (1..=64).contains(&runs) { Ok(runs) } else { Err(ALLOWED) }
+}
+
+fn moment(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| (60..=7 * 24 * 60 * 60).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or("60 to 604800 seconds are expected")
 }
 
 /// Spark renews URLs ten minutes before they end; deletion vectors made for readers are kept for half a day.

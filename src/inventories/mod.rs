@@ -108,7 +108,8 @@ impl BucketInventories {
 
     /// The definitions of a bucket, in order of their ids.
     pub(crate) fn of_bucket(&self, bucket: &BucketName) -> Vec<Found> {
-        let mut found: Vec<Found> = self.jobs.list().into_iter().filter_map(Found::of).collect();
+        let below = self.jobs.list_below(&name(bucket, ""));
+        let mut found: Vec<Found> = below.into_iter().filter_map(Found::of).collect();
         found.retain(|found| found.spec.bucket == bucket.as_str());
         found.sort_by(|one, other| one.spec.id.cmp(&other.spec.id));
         found

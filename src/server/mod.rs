@@ -173,6 +173,7 @@ impl Server {
         let core_settings = tarn_objectcore::Settings {
             parity: settings.parity,
             memory_bytes: settings.limits.memory_bytes.unwrap_or_else(memory::budget_bytes),
+            moment_age_max: settings.jobs_moment_max,
             ..Default::default()
         };
         let paths = settings.drives.clone();

@@ -118,7 +118,10 @@ impl Inner {
     }
 
     async fn begin_of(&self, definition: Definition, wanted: Wanted) -> Result<Arc<Live>, CommitError> {
-        let run = Run::new(Arc::new(definition), wanted, now_ms());
+        let mut run = Run::new(Arc::new(definition), wanted, now_ms());
+        if let Some(work) = self.works.get(&*run.definition.kind) {
+            run.counts.expected = self.lock().expected.of(&**work, &run.definition);
+        }
         let (id, kept) = (run.id, Kept { run, checkpoint: None });
         let json = serde_json::json!(kept).to_string();
         self.catalog.put_document(run::KIND, &id.to_string(), &json, Expect::Absent).await?;
@@ -159,6 +162,9 @@ impl Inner {
                 return;
             }
             state.ended.insert(live.id, live.definition.name.clone());
+            if let Some(work) = self.works.get(&*live.definition.kind) {
+                state.expected.learn(&**work, &live.shown());
+            }
             state.surplus(&self.settings)
         };
         for id in surplus {

@@ -1,9 +1,9 @@
 //! Definitions: put, listed and deleted, as documents of the catalog's log.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tarn_catalog::CommitError;
-use tarn_catalog::state::{Conflict, Expect};
+use tarn_catalog::state::{Conflict, Document, Expect};
 
 use super::changes::ChangeError;
 use super::definition::{Author, Definition, NewDefinition};
@@ -45,7 +45,9 @@ pub enum PutError {
     #[error("there is no job '{0}'")]
     Missing(String),
     /// There are as many as there may be.
-    #[error("there are {0} jobs, as many as there may be")]
+    #[error(
+        "there are {0} jobs, inventories and batches among them, as many as a server may have: delete one first"
+    )]
     TooMany(usize),
     /// Somebody else changed it meanwhile.
     #[error("job '{0}' was changed meanwhile")]
@@ -93,6 +95,13 @@ impl Jobs {
     pub fn list(&self) -> Vec<Definition> {
         let inner = &self.inner;
         inner.definitions().iter().map(|definition| inner.shown_definition(definition)).collect()
+    }
+
+    /// The definitions whose names begin so, in order of name; their specifications as they are shown.
+    pub fn list_below(&self, begin: &str) -> Vec<Definition> {
+        let inner = &self.inner;
+        let found = inner.definitions().into_iter().filter(|definition| definition.name.starts_with(begin));
+        found.map(|definition| inner.shown_definition(&definition)).collect()
     }
 
     /// When a definition is due next, in milliseconds since 1970; `None`: never, or as soon as its run ends.
@@ -162,19 +171,23 @@ impl Inner {
     /// A definition and its revision.
     pub(super) fn definition(&self, name: &str) -> Option<(Definition, u64)> {
         let document = self.catalog.get_document(KIND, name)?;
-        match serde_json::from_str(&document.json) {
-            Ok(definition) => Some((definition, document.revision)),
-            Err(error) => {
-                tracing::error!(job = name, %error, "a job's definition cannot be read");
-                None
-            }
-        }
+        Some((read(name, &document)?, document.revision))
     }
 
-    pub(super) fn definitions(&self) -> Vec<Definition> {
+    /// All definitions in order of name. Only those that changed since are read anew: a revision never repeats.
+    pub(super) fn definitions(&self) -> Vec<Arc<Definition>> {
         let state = self.catalog.snapshot();
-        let names: Vec<Arc<str>> = state.documents(KIND, None).map(|(name, _)| name.clone()).collect();
-        names.iter().filter_map(|name| self.definition(name)).map(|(definition, _)| definition).collect()
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = std::mem::take(&mut *parsed);
+        let mut found = Vec::with_capacity(before.len());
+        for (name, document) in state.documents(KIND, None) {
+            let known = before.remove(name).filter(|(revision, _)| *revision == document.revision);
+            let known = known.map(|(_, definition)| definition);
+            let Some(definition) = known.or_else(|| read(name, document).map(Arc::new)) else { continue };
+            found.push(definition.clone());
+            parsed.insert(name.clone(), (document.revision, definition));
+        }
+        found
     }
 
     pub(super) fn shown_definition(&self, definition: &Definition) -> Definition {
@@ -185,5 +198,15 @@ impl Inner {
             None => serde_json::Value::Null,
         };
         shown
+    }
+}
+
+fn read(name: &str, document: &Document) -> Option<Definition> {
+    match serde_json::from_str(&document.json) {
+        Ok(definition) => Some(definition),
+        Err(error) => {
+            tracing::error!(job = name, %error, "a job's definition cannot be read");
+            None
+        }
     }
 }

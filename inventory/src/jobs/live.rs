@@ -1,5 +1,6 @@
 //! A run that has not ended, and what it has of the framework while it is at work.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -29,6 +30,8 @@ pub(super) struct Live {
     pub(super) progress: Arc<Progress>,
     stop: watch::Sender<Option<Stopped>>,
     attempt: Mutex<Attempt>,
+    /// It was begun by an earlier process, and not resumed by this one yet.
+    is_of_before: AtomicBool,
 }
 
 #[derive(Default)]
@@ -45,6 +48,7 @@ impl Live {
         }
         let progress = Arc::new(Progress::default());
         kept.run.counts.set(&progress);
+        let is_of_before = kept.run.starts > 0;
         Self {
             id: kept.run.id,
             definition: kept.run.definition.clone(),
@@ -53,6 +57,18 @@ impl Live {
             progress,
             stop: watch::Sender::new(None),
             attempt: Mutex::default(),
+            is_of_before: AtomicBool::new(is_of_before),
+        }
+    }
+
+    /// Why a run that was at work before begins again.
+    pub(super) fn resumed_after(&self, run: &Run) -> Option<&'static str> {
+        let is_of_before = self.is_of_before.swap(false, Ordering::Relaxed);
+        match (run.starts, run.errors_in_row) {
+            (0, _) => None,
+            (_, 1..) => Some("error"),
+            (_, 0) if is_of_before => Some("restart"),
+            (_, 0) => Some("suspension"),
         }
     }
 
@@ -158,14 +174,19 @@ impl Hold for Holder {
         let counts = Counts::of(&live.progress);
         let run = Run { counts, errors_in_row: 0, updated_ms: now_ms(), ..kept.run.clone() };
         let next = Kept { run, checkpoint: Some(checkpoint.clone()) };
-        let written = self.inner.write_all(live, &mut kept, next).await;
-        written.map_err(|error| {
-            WorkError::Retry("the checkpoint could not be written down".into(), Some(Box::new(error)))
-        })
+        if let Err(error) = self.inner.write_all(live, &mut kept, next).await {
+            let message = "the checkpoint could not be written down";
+            return Err(WorkError::Retry(message.into(), Some(Box::new(error))));
+        }
+        let kind = &live.definition.kind;
+        metrics::counter!("tarn_job_checkpoints_total", "kind" => kind.clone()).increment(1);
+        metrics::gauge!("tarn_job_last_checkpoint_timestamp_seconds", "kind" => kind.clone())
+            .set(now_ms() as f64 / 1e3);
+        Ok(())
     }
 
     async fn pace(&self, items: u64, bytes: u64) -> Result<(), Stopped> {
-        let scanned = self.live.progress.scanned.load(std::sync::atomic::Ordering::Relaxed);
+        let scanned = self.live.progress.scanned.load(Ordering::Relaxed);
         self.live.attempt().samples.take(Instant::now(), scanned);
         self.pace.take(items, bytes, self.live.stop.subscribe()).await
     }

@@ -9,6 +9,7 @@
 
 mod changes;
 mod definition;
+mod expected;
 mod keeping;
 mod live;
 mod pace;
@@ -41,6 +42,7 @@ pub use state::{NotAllowed, RunEvent, RunState};
 pub(crate) use work::Hold;
 pub use work::{Context, Ended, InvalidSpec, Progress, Rights, Stopped, Work, WorkError};
 
+use expected::Expected;
 use live::Live;
 use pace::{Rate, Shared};
 use run::Kept;
@@ -62,7 +64,7 @@ pub struct JobSettings {
     pub backoff_max: Duration,
     /// How long runs have to stop when the server stops.
     pub close_timeout: Duration,
-    /// Definitions there may be.
+    /// Definitions there may be: each is a document in memory and in each checkpoint of the catalog, as is its last run.
     pub definitions: usize,
     /// Ended runs that are kept of a definition.
     pub kept_of_definition: usize,
@@ -80,7 +82,7 @@ impl Default for JobSettings {
             backoff: Duration::from_secs(2),
             backoff_max: Duration::from_secs(300),
             close_timeout: Duration::from_secs(5),
-            definitions: 500,
+            definitions: 5000,
             kept_of_definition: 100,
             kept: 1000,
         }
@@ -100,6 +102,8 @@ struct Inner {
     shared: Arc<Shared>,
     settings: JobSettings,
     state: Mutex<State>,
+    /// The definitions as they were last read, by name, each with its revision.
+    parsed: Mutex<HashMap<Arc<str>, (u64, Arc<Definition>)>>,
     /// Held while definitions change and runs begin (J3).
     begin: tokio::sync::Mutex<()>,
     /// Something may be due.
@@ -117,6 +121,7 @@ struct State {
     ended: BTreeMap<Uuid, String>,
     /// When the last run of a definition began to wait, in milliseconds since 1970.
     last_ms: HashMap<String, i64>,
+    expected: Expected,
 }
 
 impl Jobs {
@@ -133,8 +138,8 @@ impl Jobs {
             bytes: settings.bytes_per_second.map(Rate::new),
             foreground,
         };
-        let state = State::read(&catalog);
         let works: BTreeMap<_, _> = works.into_iter().map(|work| (work.kind(), work)).collect();
+        let state = State::read(&catalog, &works);
         Self {
             inner: Arc::new(Inner {
                 catalog,
@@ -143,6 +148,7 @@ impl Jobs {
                 shared: Arc::new(shared),
                 settings,
                 state: Mutex::new(state),
+                parsed: Mutex::default(),
                 begin: tokio::sync::Mutex::default(),
                 wake: Notify::new(),
                 closing: watch::Sender::new(false),
@@ -201,7 +207,7 @@ impl Jobs {
 
 impl State {
     /// What the catalog keeps. An attempt that was at work then was killed: its run waits for its turn again.
-    fn read(catalog: &Catalog) -> Self {
+    fn read(catalog: &Catalog, works: &BTreeMap<&'static str, Arc<dyn Work>>) -> Self {
         let mut state = Self::default();
         let snapshot = catalog.snapshot();
         for (id, document) in snapshot.documents(run::KIND, None) {
@@ -215,6 +221,9 @@ impl State {
             let name = kept.run.definition.name.clone();
             let last_ms = state.last_ms.entry(name.clone()).or_default();
             *last_ms = kept.run.created_ms.max(*last_ms);
+            if let Some(work) = works.get(&*kept.run.definition.kind) {
+                state.expected.learn(&**work, &kept.run);
+            }
             if kept.run.state.is_ended() {
                 state.ended.insert(kept.run.id, name);
             } else {

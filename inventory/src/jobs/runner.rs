@@ -71,6 +71,7 @@ impl Inner {
     /// Answers when the first of those that wait after an error may go on.
     async fn give_slots(self: &Arc<Self>, now_ms: i64) -> Option<i64> {
         let live: Vec<Arc<Live>> = self.lock().live.values().cloned().collect();
+        let suspended = live.iter().filter(|live| live.shown().state == RunState::Suspended).count();
         let at_work = live.iter().filter(|live| live.is_at_work()).count();
         let mut waiting: Vec<(Arc<Live>, Arc<Run>, Task)> = Vec::new();
         for live in live.into_iter().filter(|live| !live.is_at_work()) {
@@ -78,6 +79,7 @@ impl Inner {
             let Some(task) = task(run.state) else { continue };
             waiting.push((live, run, task));
         }
+        metrics::gauge!("tarn_jobs_suspended").set(suspended as f64);
         metrics::gauge!("tarn_jobs_at_work").set(at_work as f64);
         metrics::gauge!("tarn_jobs_waiting").set(waiting.len() as f64);
         let later = waiting.iter().map(|(_, run, _)| run.not_before_ms).filter(|at_ms| *at_ms > now_ms).min();
@@ -97,6 +99,7 @@ impl Inner {
         let Some(at_work) = live.begin() else { return };
         kept.run.counts.set(&live.progress);
         if meant == Task::Run {
+            let resumed_after = live.resumed_after(&kept.run);
             let Ok(run) = kept.run.after(RunEvent::Start, now_ms()) else { return };
             if let Err(error) = self.write(&live, &mut kept, run).await {
                 tracing::warn!(run.id = %live.id, %error, "a run could not be begun");
@@ -105,7 +108,10 @@ impl Inner {
                 return;
             }
             let kind = live.definition.kind.clone();
-            metrics::counter!("tarn_job_starts_total", "kind" => kind).increment(1);
+            metrics::counter!("tarn_job_starts_total", "kind" => kind.clone()).increment(1);
+            if let Some(cause) = resumed_after {
+                metrics::counter!("tarn_job_resumes_total", "kind" => kind, "cause" => cause).increment(1);
+            }
         }
         let kept_then = kept.clone();
         drop(kept);
@@ -168,9 +174,14 @@ impl Inner {
         let mut closing = self.closing.subscribe();
         loop {
             let mut kept = live.kept.lock().await;
+            let errors = kept.run.errors;
             let run = self.ended(&kept.run, live, task, &ended);
             match self.write(live, &mut kept, run).await {
-                Ok(()) => break,
+                Ok(()) => {
+                    let (kind, errors) = (live.definition.kind.clone(), kept.run.errors - errors);
+                    metrics::counter!("tarn_job_errors_total", "kind" => kind).increment(errors.into());
+                    break;
+                }
                 Err(error) => tracing::warn!(run.id = %live.id, %error, "a run could not be written down"),
             }
             drop(kept);
@@ -290,7 +301,11 @@ fn tell(run: &Run) {
     let Counts { scanned, written, .. } = counts;
     tracing::info!(run.id = %id, job = definition.name, kind, outcome, took_ms, errors, scanned, written, error, "a run of a job ended");
     metrics::counter!("tarn_job_runs_total", "kind" => kind.clone(), "outcome" => outcome).increment(1);
-    metrics::histogram!("tarn_job_run_seconds", "kind" => kind).record(took_ms as f64 / 1e3);
+    metrics::histogram!("tarn_job_run_seconds", "kind" => kind.clone()).record(took_ms as f64 / 1e3);
+    if *state == RunState::Completed {
+        let at_s = run.ended_ms.unwrap_or(0) as f64 / 1e3;
+        metrics::gauge!("tarn_job_last_success_timestamp_seconds", "kind" => kind).set(at_s);
+    }
 }
 
 /// An error with what caused it, for a report.

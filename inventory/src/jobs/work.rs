@@ -32,6 +32,11 @@ pub trait Work: Send + Sync + 'static {
         spec.clone()
     }
 
+    /// Names what a run of this specification looks at: runs that look at the same have about as many items to look at.
+    fn looks_at(&self, spec: &Value) -> String {
+        spec.to_string()
+    }
+
     /// Takes away what a run left that was canceled or failed for good. Called again after a kill.
     async fn discard(&self, context: &Context, end: Ended) -> Result<(), WorkError>;
 }

@@ -263,6 +263,10 @@ impl Work for Inventory {
         Ok(self.run(context).await?)
     }
 
+    fn looks_at(&self, spec: &Value) -> String {
+        format!("{} {}", spec["bucket"], spec["filter"]["prefixes"])
+    }
+
     async fn discard(&self, context: &Context, end: Ended) -> Result<(), WorkError> {
         Ok(self.discard(context, end).await?)
     }

@@ -1,6 +1,8 @@
 //! Jobs over a catalog in memory: what is asked of them, and kills.
 
 mod asked;
+mod expected;
+mod faults;
 mod kills;
 
 use std::collections::BTreeMap;
@@ -9,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use serde_json::{Value, json};
@@ -35,6 +38,8 @@ struct Rows {
     discarded: Arc<AtomicU64>,
     /// What it waits for before each file.
     gate: Option<Arc<Semaphore>>,
+    /// It does not know how many rows there will be.
+    is_silent: bool,
 }
 
 struct Anything;
@@ -66,7 +71,9 @@ impl Work for Rows {
         let spec = &context.definition.spec;
         let (rows, of_file) = (spec["rows"].as_u64().unwrap(), spec["of_file"].as_u64().unwrap());
         let mut next = context.checkpoint.as_ref().map_or(0, |at| at["next"].as_u64().unwrap());
-        context.progress.expected.store(rows, Ordering::Relaxed);
+        if !self.is_silent {
+            context.progress.expected.store(rows, Ordering::Relaxed);
+        }
         while next < rows {
             let fails =
                 self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
@@ -122,7 +129,7 @@ impl Rows {
 
 /// A server's jobs, and what outlives it.
 struct World {
-    log: Arc<InMemory>,
+    log: Arc<dyn ObjectStore>,
     rows: Rows,
     settings: JobSettings,
 }
