@@ -41,7 +41,16 @@ pub(super) fn check(spec: &Spec) -> Result<(), InvalidSpec> {
 
 fn check_destination(to: &Destination) -> Result<(), InvalidSpec> {
     bucket(&to.bucket, "destination.bucket")?;
-    let prefix = to.prefix.trim_end_matches('/');
+    prefix(to.prefix.trim_end_matches('/'))?;
+    if !FILE_BYTES.contains(&to.file_bytes_hint) {
+        let message = format!("{} to {} bytes are allowed", FILE_BYTES.start(), FILE_BYTES.end());
+        return Err(field("destination.file_bytes_hint", &message));
+    }
+    Ok(())
+}
+
+/// Checks what the keys of files begin with.
+pub(super) fn prefix(prefix: &str) -> Result<(), InvalidSpec> {
     if prefix.len() > PREFIX_BYTES_MAX {
         let message = format!("it has {} bytes; {PREFIX_BYTES_MAX} are allowed", prefix.len());
         return Err(field("destination.prefix", &message));
@@ -51,14 +60,11 @@ fn check_destination(to: &Destination) -> Result<(), InvalidSpec> {
         let message = "names separated by single slashes are allowed; none may be '.' or '..', or hold control characters";
         return Err(field("destination.prefix", message));
     }
-    if !FILE_BYTES.contains(&to.file_bytes_hint) {
-        let message = format!("{} to {} bytes are allowed", FILE_BYTES.start(), FILE_BYTES.end());
-        return Err(field("destination.file_bytes_hint", &message));
-    }
     Ok(())
 }
 
-fn bucket(name: &str, at: &str) -> Result<(), InvalidSpec> {
+/// Checks the name of a bucket.
+pub(super) fn bucket(name: &str, at: &str) -> Result<(), InvalidSpec> {
     let is_plain =
         |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || matches!(char, '-' | '.');
     if (3..=63).contains(&name.len()) && name.chars().all(is_plain) {

@@ -1,12 +1,13 @@
 //! The document, all but its filters.
 
 use serde::Deserialize;
-use serde_saphyr::{Budget, Error, Options};
+use serde_saphyr::{Budget, Error, Options, Spanned};
 
 use super::filters::{Filters, filter};
 use super::scalar::{Text, choice, refused, size, wrong};
 use super::{Inventory, Refused, TEXT_BYTES_MAX};
-use crate::jobs::Schedule;
+use crate::jobs::{InvalidSpec, Schedule};
+use crate::report::check;
 use crate::report::spec::{Compression, Destination, Field, Filter, Format, Layout, Spec, Versions, Written};
 use crate::scan::Point;
 
@@ -15,8 +16,6 @@ const FILE_BYTES: u64 = 256 << 20;
 /// How long a file may be asked to be, in bytes.
 const FILE_BYTES_MIN: u64 = 1 << 20;
 const FILE_BYTES_MAX: u64 = 5 << 30;
-/// The longest prefix of the output's keys, in bytes.
-const PREFIX_BYTES_MAX: usize = 512;
 
 /// What AIStor calls the columns that can be asked for. Those it always tells may be named too.
 const FIELDS: [(&str, Option<Field>); 24] = [
@@ -52,7 +51,7 @@ const FIELDS: [(&str, Option<Field>); 24] = [
 pub(crate) struct Document {
     api_version: Text,
     id: Option<Text>,
-    destination: Target,
+    destination: Spanned<Target>,
     schedule: Option<Text>,
     mode: Option<Text>,
     versions: Option<Text>,
@@ -178,7 +177,8 @@ pub(crate) fn unread(error: Error) -> Refused {
 }
 
 /// Where files go, and whether there is only a table.
-fn destination(target: &Target) -> Result<(Option<Destination>, bool), Refused> {
+fn destination(spanned: &Spanned<Target>) -> Result<(Option<Destination>, bool), Refused> {
+    let target = &spanned.value;
     let formats = [
         ("csv", Output::Files(Format::Csv)),
         ("json", Output::Files(Format::Json)),
@@ -195,11 +195,12 @@ fn destination(target: &Target) -> Result<(Option<Destination>, bool), Refused> 
         choice(target.compression.as_ref(), "destination.compression", &words, Compression::Zstd)?;
     let Some(bucket) = target.bucket.as_ref().filter(|bucket| !bucket.value.is_empty()) else {
         let message = format!("destination lacks bucket: the bucket that files of {format:?} go to");
-        return Err(Refused { line: None, column: None, message: message.to_lowercase() });
+        return Err(refused(spanned.referenced, message.to_lowercase()));
     };
+    check::bucket(&bucket.value, "destination.bucket").map_err(|error| place(bucket, error))?;
     let prefix = target.prefix.as_ref().map_or("", |prefix| prefix.value.trim_matches('/'));
-    if let Some(text) = target.prefix.as_ref().filter(|_| prefix.len() > PREFIX_BYTES_MAX) {
-        return Err(wrong(text, "destination.prefix", &format!("at most {PREFIX_BYTES_MAX} bytes")));
+    if let Some(text) = &target.prefix {
+        check::prefix(prefix).map_err(|error| place(text, error))?;
     }
     let destination = Destination {
         bucket: bucket.value.clone(),
@@ -210,6 +211,11 @@ fn destination(target: &Target) -> Result<(Option<Destination>, bool), Refused> 
         file_bytes_hint: hint(target.max_file_size_hint.as_ref())?,
     };
     Ok((Some(destination), false))
+}
+
+/// An error of a value, with the place of the value.
+fn place(text: &Text, error: InvalidSpec) -> Refused {
+    refused(text.referenced, error.to_string())
 }
 
 /// Refuses what only files have.
@@ -239,7 +245,9 @@ fn hint(text: Option<&Text>) -> Result<u64, Refused> {
 fn schedule(text: Option<&Text>) -> Result<Schedule, Refused> {
     let Some(text) = text else { return Ok(Schedule::Once) };
     if let Some(cron) = text.value.strip_prefix("cron(").and_then(|rest| rest.strip_suffix(')')) {
-        return Ok(Schedule::Cron(cron.trim().to_owned()));
+        let schedule = Schedule::Cron(cron.trim().to_owned());
+        schedule.check().map_err(|error| refused(text.referenced, format!("schedule: {error}")))?;
+        return Ok(schedule);
     }
     match text.value.as_str() {
         "once" => Ok(Schedule::Once),

@@ -16,12 +16,12 @@ pub(super) fn configuration(document: &[u8]) -> Result<Configuration, Refused> {
         let message = format!("the document is longer than {DOCUMENT_BYTES_MAX} bytes");
         return Err(Refused::Malformed(message));
     }
-    let root =
-        xml::read(document).map_err(|problem| Refused::Malformed(format!("the document {problem}")))?;
+    let root = xml::read(document)
+        .map_err(|xml::Broken { line, problem }| malformed(line, &format!("the document {problem}")))?;
     if root.name != "InventoryConfiguration" {
         let message =
-            format!("the document is of element {:?}; InventoryConfiguration is expected", root.name);
-        return Err(Refused::Malformed(message));
+            format!("the document is of element {:?}; InventoryConfiguration is expected", shown(&root.name));
+        return Err(malformed(root.line, &message));
     }
     let allowed =
         ["Destination", "IsEnabled", "Filter", "Id", "IncludedObjectVersions", "OptionalFields", "Schedule"];
@@ -62,6 +62,15 @@ pub(super) fn configuration(document: &[u8]) -> Result<Configuration, Refused> {
     Ok(read)
 }
 
+fn malformed(line: usize, message: &str) -> Refused {
+    Refused::Malformed(format!("line {line}: {message}"))
+}
+
+/// So much of a value as an error repeats.
+fn shown(value: &str) -> String {
+    value.chars().take(64).collect()
+}
+
 /// An element whose children are known, each at most once.
 struct Part<'a>(&'a Element);
 
@@ -69,15 +78,12 @@ impl<'a> Part<'a> {
     fn new(element: &'a Element, allowed: &[&str]) -> Result<Self, Refused> {
         for (at, child) in element.children.iter().enumerate() {
             if !allowed.contains(&child.name.as_str()) {
-                return Err(Refused::Malformed(format!(
-                    "{} has no element {:?}; allowed: {}",
-                    element.name,
-                    child.name,
-                    allowed.join(", ")
-                )));
+                let allowed = allowed.join(", ");
+                let message = format!("{} has no element {:?}; allowed: {allowed}", element.name, child.name);
+                return Err(malformed(child.line, &message));
             }
             if element.children[..at].iter().any(|before| before.name == child.name) {
-                return Err(Refused::Malformed(format!("{} has {} twice", element.name, child.name)));
+                return Err(malformed(child.line, &format!("{} has {} twice", element.name, child.name)));
             }
         }
         Ok(Self(element))
@@ -88,7 +94,8 @@ impl<'a> Part<'a> {
     }
 
     fn needed(&self, name: &str) -> Result<&'a Element, Refused> {
-        self.child(name).ok_or_else(|| Refused::Malformed(format!("{} lacks {name}", self.0.name)))
+        let lacks = || malformed(self.0.line, &format!("{} lacks {name}", self.0.name));
+        self.child(name).ok_or_else(lacks)
     }
 }
 
@@ -98,7 +105,8 @@ fn choice<T: Copy>(element: &Element, allowed: &[(&str, T)]) -> Result<T, Refuse
     let found = allowed.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
     found.ok_or_else(|| {
         let names: Vec<&str> = allowed.iter().map(|(name, _)| *name).collect();
-        Refused::Malformed(format!("{} cannot be {text:?}; allowed: {}", element.name, names.join(", ")))
+        let message = format!("{} cannot be {:?}; allowed: {}", element.name, shown(text), names.join(", "));
+        malformed(element.line, &message)
     })
 }
 
@@ -125,11 +133,12 @@ fn fields(element: &Element) -> Result<Vec<Field>, Refused> {
     for child in &element.children {
         if child.name != "Field" {
             let message = format!("OptionalFields has no element {:?}; allowed: Field", child.name);
-            return Err(Refused::Malformed(message));
+            return Err(malformed(child.line, &message));
         }
         let field = choice(child, &FIELDS)?;
         if fields.contains(&field) {
-            return Err(Refused::Malformed(format!("the Field {} is there twice", child.text.trim())));
+            let message = format!("the Field {} is there twice", child.text.trim());
+            return Err(malformed(child.line, &message));
         }
         fields.push(field);
     }

@@ -67,21 +67,21 @@ fn a_page_tells_whether_there_are_more() {
 #[test]
 fn what_is_wrong_is_told_with_what_is_allowed() {
     for (from, to, told) in [
-        ("Daily", "Hourly", "Frequency cannot be \"Hourly\"; allowed: Daily, Weekly"),
-        (">All<", ">Some<", "IncludedObjectVersions cannot be \"Some\"; allowed: All, Current"),
-        (">true<", ">yes<", "IsEnabled cannot be \"yes\"; allowed: true, false"),
-        (">Parquet<", ">JSON<", "Format cannot be \"JSON\"; allowed: CSV, Parquet"),
+        ("Daily", "Hourly", "line 14: Frequency cannot be \"Hourly\"; allowed: Daily, Weekly"),
+        (">All<", ">Some<", "line 12: IncludedObjectVersions cannot be \"Some\"; allowed: All, Current"),
+        (">true<", ">yes<", "line 9: IsEnabled cannot be \"yes\"; allowed: true, false"),
+        (">Parquet<", ">JSON<", "line 6: Format cannot be \"JSON\"; allowed: CSV, Parquet"),
         (
             "<Id>daily.1</Id>",
             "<Id>a b</Id>",
             "An Id is 1 to 64 letters, digits, hyphens, underscores and dots, the first no dot.",
         ),
-        ("<Id>daily.1</Id>", "", "InventoryConfiguration lacks Id"),
-        ("<Id>", "<Id>x</Id><Id>", "InventoryConfiguration has Id twice"),
+        ("<Id>daily.1</Id>", "", "line 2: InventoryConfiguration lacks Id"),
+        ("<Id>", "<Id>x</Id><Id>", "line 11: InventoryConfiguration has Id twice"),
         (
             "<Filter><Prefix>raw &amp; cooked/</Prefix></Filter>",
             "<Filter><And/></Filter>",
-            "Filter has no element \"And\"; allowed: Prefix",
+            "line 10: Filter has no element \"And\"; allowed: Prefix",
         ),
         (
             "arn:aws:s3:::reports",
@@ -93,18 +93,19 @@ fn what_is_wrong_is_told_with_what_is_allowed() {
             "arn:aws:s3:::reports/x",
             "The destination's Bucket is the ARN of a bucket, such as arn:aws:s3:::reports.",
         ),
-        ("<Field>ETag</Field>", "<Field>Size</Field>", "the Field Size is there twice"),
+        ("<Field>ETag</Field>", "<Field>Size</Field>", "line 13: the Field Size is there twice"),
         (
             "InventoryConfiguration",
             "Other",
-            "the document is of element \"Other\"; InventoryConfiguration is expected",
+            "line 2: the document is of element \"Other\"; InventoryConfiguration is expected",
         ),
     ] {
         assert!(WHOLE.contains(from), "{from}");
         assert_eq!(refused(&WHOLE.replace(from, to)), told);
     }
     assert!(
-        refused(&WHOLE.replace("ETag", "Tags")).starts_with("Field cannot be \"Tags\"; allowed: Size, La")
+        refused(&WHOLE.replace("ETag", "Tags"))
+            .starts_with("line 13: Field cannot be \"Tags\"; allowed: Size, La")
     );
 }
 
@@ -121,19 +122,22 @@ fn hostile_documents_are_refused() {
     let bomb = "<!DOCTYPE a [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]>";
     let deep = format!("{}{}", "<a>".repeat(5000), "</a>".repeat(5000));
     for (text, told) in [
-        (format!("{bomb}{LEAST}"), "the document has a document type"),
-        (LEAST.replace(">a<", ">&b;<"), "the document has an entity of its own"),
-        (deep, "the document has too many elements or too many levels of them"),
-        ("<a/>".repeat(9000), "the document is not well-formed XML"),
+        (format!("{bomb}{LEAST}"), "line 1: the document has a document type"),
+        (LEAST.replace(">a<", ">&b;<"), "line 1: the document has an entity of its own"),
+        (deep, "line 1: the document has too many elements or too many levels of them"),
+        ("<a/>".repeat(9000), "line 1: the document is not well-formed XML"),
         ("x".repeat(DOCUMENT_BYTES_MAX + 1), "the document is longer than 65536 bytes"),
-        (String::new(), "the document is not well-formed XML"),
-        ("<InventoryConfiguration>".into(), "the document is not well-formed XML"),
+        (String::new(), "line 1: the document is not well-formed XML"),
+        ("<InventoryConfiguration>".into(), "line 1: the document is not well-formed XML"),
         (LEAST.replace("reports", &"r".repeat(66_000)), "the document is longer than 65536 bytes"),
     ] {
         assert_eq!(refused(&text), told);
     }
     let fields = "<Field>Size</Field>".repeat(300);
     let many = WHOLE.replace("<Field>ETag</Field>", &fields);
-    assert_eq!(refused(&many), "the document has too many elements or too many levels of them");
-    assert_eq!(Configuration::parse(b"<a>\xff</a>").unwrap_err().to_string(), "the document is not UTF-8");
+    assert_eq!(refused(&many), "line 13: the document has too many elements or too many levels of them");
+    assert_eq!(
+        Configuration::parse(b"<a>\xff</a>").unwrap_err().to_string(),
+        "line 1: the document is not UTF-8"
+    );
 }

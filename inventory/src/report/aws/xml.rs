@@ -19,13 +19,38 @@ pub(super) struct Element {
     pub(super) name: String,
     pub(super) text: String,
     pub(super) children: Vec<Element>,
+    /// The line its start tag ends in, from 1 on.
+    pub(super) line: usize,
 }
 
-/// Why a document is none, in words that follow "the document".
-pub(super) fn read(document: &[u8]) -> Result<Element, &'static str> {
-    let document = std::str::from_utf8(document).map_err(|_| "is not UTF-8")?;
-    let mut reader = Reader::from_str(document.strip_prefix('\u{feff}').unwrap_or(document));
+/// Why a document is none, in words that follow "the document", and where that is seen.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub(super) line: usize,
+    pub(super) problem: &'static str,
+}
+
+/// Reads a document.
+pub(super) fn read(document: &[u8]) -> Result<Element, Broken> {
+    let text = std::str::from_utf8(document)
+        .map_err(|error| Broken { line: line(document, error.valid_up_to()), problem: "is not UTF-8" })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = Reader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
+    read_from(&mut reader, text)
+        .map_err(|problem| Broken { line: line(text.as_bytes(), position(&reader)), problem })
+}
+
+fn position(reader: &Reader<&[u8]>) -> usize {
+    usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX)
+}
+
+/// The line of a place in a document.
+fn line(document: &[u8], at: usize) -> usize {
+    1 + document[..at.min(document.len())].iter().filter(|byte| **byte == b'\n').count()
+}
+
+fn read_from(reader: &mut Reader<&[u8]>, text: &str) -> Result<Element, &'static str> {
     let (mut open, mut root, mut elements) = (Vec::<Element>::new(), None, 0_usize);
     loop {
         match reader.read_event().map_err(|_| "is not well-formed XML")? {
@@ -37,7 +62,9 @@ pub(super) fn read(document: &[u8]) -> Result<Element, &'static str> {
                 if root.is_some() || start.attributes().any(|attribute| attribute.is_err()) {
                     return Err("is not well-formed XML");
                 }
-                open.push(Element { name: start.local_name().as_ref().to_owned(), ..Element::default() });
+                let name = start.local_name().as_ref().to_owned();
+                let line = line(text.as_bytes(), position(reader));
+                open.push(Element { name, line, ..Element::default() });
             }
             Event::End(_) => {
                 let element = open.pop().ok_or("is not well-formed XML")?;
