@@ -1,7 +1,8 @@
 //! What a run has done for good: a document that it goes on from.
 //!
 //! - P1: files told here are in their places, whole, and hold exactly the rows of the keys up to `after`.
-//! - P2: nothing else of the run is there but, for each target, the file with the next number.
+//! - P2: nothing else of the run is there but, for each target, the file with the next number, and the metadata files that
+//!   are named by the draft.
 
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,9 @@ pub(super) struct Checkpoint {
     /// Objects looked at, up to `after`.
     #[serde(default)]
     pub(super) scanned: u64,
+    /// Names the metadata files of the table's snapshot, once any may be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) draft: Option<Uuid>,
 }
 
 /// Where files of one kind go.
@@ -87,6 +91,7 @@ impl Checkpoint {
             ended_ms: None,
             folder_ms,
             scanned: 0,
+            draft: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
 use super::checkpoint::Checkpoint;
 use super::columns::depth;
@@ -162,6 +163,15 @@ impl Run<'_> {
         self.state.scanned += std::mem::take(&mut open.scanned);
         self.state.after = open.last.take().or(self.state.after.take());
         self.keep().await
+    }
+
+    /// Keeps account of the names of the metadata files before the first of them is written (P2).
+    pub(super) async fn draft(&mut self) -> Result<(), RunError> {
+        if self.state.draft.is_none() {
+            self.state.draft = Some(Uuid::new_v4());
+            self.keep().await?;
+        }
+        Ok(())
     }
 
     /// Makes the state durable.

@@ -17,7 +17,7 @@ use super::checkpoint::{Checkpoint, Role, Target, fingerprint};
 use super::encoder::Kind;
 use super::error::RunError;
 use super::filter::CompiledFilter;
-use super::iceberg::{Tables, ident};
+use super::iceberg::{Tables, ident, remove_drafts};
 use super::manifest::{File, Status, Told, manifest, symlink};
 use super::names::Places;
 use super::run::Run;
@@ -103,7 +103,10 @@ impl Inventory {
         run.tell();
         run.scan().await?;
         let snapshot = match spec.iceberg {
-            true => Some(self.tables.commit(context, &spec, &run.state).await?),
+            true => {
+                run.draft().await?;
+                Some(self.tables.commit(context, &spec, &run.state).await?)
+            }
             false => None,
         };
         if let Some(to) = &spec.destination {
@@ -134,16 +137,20 @@ impl Inventory {
         spec: &Spec,
         targets: Vec<Target>,
     ) -> Result<Checkpoint, RunError> {
-        let Some(state) = read_state(context)? else {
+        let Some(mut state) = read_state(context)? else {
             let folder_ms = match &spec.destination {
                 Some(to) => self.folder(context, spec, to).await?,
                 None => context.started_ms,
             };
             return Ok(Checkpoint::new(spec, targets, folder_ms));
         };
+        let is_committed = self.is_committed(context, spec, &state).await?;
+        if !is_committed {
+            remove_drafts(&self.stores, &state).await?;
+            state.draft = None;
+        }
         let is_of_moment = spec.point == Point::Consistent && !state.is_scanned;
         if state.spec != fingerprint(spec) || state.targets != targets || is_of_moment {
-            let is_committed = self.is_committed(context, spec, &state).await?;
             self.stores
                 .remove_all(context.run, &state, |target| !is_committed || target.role != Role::Table)
                 .await?;
@@ -220,6 +227,7 @@ impl Inventory {
         let spec = read_spec(context)?;
         self.stores.remove_unfinished(context.run, &state).await?;
         if !self.is_committed(context, &spec, &state).await? {
+            remove_drafts(&self.stores, &state).await?;
             self.stores.remove_all(context.run, &state, |target| target.role == Role::Table).await?;
         }
         let Some(to) = &spec.destination else { return Ok(()) };

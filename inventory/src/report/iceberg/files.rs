@@ -12,6 +12,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use uuid::Uuid;
 
 use super::Table;
+use super::draft::Draft;
 use crate::compact::output::metrics;
 use crate::report::checkpoint::Checkpoint;
 use crate::report::error::RunError;
@@ -35,7 +36,7 @@ pub(super) struct Live {
 }
 
 /// A manifest being written.
-pub(super) struct Draft {
+pub(super) struct Unstored {
     io: FileIO,
     location: String,
     pub(super) writer: ManifestWriter,
@@ -123,15 +124,20 @@ impl Files<'_> {
         Ok(live)
     }
 
-    /// A manifest of the snapshot `id`, in memory until it is stored.
-    pub(super) fn draft(&self, id: i64, content: DataContentType) -> Result<Draft, RunError> {
+    /// A manifest of a snapshot, in memory until it is stored.
+    pub(super) fn manifest(
+        &self,
+        draft: Draft,
+        index: usize,
+        content: DataContentType,
+    ) -> Result<Unstored, RunError> {
         let parsed = &self.table.parsed;
         let io = FileIO::new_with_memory();
-        let location = self.location(&format!("metadata/{}-m.avro", Uuid::now_v7()));
+        let location = self.location(&draft.manifest(index));
         let output = io.new_output(&location).map_err(|error| self.table.unfit(error.to_string()))?;
         let (schema, spec) =
             (parsed.current_schema().clone(), parsed.default_partition_spec().as_ref().clone());
-        let builder = ManifestWriterBuilder::new(output, Some(id), schema, spec);
+        let builder = ManifestWriterBuilder::new(output, Some(draft.id()), schema, spec);
         let writer = match (parsed.format_version(), content) {
             (FormatVersion::V1, _) => builder.build_v1(),
             (FormatVersion::V2, DataContentType::Data) => builder.build_v2_data(),
@@ -143,26 +149,26 @@ impl Files<'_> {
                 builder.build_v3_deletes()
             }
         };
-        Ok(Draft { io, location, writer })
+        Ok(Unstored { io, location, writer })
     }
 
-    pub(super) async fn store(&self, draft: Draft) -> Result<ManifestFile, RunError> {
+    pub(super) async fn store(&self, made: Unstored) -> Result<ManifestFile, RunError> {
         let unfit = |error: iceberg::Error| self.table.unfit(error.to_string());
-        let manifest = draft.writer.write_manifest_file().await.map_err(unfit)?;
-        let bytes = async { draft.io.new_input(&draft.location)?.read().await };
-        self.write(&draft.location, bytes.await.map_err(unfit)?).await?;
+        let manifest = made.writer.write_manifest_file().await.map_err(unfit)?;
+        let bytes = async { made.io.new_input(&made.location)?.read().await };
+        self.write(&made.location, bytes.await.map_err(unfit)?).await?;
         Ok(manifest)
     }
 
-    /// Writes the manifest list of the snapshot `id`; where it is, and the row id after those that it assigns (V3).
+    /// Writes the manifest list of a snapshot; where it is, and the row id after those that it assigns (V3).
     pub(super) async fn list(
         &self,
-        id: i64,
+        draft: Draft,
         manifests: Vec<ManifestFile>,
     ) -> Result<(String, Option<u64>), RunError> {
-        let location = self.location(&format!("metadata/snap-{id}-1-{}.avro", Uuid::now_v7()));
+        let location = self.location(&draft.list());
         let (bytes, next_row_id) = self
-            .list_bytes(&location, id, manifests)
+            .list_bytes(&location, draft.id(), manifests)
             .await
             .map_err(|error| self.table.unfit(error.to_string()))?;
         self.write(&location, bytes).await?;

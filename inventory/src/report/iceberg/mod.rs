@@ -6,6 +6,7 @@
 //! - I1: a run has one snapshot: it carries the run's id, and a run that finds its own commits no other.
 //! - I2: only a table that was made for this inventory is written to.
 
+mod draft;
 mod files;
 mod schema;
 mod snapshot;
@@ -17,6 +18,9 @@ use tarn_catalog::state::{Conflict, CreateTable, Namespace, Properties, Request,
 use tarn_catalog::{Catalog, CommitError, LoadedTable};
 use uuid::Uuid;
 
+pub(super) use self::draft::remove_drafts;
+
+use self::draft::Draft;
 use self::files::Files;
 use super::checkpoint::{Checkpoint, Role, Target};
 use super::encoder::Kind;
@@ -137,11 +141,14 @@ impl Tables {
         spec: &Spec,
         state: &Checkpoint,
     ) -> Result<i64, RunError> {
-        let Some(index) = state.targets.iter().position(|target| target.role == Role::Table) else {
-            return Err(RunError::Denied("the run has no files of a table".into()));
+        let index = state.targets.iter().position(|target| target.role == Role::Table);
+        let (Some(index), Some(token)) = (index, state.draft) else {
+            return Err(RunError::Denied(
+                "the run has no files of a table, or no names for its snapshot".into(),
+            ));
         };
         let mut made = None;
-        for _ in 0..TRIES {
+        for number in 0..TRIES {
             let table = self.ensure(spec).await?;
             if let Some(own) = table.snapshot_of(context.run) {
                 return Ok(own);
@@ -153,11 +160,14 @@ impl Tables {
             if made.is_none() {
                 made = Some(files.describe(context.run, state, index).await?);
             }
-            let next = snapshot::Next { files, context, state };
-            let (id, change) = next.change(made.as_deref().unwrap_or_default()).await?;
+            let draft = Draft { token, number };
+            let next = snapshot::Next { files, context, state, draft };
+            let change = next.change(made.as_deref().unwrap_or_default()).await?;
             match self.catalog.commit(Request::CommitTables(vec![change])).await {
-                Ok(_) => return Ok(id),
-                Err(CommitError::Conflict(Conflict::Requirement { .. } | Conflict::Stale { .. })) => {}
+                Ok(_) => return Ok(draft.id()),
+                Err(CommitError::Conflict(Conflict::Requirement { .. } | Conflict::Stale { .. })) => {
+                    draft.remove(&self.stores, &state.targets[index]).await?;
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -4,9 +4,9 @@ use iceberg::spec::{DataContentType, DataFile, FormatVersion};
 use serde_json::{Map, Value, json};
 use tarn_catalog::metadata::{InvalidMetadata, TableRequirement, TableUpdate};
 use tarn_catalog::state::TableChange;
-use uuid::Uuid;
 
 use super::RUN;
+use super::draft::Draft;
 use super::files::{Files, Live};
 use crate::jobs::Context;
 use crate::report::checkpoint::Checkpoint;
@@ -17,6 +17,7 @@ pub(super) struct Next<'a> {
     pub(super) files: Files<'a>,
     pub(super) context: &'a Context,
     pub(super) state: &'a Checkpoint,
+    pub(super) draft: Draft,
 }
 
 /// Files, rows and bytes.
@@ -38,39 +39,42 @@ impl Count {
 }
 
 impl Next<'_> {
-    /// The change that makes `added` all that the table holds, and the id of its snapshot.
-    pub(super) async fn change(&self, added: &[DataFile]) -> Result<(i64, TableChange), RunError> {
-        let id = (Uuid::new_v4().as_u128() >> 65) as i64;
+    /// The change that makes `added` all that the table holds.
+    pub(super) async fn change(&self, added: &[DataFile]) -> Result<TableChange, RunError> {
         let unfit = |error: iceberg::Error| self.files.table.unfit(error.to_string());
         let live = self.files.live().await?;
         let mut manifests = Vec::new();
         let sequence = self.files.table.parsed.last_sequence_number() + 1;
         if !added.is_empty() {
-            let mut draft = self.files.draft(id, DataContentType::Data)?;
+            let mut manifest = self.files.manifest(self.draft, 0, DataContentType::Data)?;
             for file in added {
-                draft.writer.add_file(file.clone(), sequence).map_err(unfit)?;
+                manifest.writer.add_file(file.clone(), sequence).map_err(unfit)?;
             }
-            manifests.push(self.files.store(draft).await?);
+            manifests.push(self.files.store(manifest).await?);
         }
         let is_data = |live: &&Live| live.file.content_type() == DataContentType::Data;
         let (data, deletes): (Vec<_>, Vec<_>) = live.iter().partition(is_data);
-        for (content, gone) in [(DataContentType::Data, &data), (DataContentType::PositionDeletes, &deletes)]
+        for (index, content, gone) in
+            [(1, DataContentType::Data, &data), (2, DataContentType::PositionDeletes, &deletes)]
         {
             if gone.is_empty() {
                 continue;
             }
-            let mut draft = self.files.draft(id, content)?;
+            let mut manifest = self.files.manifest(self.draft, index, content)?;
             for &Live { ref file, sequence_number, file_sequence_number } in gone.iter().copied() {
-                let written =
-                    draft.writer.add_delete_file(file.clone(), sequence_number, Some(file_sequence_number));
+                let written = manifest.writer.add_delete_file(
+                    file.clone(),
+                    sequence_number,
+                    Some(file_sequence_number),
+                );
                 written.map_err(unfit)?;
             }
-            manifests.push(self.files.store(draft).await?);
+            manifests.push(self.files.store(manifest).await?);
         }
-        let (list, next_row_id) = self.files.list(id, manifests).await?;
+        let (list, next_row_id) = self.files.list(self.draft, manifests).await?;
         let removed = Count::of(data.iter().map(|live| &live.file));
         let summary = self.summary(Count::of(added.iter()), removed, deletes.len() as u64);
-        Ok((id, self.table_change(id, &list, next_row_id, summary)?))
+        self.table_change(&list, next_row_id, summary)
     }
 
     fn summary(&self, added: Count, removed: Count, removed_deletes: u64) -> Map<String, Value> {
@@ -105,13 +109,12 @@ impl Next<'_> {
 
     fn table_change(
         &self,
-        id: i64,
         list: &str,
         next_row_id: Option<u64>,
         summary: Map<String, Value>,
     ) -> Result<TableChange, RunError> {
         let table = self.files.table;
-        let metadata = &table.loaded.metadata;
+        let (metadata, id) = (&table.loaded.metadata, self.draft.id());
         let mut snapshot = json!({
             "snapshot-id": id,
             "timestamp-ms": jiff::Timestamp::now().as_millisecond().max(metadata.last_updated_ms()),
