@@ -58,6 +58,18 @@ async fn a_run_is_begun_watched_and_kept() {
     let runs = json(&runs);
     assert_eq!(runs["runs"].as_array().unwrap().len(), 2);
     assert_eq!(runs["runs"][0]["job"], "icebergUnreferencedFileRemoval");
+    let id = runs["runs"][0]["id"].as_str().unwrap();
+    for (verb, told) in [
+        ("suspend", "is of kind maintenance: maintenance of a table is canceled or ends by itself"),
+        ("resume", "it is neither suspended nor resumed"),
+        ("cancel", "is not at work"),
+    ] {
+        let path = format!("/_admin/v1/jobs/runs/{id}/{verb}");
+        let refused = tarn.send(Method::POST, &path, b"").await;
+        assert_eq!(refused.status(), StatusCode::CONFLICT, "{verb}");
+        let error = refused.text().await.unwrap();
+        assert!(error.contains(told), "{verb}: {error}");
+    }
     let (code, lines, _) = tarn.run(&["table", "runs"]);
     assert!(code == 0 && lines.contains("icebergSnapshotManagement") && lines.contains("sales.t"), "{lines}");
 }

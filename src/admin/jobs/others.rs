@@ -40,6 +40,17 @@ pub(super) fn stop(caller: &Caller, program: &Program, id: &str) -> Result<Optio
     Ok(Some(maintenance(&program.maintenance.find(run.id).unwrap_or(run))))
 }
 
+/// Why a run of other work is not suspended, resumed or canceled here. `None`: there is no such run.
+pub(super) fn refused(caller: &Caller, program: &Program, id: &str) -> Option<Failure> {
+    let row = rows(caller, program).into_iter().find(|row| row.id == id)?;
+    let why = match row.kind.as_str() {
+        "scrub" => "a scrub finds damage before it is too much to mend: it is told here and never stopped",
+        "heal" => "until a drive is filled its set lacks a drive: that is told here and never stopped",
+        _ => "maintenance of a table is canceled or ends by itself: it is neither suspended nor resumed",
+    };
+    Some(Failure::Conflict(format!("run {id} is of kind {}: {why}", row.kind)))
+}
+
 pub(super) fn maintenance(run: &Run) -> RunRow {
     let table = &run.table;
     let state = match run.stage {

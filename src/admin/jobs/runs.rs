@@ -133,7 +133,7 @@ pub(crate) async fn suspend(
     Path(id): Path<String>,
 ) -> Result<Json<RunRow>, Failure> {
     caller.may(Action::InventoryCancelJob)?;
-    changed(program.jobs.suspend(of_job(&program, &id)?.run.id).await)
+    changed(program.jobs.suspend(to_change(&caller, &program, &id)?).await)
 }
 
 /// Lets a suspended run go on from its last checkpoint.
@@ -149,7 +149,7 @@ pub(crate) async fn resume(
     Path(id): Path<String>,
 ) -> Result<Json<RunRow>, Failure> {
     caller.may(Action::InventoryStartJob)?;
-    changed(program.jobs.resume(of_job(&program, &id)?.run.id).await)
+    changed(program.jobs.resume(to_change(&caller, &program, &id)?).await)
 }
 
 /// Cancels a run: it stops where it next may, and what it left is taken away. A run of maintenance that was asked for is
@@ -169,11 +169,19 @@ pub(crate) async fn cancel(
     if let Some(stopped) = others::stop(&caller, &program, &id)? {
         return Ok(Json(stopped));
     }
-    changed(program.jobs.cancel(of_job(&program, &id)?.run.id).await)
+    changed(program.jobs.cancel(to_change(&caller, &program, &id)?).await)
 }
 
 fn changed(seen: Result<Seen, ChangeError>) -> Result<Json<RunRow>, Failure> {
     Ok(Json(RunRow::of(&seen?)))
+}
+
+/// The run of a job that is to be changed; of other runs why they are not.
+fn to_change(caller: &Caller, program: &Program, id: &str) -> Result<Uuid, Failure> {
+    match of_job(program, id) {
+        Ok(seen) => Ok(seen.run.id),
+        Err(missing) => Err(others::refused(caller, program, id).unwrap_or(missing)),
+    }
 }
 
 /// A run of a job. Others are told and not changed here.
