@@ -172,8 +172,20 @@ pub(crate) fn unread(error: Error) -> Refused {
     let message = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
     // The reader tells the place behind the message too.
     let told = at.map(|at| format!(" at line {}, column {}", at.line(), at.column()));
-    let message = told.and_then(|told| message.strip_suffix(&told)).unwrap_or(&message).to_owned();
+    let message = told.and_then(|told| message.strip_suffix(&told)).unwrap_or(&message);
+    let message = shape(&error).unwrap_or(message).to_owned();
     Refused { line: at.map(|at| at.line()), column: at.map(|at| at.column()), message }
+}
+
+/// In the words of who writes the text, not of its reader: what stands where something else was found.
+fn shape(error: &Error) -> Option<&'static str> {
+    let Error::Unexpected { expected, .. } = error else { return None };
+    match *expected {
+        "sequence start" => Some("a list is expected here, as [a, b]"),
+        "mapping start" => Some("names and their values are expected here, as name: value"),
+        "string scalar" => Some("one value is expected here, no list and no names"),
+        _ => None,
+    }
 }
 
 /// Where files go, and whether there is only a table.

@@ -204,6 +204,18 @@ fn unknown_and_missing_names_are_told_with_their_line() {
     assert_eq!(twice, "line 37, column 1: duplicate mapping key: id not allowed here");
     let missing = refused("apiVersion: v1\ndestination:\n  bucket: reports\n");
     assert!(missing.contains("id"), "{missing}");
+    for (from, to, told) in [
+        ("[raw/, cooked/]", "raw/", "line 17, column 11: a list is expected here, as [a, b]"),
+        (
+            "size:\n    lessThan: 5GB\n    greaterThan: 1024",
+            "size: 5",
+            "line 23, column 9: names and their values are expected here, as name: value",
+        ),
+        ("5GB", "[5]", "line 24, column 15: one value is expected here, no list and no names"),
+    ] {
+        assert!(WHOLE.contains(from), "{from}");
+        assert_eq!(refused(&WHOLE.replace(from, to)), told);
+    }
     let regex = refused(&WHOLE.replace("^a+$", "(a"));
     assert!(regex.starts_with("line 28, column 14: filters.name: \"(a\" cannot be used: "), "{regex}");
 }
