@@ -2,6 +2,9 @@
 //!
 //! The names follow from what a checkpoint keeps before the first of them is written: after a kill those of a snapshot that
 //! was not made are found again, and taken away.
+//!
+//! Whether it was made is known then: an attempt begins behind a write to the log of the catalog, and that takes none before
+//! the outcome of the one before is settled.
 
 use object_store::path::Path;
 use uuid::Uuid;
