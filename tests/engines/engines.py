@@ -123,6 +123,9 @@ class Trino(SqlEngine):
         catalog = readme.snippet("Trino", tarn) + "parquet.experimental.vectorized-decoding.enabled=false\n"
         (work / "etc" / "catalog").mkdir(parents=True)
         (work / "etc" / "catalog" / "tarn.properties").write_text(catalog)
+        # Of the server's own tables. Trino has a catalog `system` of its own.
+        own = catalog.replace("warehouse=main", "warehouse=system")
+        (work / "etc" / "catalog" / "inventories.properties").write_text(own)
         lines = "".join(f"{name}={value}\n" for name, value in config.items())
         (work / "etc" / "config.properties").write_text(lines)
 

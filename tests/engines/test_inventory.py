@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import random
 import time
 from urllib.parse import quote, unquote_plus
 
@@ -17,7 +16,6 @@ import engines
 import readme
 import rest
 import s3
-import server
 
 SOURCE, REPORTS = "inv-source", "inv-reports"
 FIELDS = ["Size", "LastModifiedDate", "ETag", "StorageClass", "IsMultipartUploaded", "ChecksumAlgorithm"]
@@ -189,7 +187,7 @@ def test_rows_are_those_of_a_listing_in_every_format_and_to_every_reader(tarn, b
         assert all(abs(own[3] - listed[3]) <= 1 for own, listed in zip(rows, bucket))
 
 
-def test_a_snapshot_of_the_table_is_read_by_pyiceberg_spark_and_duckdb(tarn, bucket, spark, duckdb):
+def test_a_snapshot_of_the_table_is_read_by_pyiceberg_spark_duckdb_and_trino(tarn, bucket, spark, duckdb, trino):
     spec = specification("table", iceberg=True)
     told = outcome(tarn, spec)
     assert told["table"] == f"system.{SOURCE}.inventory_table"
@@ -217,31 +215,59 @@ def test_a_snapshot_of_the_table_is_read_by_pyiceberg_spark_and_duckdb(tarn, buc
             duckdb.sql(statement.replace("'main'", "'system'").replace("as tarn", "as inventories").replace("AS tarn", "AS inventories"))
     assert sorted(duckdb.sql(f'select key, size, e_tag from inventories."{SOURCE}".inventory_table')) == expected
 
+    query = f'select key, size, e_tag from inventories."{SOURCE}".inventory_table'
+    assert sorted(trino.sql(query)) == expected
+    times = trino.sql(f'select key, to_unixtime(last_modified_date) from inventories."{SOURCE}".inventory_table')
+    listed = {key: at for key, _, _, at in bucket}
+    assert all(abs(float(at) - listed[key]) <= 1 for key, at in times)
+    per_prefix = f"select split_part(key, '/', 1), count(*) from ({query}) group by 1 having count(*) > 1"
+    assert trino.sql(per_prefix) == [("data", 300)]
 
-def test_a_server_killed_again_and_again_ends_its_inventory_with_every_row_once_and_no_file_too_many(tmp_path):
-    one = server.Tarn(tmp_path / "killed")
-    one.start()
-    client = s3.client(one)
-    for name in (SOURCE, REPORTS):
-        client.create_bucket(Bucket=name)
-    for number in range(400):
-        client.put_object(Bucket=SOURCE, Key=f"key {number:05}", Body=b"x")
-    expected = walk(one)
-    rng = random.Random(7)
-    for round in range(6):
-        spec = specification(f"round-{round}", to={"layout": "aws"}, iceberg=True)
-        start(one, spec)
-        for _ in range(2):
-            time.sleep(rng.random() * 0.15)
-            one.kill()
-            one.start()
-        run = ended(one, spec)
-        assert run["state"] == "completed", run
-        manifest, found = files(one, run["outcome"]["manifest"])
-        assert named(by_pyarrow(manifest, found)) == named(expected)
-        pages = s3.client(one).get_paginator("list_objects_v2").paginate(Bucket=REPORTS, Prefix=f"inv/{SOURCE}/round-{round}/data/")
-        stored = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        assert stored == sorted(key for key, _ in found)
-        assert "Uploads" not in s3.client(one).list_multipart_uploads(Bucket=REPORTS)
-    assert one.stop() == 0
-    assert one.panics() == []
+
+def metrics(tarn) -> dict[str, float]:
+    """The metrics of jobs, by their names and labels; the kind is left out where it is `inventory`."""
+    text = rest.Catalog(tarn.port).connect().raw("GET", "/_metrics").ok().body.decode()
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("tarn_job")]
+    short = {name.replace('kind="inventory",', "").replace('{kind="inventory"}', ""): value for name, value in lines}
+    return {name.removeprefix("tarn_"): float(value) for name, value in short.items()}
+
+
+def test_metrics_tell_what_a_run_did(tarn, bucket):
+    before = metrics(tarn)
+    told = outcome(tarn, specification("metered", iceberg=True))
+    ended_run = 'job_runs_total{outcome="completed"}'
+    until = time.monotonic() + RUN_TIMEOUT_S
+    while (after := metrics(tarn)).get(ended_run) == before.get(ended_run):
+        assert time.monotonic() < until, after
+        time.sleep(0.05)
+    grown = {name: value - before.get(name, 0) for name, value in after.items()}
+    for name, by in [
+        ("job_starts_total", 1),
+        (ended_run, 1),
+        ("job_scanned_items_total", len(bucket)),
+        ("job_matched_items_total", len(bucket)),
+        ("job_written_items_total", len(bucket)),
+        ("job_written_files_total", 2),
+        ("job_run_seconds_count", 1),
+        ("job_errors_total", 0),
+    ]:
+        assert grown.get(name, 0) == by, (name, grown)
+    assert grown["job_written_bytes_total"] == told["bytes"] > 0
+    # Before the first file, behind the last, and before the snapshot.
+    assert grown["job_checkpoints_total"] == 3
+    assert abs(after["job_last_success_timestamp_seconds"] - time.time()) < RUN_TIMEOUT_S
+    assert after["job_last_checkpoint_timestamp_seconds"] <= after["job_last_success_timestamp_seconds"]
+
+
+def test_a_second_run_tells_how_much_there_is_to_do(tarn, bucket):
+    spec = specification("expected")
+    assert outcome(tarn, spec)["scanned"] == len(bucket)
+    path = "/" + quote(f"{SOURCE}/expected", safe="")
+    second = admin(tarn, "POST", f"{path}/run").ok().json
+    assert second["counts"]["expected"] == len(bucket)
+    other = specification("expected-too", to={"format": "parquet", "compression": "zstd"})
+    outcome(tarn, other)
+    assert ended(tarn, other)["counts"]["expected"] == len(bucket), "what another inventory saw of the bucket counts"
+    part = specification("expected-part", filter={"prefixes": ["data/"]})
+    assert outcome(tarn, part)["scanned"] == 300
+    assert ended(tarn, part)["counts"]["expected"] == 0, "of this part of the bucket nothing is known yet"
