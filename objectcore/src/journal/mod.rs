@@ -24,6 +24,8 @@ use crate::types::{Attributes, ChecksumAlgorithm, Millis, StorageError};
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
+mod room_tests;
+#[cfg(test)]
 mod tests;
 mod value;
 

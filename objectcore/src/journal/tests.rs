@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::drive::{Drive, SimDrive};
+use crate::drive::{Drive, FileDrive, SimDrive};
 use crate::settings::Settings;
 use crate::testing::{KIB, at, bucket, bytes, core, get, put, put_when};
 use crate::types::{
-    BucketError, CompletePart, CopyOptions, ETag, PutIf, PutOptions, TagChange, Tags, UploadError, WriteError,
+    BucketError, CompletePart, CopyOptions, ETag, ListOptions, PutIf, PutOptions, TagChange, Tags,
+    UploadError, WriteError,
 };
 
 async fn watched(drives: usize) -> ObjectCore {
@@ -204,4 +205,64 @@ async fn changes_and_who_is_watched_are_there_after_a_restart_and_what_was_forgo
         assert!(get(&core, "more").await.is_ok());
         core.close().await;
     }
+}
+
+#[tokio::test]
+async fn the_changes_of_many_sets_together_make_the_bucket_what_it_is() {
+    let core = watched(18).await;
+    assert!(core.sets() > 1);
+    for number in 0..300 {
+        put(&core, &format!("k{}", number % 40), &bytes(number, 1)).await;
+        if number % 5 == 0 {
+            core.delete(&at(&format!("k{}", number % 40)), PutIf::Always).await.unwrap();
+        }
+    }
+    let told = all(&core).await;
+    assert_eq!(told.len(), 360);
+    let mut made = std::collections::BTreeMap::new();
+    for (key, size) in brief(&told) {
+        match size {
+            Some(size) => made.insert(key.to_owned(), size),
+            None => made.remove(key),
+        };
+    }
+    let options = ListOptions { limit: 1000, ..ListOptions::default() };
+    let page = core.list(&bucket("bucket"), &options).await.unwrap();
+    let listed = page.objects.into_iter().map(|object| (object.key.as_str().to_owned(), object.size));
+    assert_eq!(made, listed.collect());
+    core.close().await;
+}
+
+#[tokio::test]
+async fn changes_of_indexes_on_disk_are_told_and_forgotten_as_those_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async || {
+        let drive = |number| FileDrive::open(&folder.path().join(format!("d{number}"))).unwrap();
+        let drives = (0..2).map(|number| Arc::new(drive(number)) as Arc<dyn Drive>).collect();
+        let mut settings = Settings::default();
+        settings.set.reserve_bytes = 0;
+        ObjectCore::open(settings, drives).await.unwrap()
+    };
+    let core = open().await;
+    core.create_bucket(&bucket("bucket")).await.unwrap();
+    core.watch(&bucket("bucket"), true).await.unwrap();
+    assert_eq!(all(&core).await, []);
+    core.forget_changes(0, u64::MAX).await.unwrap();
+    for number in 0..30 {
+        put(&core, &format!("k{number}"), &bytes(number, 1)).await;
+    }
+    let whole = all(&core).await;
+    assert_eq!(whole.len(), 30);
+    assert_eq!(core.changes(0, whole[9].sequence, 10).await.unwrap(), whole[10..20]);
+    assert_eq!(core.changes(0, whole[29].sequence, 10).await.unwrap(), []);
+    assert_eq!(core.changes(0, u64::MAX, 10).await.unwrap(), []);
+    core.forget_changes(0, whole[9].sequence).await.unwrap();
+    core.close().await;
+    drop(core);
+    let core = open().await;
+    assert_eq!(all(&core).await, whole[10..]);
+    core.forget_changes(0, whole[9].sequence).await.unwrap();
+    core.forget_changes(0, whole[19].sequence).await.unwrap();
+    assert_eq!(all(&core).await, whole[20..]);
+    core.close().await;
 }

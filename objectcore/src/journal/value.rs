@@ -124,3 +124,71 @@ impl<'a> KeptState<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tarn_openapi::request::RequestId;
+
+    use super::*;
+    use crate::erasure::layout::BlobId;
+    use crate::object::value::{Stored, Tag, Tail};
+    use crate::types::{Checksum, ChecksumAlgorithm, ChecksumKind};
+
+    fn object() -> Object {
+        Object {
+            head: Head {
+                size: 700,
+                modified: Millis(1_700_000_000_000),
+                tag: Tag::Md5([9; 16]),
+                checksum: Some(Checksum {
+                    algorithm: ChecksumAlgorithm::Crc32c,
+                    kind: ChecksumKind::FullObject,
+                    value: vec![1, 2, 3, 4],
+                }),
+            },
+            tail: Tail {
+                version: BlobId([4; 16]),
+                stored: Stored::Empty,
+                attributes: Attributes { content_type: Some("a/b".into()), ..Attributes::default() },
+            },
+        }
+    }
+
+    #[test]
+    fn a_change_comes_back_as_it_was_and_its_bytes_never_change() {
+        let origin = Origin {
+            principal: Principal::AccessKey("alice".into()),
+            address: Some("192.0.2.1".parse().unwrap()),
+            request: Some(RequestId("r1".into())),
+        };
+        let object = object();
+        let created = encode(b"bucket\0a/key", Making::Created(&object), Millis(300), Some(&origin));
+        let deleted = encode(b"bucket\0a/key", Making::Deleted, Millis(300), None);
+        let change = decode(Seq(5), &created).unwrap();
+        assert_eq!((change.bucket.as_str(), change.key.as_str()), ("bucket", "a/key"));
+        assert_eq!((change.sequence, change.at), (5, Millis(300)));
+        let Changed::Created(state) = &change.changed else { panic!("{change:?}") };
+        assert_eq!((state.size, state.modified), (700, object.head.modified));
+        assert_eq!(state.checksum, Some(ChecksumAlgorithm::Crc32c));
+        assert_eq!(state.attributes, object.tail.attributes);
+        let by = change.by.unwrap();
+        assert_eq!((by.requester.as_str(), by.address, by.request.as_str()), ("alice", origin.address, "r1"));
+        let change = decode(Seq(6), &deleted).unwrap();
+        assert_eq!((change.changed, change.by), (Changed::Deleted, None));
+        assert_eq!(hex::encode(&deleted), "010c6275636b657400612f6b6579ac020200");
+        assert_eq!(
+            hex::encode(&created),
+            "010c6275636b657400612f6b6579ac0200bc0580d095ffbc310009090909090909090909090909090909010100040102030401\
+             03612f62000000000000000105616c6963650100c0000201027231"
+        );
+    }
+
+    #[test]
+    fn a_change_that_is_torn_or_of_an_unknown_version_is_refused() {
+        let bytes = encode(b"bucket\0key", Making::Created(&object()), Millis(300), None);
+        assert!((0..bytes.len()).all(|end| decode(Seq(1), &bytes[..end]).is_err()));
+        assert!(matches!(decode(Seq(1), &[9, 1]), Err(InvalidValue::Version(9))));
+        let nameless = encode(b"bucket", Making::Deleted, Millis(300), None);
+        assert!(matches!(decode(Seq(1), &nameless), Err(InvalidValue::Key)));
+    }
+}

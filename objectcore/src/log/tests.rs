@@ -128,6 +128,23 @@ fn records_of_version_1_are_read_and_written_as_they_were() {
 }
 
 #[test]
+fn a_record_of_the_journal_is_of_version_2_which_readers_without_it_refuse() {
+    let body = EntryBody {
+        ops: vec![
+            Op::Put { space: Space::Object, key: Bytes::from("bucket/key"), value: Bytes::from("value") },
+            Op::Put { space: Space::Journal, key: Bytes::from("0123456789"), value: Bytes::from("change") },
+        ],
+        inline: Inline::Present((0, Bytes::from("shard"))),
+    };
+    let line = include_str!("fixtures/records-v2.hex").trim();
+    let bytes = hex::decode(line).unwrap();
+    assert_eq!(hex::encode(encode(Kind::Entry, 0, &Body::Entry(body.clone()))), line);
+    assert_eq!(without_offsets(record::decode(&bytes, place(0)).unwrap().body), Body::Entry(body));
+    // The version stands before the kind: it is looked at before anything of the body is.
+    assert_eq!(bytes[4], 2);
+}
+
+#[test]
 fn every_flipped_bit_of_every_kind_of_record_is_found() {
     for (kind, body) in examples() {
         let bytes = encode(kind, 0, &body);

@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use super::reads::Weight;
 use super::{CommitError, Draft, ErasureSet, Op, Seq, Slot, SlotState, Space};
-use crate::index::{Index, IndexError};
+use crate::index::{Index, IndexError, TakeRow};
 use crate::types::StorageError;
 
 /// Where a set keeps its note, in the space of its own.
@@ -253,11 +253,7 @@ fn first_keys(index: &dyn Index, range: &Range) -> Result<Vec<Bytes>, IndexError
     Ok(keys)
 }
 
-fn walk(
-    index: &dyn Index,
-    range: &Range,
-    take: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-) -> Result<(), IndexError> {
+fn walk(index: &dyn Index, range: &Range, take: &mut TakeRow<'_>) -> Result<(), IndexError> {
     let (from, until) = (range.0.as_ref().map(|key| &key[..]), range.1.as_ref().map(|key| &key[..]));
     index.walk(None, Space::Journal, (from, until), take)
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod bucket;
+mod changes;
 mod checksum;
 mod condition;
 mod copy;
