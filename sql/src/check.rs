@@ -1,9 +1,9 @@
 //! Only plans that read are run (Q1).
 
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::logical_expr::LogicalPlan;
 
-use crate::QueryError;
+use crate::{Bound, QueryError};
 
 /// Refuses a plan with a part that does more than read.
 pub(crate) fn only_reads(plan: &LogicalPlan) -> Result<(), QueryError> {
@@ -16,6 +16,22 @@ pub(crate) fn only_reads(plan: &LogicalPlan) -> Result<(), QueryError> {
         Some(what) => Err(QueryError::NotAllowed(what)),
         None => Ok(()),
     }
+}
+
+/// Refuses a plan of more operators and expressions: what plans make of one another may be far longer than their texts.
+pub(crate) fn within(plan: &LogicalPlan, parts_max: usize) -> Result<(), QueryError> {
+    let mut parts = 0;
+    plan.apply_with_subqueries(|node| {
+        parts += 1;
+        node.apply_expressions(|expr| {
+            expr.apply(|_| {
+                parts += 1;
+                Ok(if parts > parts_max { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            })
+        })?;
+        Ok(if parts > parts_max { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    if parts > parts_max { Err(Bound::Plan(parts_max).into()) } else { Ok(()) }
 }
 
 fn refusal(node: &LogicalPlan) -> Option<String> {

@@ -60,6 +60,9 @@ pub enum Bound {
     /// The query nests too deep.
     #[error("the query nests deeper than {0} levels")]
     Depth(usize),
+    /// The query, with the views in it, comes to too much.
+    #[error("the query comes to more than {0} operators and expressions with the views in it")]
+    Plan(usize),
     /// The answer has too many rows.
     #[error("the answer has more than {0} rows: ask for fewer with LIMIT, or for a higher limit")]
     Rows(u64),

@@ -4,6 +4,7 @@
 //! - Q2: a table that the reader may not read is as if it were not there (`names`).
 //! - Q3: every query has limits of rows, bytes, time, memory and disk, and ends when its answer is dropped (`answer`).
 //! - Q4: queries compute on threads of their own, which give way to those that serve (`engine`).
+//! - Q5: a view grants nothing: the tables it reads are those that the reader may read (`views`).
 //!
 //! Names are `warehouse.namespace.table`; a namespace of several levels is one quoted name, as `"a.b"`. The server's own
 //! state ([`SystemTables`]) is the schema `system` of every warehouse.
@@ -28,6 +29,8 @@ mod table;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod turns;
+mod views;
 
 pub use answer::Answer;
 pub use datafusion;

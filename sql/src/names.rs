@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::common::Result;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::TableType;
 use tarn_catalog::state::{CatalogState, Namespace, TableEntry, TableIdent};
 use tarn_openapi::access::{Action, Resource};
@@ -14,14 +15,20 @@ use tarn_openapi::access::{Action, Resource};
 use crate::parse::VERSION;
 use crate::system_tables::SystemTable;
 use crate::table::{Tables, open};
-use crate::{QueryError, Reader, SYSTEM, SystemTables};
+use crate::{QueryError, Reader, SYSTEM, Settings, SystemTables, views};
 
 /// What one query sees: the catalog as it was when it began, and who asks.
+#[derive(Clone)]
 pub(crate) struct Scope {
     pub(crate) state: Arc<CatalogState>,
     pub(crate) who: Arc<dyn Reader>,
     pub(crate) system: Arc<dyn SystemTables>,
     pub(crate) tables: Arc<Tables>,
+    pub(crate) settings: Arc<Settings>,
+    /// What views are planned with.
+    pub(crate) base: SessionState,
+    /// The views whose statements are looked into, outermost first.
+    pub(crate) views: Vec<TableIdent>,
 }
 
 impl std::fmt::Debug for Scope {
@@ -42,6 +49,12 @@ impl Scope {
         let Some((bucket, key)) = place else { return false };
         let below = format!("{}/", key.trim_end_matches('/'));
         !self.who.is_denied(Action::GetObject, Resource::Object(bucket, &below))
+    }
+
+    /// Whether the reader may read what a view says.
+    fn may_see(&self, ident: &TableIdent) -> bool {
+        let TableIdent { warehouse, namespace, name } = ident;
+        self.who.may(Action::GetView, Resource::View(warehouse, namespace.levels(), name))
     }
 
     /// The namespace that a schema's name stands for.
@@ -71,6 +84,8 @@ pub(crate) struct Warehouses {
     pub(crate) scope: Arc<Scope>,
     /// The warehouse of names that give none: it is told even when nothing in it may be read.
     pub(crate) default: String,
+    /// Another name of that one: whoever wrote a view may have called the whole catalog so.
+    pub(crate) alias: Option<String>,
 }
 
 impl CatalogProviderList for Warehouses {
@@ -93,6 +108,7 @@ impl CatalogProviderList for Warehouses {
     }
 
     fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
+        let name = if self.alias.as_deref() == Some(name) { self.default.as_str() } else { name };
         // The default one need not be there: the server's state can be asked without any.
         let is_there = name == self.default || self.scope.state.warehouse(name).is_some();
         is_there.then(|| Arc::new(OneWarehouse { scope: self.scope.clone(), name: name.into() }) as _)
@@ -150,14 +166,15 @@ impl OneNamespace {
         let Some(ident) = self.ident(name) else { return Ok(None) };
         let scope = &self.scope;
         let Some(entry) = scope.state.table(&ident) else {
-            let TableIdent { warehouse, namespace, name } = &ident;
-            let view = Resource::View(warehouse, namespace.levels(), name);
-            if scope.state.view(&ident).is_some() && scope.who.may(Action::GetTableData, view) {
-                return Err(QueryError::Unsupported(format!(
-                    "{warehouse}.{ident} is a view: views are not run yet"
-                )));
-            }
-            return Ok(None);
+            let Some(entry) = scope.state.view(&ident).filter(|_| scope.may_see(&ident)) else {
+                return Ok(None);
+            };
+            return match version {
+                Some(_) => {
+                    Err(QueryError::Unsupported(format!("view {ident} can be read only as it is now")))
+                }
+                None => Ok(Some(views::open(scope, ident, entry).await?)),
+            };
         };
         if !scope.may_read(&ident, entry) {
             return Ok(None);
@@ -210,12 +227,15 @@ impl SchemaProvider for OneNamespace {
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
-        Ok(self.table_exist(name).then_some(TableType::Base))
+        let is_view = self.ident(name).is_some_and(|ident| self.scope.state.view(&ident).is_some());
+        let of = if is_view && !self.is_system(name) { TableType::View } else { TableType::Base };
+        Ok(self.table_exist(name).then_some(of))
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        let readable = |ident: TableIdent| {
-            self.scope.state.table(&ident).is_some_and(|entry| self.scope.may_read(&ident, entry))
+        let readable = |ident: TableIdent| match self.scope.state.table(&ident) {
+            Some(entry) => self.scope.may_read(&ident, entry),
+            None => self.scope.state.view(&ident).is_some() && self.scope.may_see(&ident),
         };
         self.is_system(name) || self.ident(name).is_some_and(readable)
     }

@@ -10,6 +10,8 @@ pub struct Settings {
     pub threads: usize,
     /// Queries that run at a time.
     pub queries_at_once: usize,
+    /// Queries of one reader that run at a time.
+    pub queries_of_one: usize,
     /// How long one more waits for its turn.
     pub turn_wait: Duration,
     /// Memory of one query, in bytes.
@@ -28,6 +30,12 @@ pub struct Settings {
     pub depth_max: usize,
     /// Data files of one table that a query may read.
     pub files_max: usize,
+    /// Operators and expressions of a query's plan, with those of the views in it.
+    pub plan_parts_max: usize,
+    /// How much an answer may take where the question does not say.
+    pub limits: Limits,
+    /// The longest time that a question may ask for.
+    pub time_max: Duration,
 }
 
 impl Default for Settings {
@@ -35,6 +43,7 @@ impl Default for Settings {
         Self {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             queries_at_once: 4,
+            queries_of_one: 3,
             turn_wait: Duration::from_secs(5),
             memory_bytes: 512 << 20,
             spill_bytes: 4 << 30,
@@ -44,6 +53,9 @@ impl Default for Settings {
             operators_max: 1_000,
             depth_max: 50,
             files_max: 200_000,
+            plan_parts_max: 200_000,
+            limits: Limits::default(),
+            time_max: Duration::from_secs(3600),
         }
     }
 }

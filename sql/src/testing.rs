@@ -52,9 +52,15 @@ pub(crate) struct Anyone {
 }
 
 impl Reader for Anyone {
+    fn name(&self) -> String {
+        "anyone".into()
+    }
+
     fn may(&self, _action: Action, resource: Resource<'_>) -> bool {
         match resource {
-            Resource::Table(_, _, name) => !self.not.iter().any(|not| not == name),
+            Resource::Table(_, _, name) | Resource::View(_, _, name) => {
+                !self.not.iter().any(|not| not == name)
+            }
             _other => true,
         }
     }

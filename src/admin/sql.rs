@@ -10,15 +10,14 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use tarn_openapi::access::Action;
-use tarn_sql::{Answer, Format, Limits, QueryError, Question, Writer};
+use tarn_sql::{Answer, Format, Limits, QueryError, Question, Settings, Writer};
+use tokio::time::Instant;
 
 use super::access::Caller;
 use super::error::{ErrorBody, Failure};
 use super::params;
-use crate::server::Shared;
+use crate::server::{AtWork, Shared};
 
-/// The longest time that may be asked for.
-const TIME_MAX: Duration = Duration::from_secs(3600);
 /// The longest body, in bytes: the text of a query and what JSON escapes in it.
 pub(super) const BODY_BYTES_MAX: usize = 512 << 10;
 
@@ -32,11 +31,11 @@ pub(super) struct Query {
     warehouse: Option<String>,
     /// The namespace of names that give none, its levels separated by dots.
     namespace: Option<String>,
-    /// An answer with more rows is an error; 10,000,000 when not given.
+    /// An answer with more rows is an error; the setting `sql.rows` when not given.
     max_rows: Option<u64>,
-    /// An answer with more bytes is an error, counted as Arrow holds them; 8 GiB when not given.
+    /// An answer with more bytes is an error, counted as Arrow holds them; the setting `sql.answer_mib` when not given.
     max_bytes: Option<u64>,
-    /// A query that takes longer is ended; 300 when not given, and at most 3600.
+    /// A query that takes longer is ended; the setting `sql.seconds` when not given, and at most `sql.seconds_max`.
     timeout_seconds: Option<u64>,
 }
 
@@ -53,6 +52,7 @@ pub(super) struct Query {
 pub(super) async fn ask(
     caller: Caller,
     State(program): Shared,
+    at_work: AtWork,
     headers: HeaderMap,
     body: params::Body<Query>,
 ) -> Result<Response, Failure> {
@@ -62,13 +62,17 @@ pub(super) async fn ask(
         None => Ok(Format::Json),
     };
     let format = format.map_err(|unknown| Failure::NotAcceptable(unknown.to_string()))?;
-    let question = body.0?.question(&program.warehouse)?;
+    let question = body.0?.question(&program.warehouse, program.sql.settings())?;
+    // A query is silent while it computes, and its connection is not idle.
+    let end = Instant::now() + program.sql.settings().turn_wait + question.limits.time;
+    let work = at_work.until(end);
     let mut answer = program.sql.query(question, caller.asker()).await?;
     let writer = Writer::new(format, answer.schema()).map_err(|error| Failure::Invalid(error.to_string()))?;
     // What fails at once is told with its status.
     let first = answer.try_next().await?;
+    drop(work);
     let rows = stream::iter(first.map(Ok)).chain(answer);
-    let mut response = Body::from_stream(written(writer, rows)).into_response();
+    let mut response = Body::from_stream(written(writer, rows, (at_work, end))).into_response();
     let media_type = HeaderValue::from_static(format.media_type());
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -76,11 +80,11 @@ pub(super) async fn ask(
 }
 
 impl Query {
-    fn question(self, warehouse: &str) -> Result<Question, Failure> {
-        let usual = Limits::default();
+    fn question(self, warehouse: &str, settings: &Settings) -> Result<Question, Failure> {
+        let usual = settings.limits;
         let time = self.timeout_seconds.map_or(usual.time, Duration::from_secs);
-        if time > TIME_MAX {
-            let most = TIME_MAX.as_secs();
+        if time > settings.time_max {
+            let most = settings.time_max.as_secs();
             return Err(Failure::Invalid(format!("timeout_seconds is at most {most}")));
         }
         let limits = Limits {
@@ -97,17 +101,21 @@ impl Query {
 fn written(
     writer: Writer,
     rows: impl Stream<Item = <Answer as Stream>::Item> + Send + Unpin + 'static,
+    (at_work, end): (AtWork, Instant),
 ) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send {
     let broken = |error: &dyn std::error::Error| {
         tracing::info!(%error, "a query ended early");
         std::io::Error::other("the query ended early")
     };
-    stream::try_unfold(Some((writer, rows)), move |state| async move {
-        let Some((mut writer, mut rows)) = state else { return Ok(None) };
-        match rows.next().await {
+    stream::try_unfold(Some((writer, rows, at_work)), move |state| async move {
+        let Some((mut writer, mut rows, at_work)) = state else { return Ok(None) };
+        let work = at_work.until(end);
+        let batch = rows.next().await;
+        drop(work);
+        match batch {
             Some(Ok(batch)) => {
                 let bytes = writer.write(&batch).map_err(|error| broken(&error))?;
-                Ok(Some((bytes, Some((writer, rows)))))
+                Ok(Some((bytes, Some((writer, rows, at_work)))))
             }
             Some(Err(error)) => Err(broken(&error)),
             None => {

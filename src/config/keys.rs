@@ -68,6 +68,15 @@ pub(crate) const JOBS_AT_ONCE: &str = "jobs.at_once";
 pub(crate) const JOBS_MOMENT: &str = "jobs.moment_seconds_max";
 pub(crate) const JOURNAL_COMMIT: &str = "journal.commit_seconds";
 pub(crate) const JOURNAL_REFRESH: &str = "journal.refresh_seconds";
+pub(crate) const SQL_ROWS: &str = "sql.rows";
+pub(crate) const SQL_ANSWER_MIB: &str = "sql.answer_mib";
+pub(crate) const SQL_SECONDS: &str = "sql.seconds";
+pub(crate) const SQL_SECONDS_MAX: &str = "sql.seconds_max";
+pub(crate) const SQL_MEMORY_MIB: &str = "sql.memory_mib";
+pub(crate) const SQL_SPILL_MIB: &str = "sql.spill_mib";
+pub(crate) const SQL_SPILL_DIR: &str = "sql.spill_dir";
+pub(crate) const SQL_QUERIES: &str = "sql.queries";
+pub(crate) const SQL_QUERIES_OF_ONE: &str = "sql.queries_of_one";
 pub(crate) const CONNECTIONS_MAX: &str = "limits.connections_max";
 pub(crate) const MEMORY: &str = "limits.memory_mib";
 pub(crate) const HEADER_TIMEOUT: &str = "limits.header_timeout_seconds";
@@ -175,6 +184,35 @@ pub(crate) const KEYS: &[Key] = &[
         "3600",
         "time between two commits to the table of a bucket's objects",
     ),
+    key(SQL_ROWS, "TARN_SQL_ROWS", "10000000", "rows of an answer, where the query does not say"),
+    key(
+        SQL_ANSWER_MIB,
+        "TARN_SQL_ANSWER_MIB",
+        "8192",
+        "an answer as Arrow holds it, in MiB, where the query does not say",
+    ),
+    key(SQL_SECONDS, "TARN_SQL_SECONDS", "300", "time of a query, where it does not say"),
+    key(SQL_SECONDS_MAX, "TARN_SQL_SECONDS_MAX", "3600", "the longest time that a query may ask for"),
+    key(
+        SQL_MEMORY_MIB,
+        "TARN_SQL_MEMORY_MIB",
+        "",
+        "memory of one query, in MiB; empty: an eighth of the machine's, 64 to 2048, divided by sql.queries",
+    ),
+    key(SQL_SPILL_MIB, "TARN_SQL_SPILL_MIB", "4096", "what one query may spill to disk, in MiB"),
+    key(
+        SQL_SPILL_DIR,
+        "TARN_SQL_SPILL_DIR",
+        "",
+        "where queries spill to; empty: the system's directory for temporary files",
+    ),
+    key(SQL_QUERIES, "TARN_SQL_QUERIES", "4", "queries that run at a time, 1 to 64; more wait"),
+    key(
+        SQL_QUERIES_OF_ONE,
+        "TARN_SQL_QUERIES_OF_ONE",
+        "3",
+        "queries of one key or person that run at a time; more wait",
+    ),
     key(CONNECTIONS_MAX, "TARN_CONNECTIONS_MAX", "4096", "open connections; more wait"),
     key(
         MEMORY,
@@ -238,6 +276,7 @@ pub(crate) const OTHER_VARIABLES: &[&str] = &[
     "TARN_KEYLESS_SF",
     "TARN_KILLS",
     "TARN_SEED",
+    "TARN_SQL_SF",
     "TARN_TPCH_SF",
 ];
 /// Prefixes of variables that are nobody's settings.

@@ -6,6 +6,7 @@ mod layers;
 mod providers;
 mod settings;
 mod show;
+mod sql;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ pub use settings::{
     SharingSettings,
 };
 pub use show::{json, table};
+pub use sql::SqlSettings;
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "tarn.toml";

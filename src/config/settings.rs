@@ -12,6 +12,7 @@ use super::ellipses;
 use super::keys;
 use super::layers::{ConfigError, Layers};
 use super::providers;
+use super::sql::SqlSettings;
 use crate::identity::oidc::Provider;
 use crate::identity::{Secret, key};
 use crate::webhooks::Reach;
@@ -102,6 +103,8 @@ pub struct Settings {
     pub credentials_lifetime: Duration,
     /// Delta Sharing.
     pub sharing: SharingSettings,
+    /// SQL.
+    pub sql: SqlSettings,
     /// Runs of jobs at work at a time.
     pub jobs_at_once: usize,
     /// How long the moment of a scan is kept at most.
@@ -172,6 +175,7 @@ impl Settings {
                 requests_per_second: required(layers, keys::SHARING_RATE, rate)?,
                 requests_per_second_all: required(layers, keys::SHARING_RATE_ALL, rate)?,
             },
+            sql: SqlSettings::read(layers)?,
             jobs_at_once: required(layers, keys::JOBS_AT_ONCE, at_once)?,
             jobs_moment_max: required(layers, keys::JOBS_MOMENT, moment)?,
             journal: JournalSettings {
@@ -195,7 +199,7 @@ impl Settings {
     }
 }
 
-fn required<T, E: std::fmt::Display>(
+pub(super) fn required<T, E: std::fmt::Display>(
     layers: &Layers,
     name: &'static str,
     read: impl FnOnce(&str) -> Result<T, E>,
@@ -291,7 +295,7 @@ fn metrics_access(text: &str) -> Result<MetricsAccess, &'static str> {
     }
 }
 
-fn positive(text: &str) -> Result<usize, &'static str> {
+pub(super) fn positive(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|&number| number > 0).ok_or("a positive number is expected")
 }
 
@@ -301,7 +305,7 @@ fn up_to_a_day(text: &str) -> Result<Duration, &'static str> {
     seconds.map(Duration::from_secs).ok_or("1 to 86400 seconds are expected")
 }
 
-fn at_once(text: &str) -> Result<usize, &'static str> {
+pub(super) fn at_once(text: &str) -> Result<usize, &'static str> {
     const ALLOWED: &str = "1 to 64";
     let runs: usize = text.parse().map_err(|_| ALLOWED)?;
     if (1..=64).contains(&runs) { Ok(runs) } else { Err(ALLOWED) }
@@ -334,12 +338,12 @@ fn keep_seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// In bytes.
-fn mebibytes(text: &str) -> Result<u64, &'static str> {
+pub(super) fn mebibytes(text: &str) -> Result<u64, &'static str> {
     let bytes = text.parse::<u64>().ok().and_then(|mebibytes| mebibytes.checked_mul(1 << 20));
     bytes.ok_or("a number of MiB is expected")
 }
 
-fn seconds(layers: &Layers, name: &'static str) -> Result<Duration, ConfigError> {
+pub(super) fn seconds(layers: &Layers, name: &'static str) -> Result<Duration, ConfigError> {
     required(layers, name, positive).map(|seconds| Duration::from_secs(seconds as u64))
 }
 
@@ -380,6 +384,11 @@ mod tests {
             ("[jobs]\nat_once = 65", "jobs.at_once"),
             ("[journal]\ncommit_seconds = 0", "journal.commit_seconds"),
             ("[journal]\nrefresh_seconds = 86401", "journal.refresh_seconds"),
+            ("[sql]\nrows = 0", "sql.rows"),
+            ("[sql]\nmemory_mib = 8", "sql.memory_mib"),
+            ("[sql]\nseconds = 4000", "sql.seconds_max"),
+            ("[sql]\nspill_dir = '/no/such/directory'", "sql.spill_dir"),
+            ("[sql]\nqueries = 65", "sql.queries"),
             ("[limits]\nconnections_max = 0", "limits.connections_max"),
             ("[limits]\nmemory_mib = 0", "limits.memory_mib"),
             ("[credentials]\nlifetime_seconds = 86401", "credentials.lifetime_seconds"),

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::front::Front;
-use super::idle::IdleTimeout;
+use super::idle::{AtWork, IdleTimeout};
 use crate::config::Limits;
 use crate::identity::PeerAddress;
 
@@ -52,11 +52,13 @@ pub(crate) async fn serve(
                 continue;
             }
         };
+        let at_work = AtWork::default();
         let service = service_fn({
-            let front = front.clone();
+            let (front, at_work) = (front.clone(), at_work.clone());
             move |request: hyper::Request<hyper::body::Incoming>| {
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(PeerAddress(peer));
+                request.extensions_mut().insert(at_work.clone());
                 let answer = front.clone().answer(request);
                 async move { Ok::<_, std::convert::Infallible>(answer.await) }
             }
@@ -65,7 +67,7 @@ pub(crate) async fn serve(
         let (builder, idle) = (builder.clone(), limits.idle_timeout);
         connections.spawn(async move {
             metrics::gauge!("tarn_http_open_connections").increment(1);
-            let stream = TokioIo::new(IdleTimeout::new(stream, idle));
+            let stream = TokioIo::new(IdleTimeout::new(stream, idle, at_work));
             let connection = builder.serve_connection(stream, service).into_owned();
             if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%error, "a connection ended with an error");

@@ -34,6 +34,7 @@ mod tests;
 mod unread;
 mod welcome;
 
+pub(crate) use self::idle::AtWork;
 pub(crate) use self::program::{Program, Shared};
 
 use std::io;
@@ -265,7 +266,8 @@ impl Server {
             jobs: jobs.clone(),
             shares: Directory::new(catalog.clone(), warehouses.clone()),
         };
-        let sql = sql::engine(&catalog, warehouses.clone(), Arc::new(state)).map_err(StartError::Sql)?;
+        let sql = sql::engine(&catalog, warehouses.clone(), Arc::new(state), &settings.sql);
+        let sql = sql.map_err(StartError::Sql)?;
         let program = Arc::new(Program {
             core: core.clone(),
             catalog: catalog.clone(),

@@ -13,20 +13,34 @@ use tarn_openapi::access::{Action, Resource};
 use tarn_sql::{Answer, Engine, Limits, QueryError, Question, Reader as _, Settings, SystemTables};
 
 use super::{Asker, Program, memory};
+use crate::config::SqlSettings;
 
-/// The least memory that a query is given, in bytes.
+/// The least memory that a query is given where nothing is set, in bytes.
 const QUERY_BYTES_MIN: usize = 64 << 20;
 
-/// An engine over the catalog's tables and the server's state. All its queries together may hold what bodies may.
+/// An engine over the catalog's tables and the server's state. Where nothing is set, all its queries together may hold
+/// what bodies may.
 pub(super) fn engine(
     catalog: &Catalog,
     stores: Arc<dyn WarehouseStores>,
     system: Arc<dyn SystemTables>,
+    set: &SqlSettings,
 ) -> io::Result<Engine> {
     let usual = Settings::default();
-    let budget = usize::try_from(memory::budget_bytes()).unwrap_or(usize::MAX);
-    let memory_bytes = (budget / usual.queries_at_once).max(QUERY_BYTES_MIN);
-    Engine::new(catalog.clone(), stores, system, Settings { memory_bytes, ..usual })
+    let budget = || usize::try_from(memory::budget_bytes()).unwrap_or(usize::MAX);
+    let settings = Settings {
+        memory_bytes: set
+            .memory_bytes
+            .unwrap_or_else(|| (budget() / set.queries_at_once).max(QUERY_BYTES_MIN)),
+        spill_bytes: set.spill_bytes,
+        spill_dir: set.spill_dir.clone().unwrap_or(usual.spill_dir),
+        queries_at_once: set.queries_at_once,
+        queries_of_one: set.queries_of_one,
+        limits: set.limits,
+        time_max: set.time_max,
+        ..usual
+    };
+    Engine::new(catalog.clone(), stores, system, settings)
 }
 
 /// The queries of batches. The engine tells of jobs too, so it is made after them: it is found in the program, once that is

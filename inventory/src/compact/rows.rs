@@ -15,7 +15,9 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use iceberg::spec::{
     Literal, NestedField, NestedFieldRef, PrimitiveLiteral, TableMetadata as Parsed, Transform, Type,
 };
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection, RowSelector};
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use tarn_catalog::WarehouseStores;
 use tarn_catalog::manifests::{
     Content, ContentFile, DeleteFile, DeleteIndex, Partition, PartitionKey, Value,
@@ -93,6 +95,9 @@ pub struct FileRows {
     positions: Vec<u64>,
     equality: Option<Arc<EqualityDeletes>>,
 }
+
+/// Which row groups of a file may hold a row that is wanted; `None` is all of them.
+pub type Wanted<'a> = dyn Fn(&ArrowReaderMetadata) -> Option<Vec<bool>> + Send + Sync + 'a;
 
 /// Where a deletion vector lies.
 struct Vector {
@@ -281,42 +286,59 @@ impl TableRows {
         identity.map(|field| field.source_id).collect()
     }
 
-    /// The rows of a file that are not deleted, with these columns (T1).
-    pub async fn read(
-        &self,
-        file: &FileRows,
-        columns: &[usize],
-    ) -> Result<BoxStream<'static, Result<RecordBatch, RowsError>>, RowsError> {
-        let location = file.location.clone();
-        self.open(file, columns).await.map_err(|stop| failed(&location, stop))
+    /// The positions of a file that are deleted, ascending.
+    pub async fn deleted_positions(&self, file: &FileRows) -> Result<Vec<u64>, RowsError> {
+        self.told(file).await.map_err(|stop| failed(&file.location, stop))
     }
 
-    async fn open(
-        &self,
-        file: &FileRows,
-        columns: &[usize],
-    ) -> Result<BoxStream<'static, Result<RecordBatch, RowsError>>, Stop> {
+    async fn told(&self, file: &FileRows) -> Result<Vec<u64>, Stop> {
         let deleted = match &file.vector {
             Some(Vector { location, range, rows }) => {
                 positions::vector(&self.files, location, *range, *rows).await?
             }
             None => file.positions.clone(),
         };
-        if deleted.last().is_some_and(|&last| last >= file.rows) {
-            return Err(Stop::Unfit("under deletes of rows that it does not have"));
+        match deleted.last() {
+            Some(&last) if last >= file.rows => {
+                Err(Stop::Unfit("under deletes of rows that it does not have"))
+            }
+            _within => Ok(deleted),
         }
+    }
+
+    /// The rows of a file that are not deleted, with these columns (T1).
+    pub async fn read(
+        &self,
+        file: &FileRows,
+        columns: &[usize],
+        wanted: &Wanted<'_>,
+    ) -> Result<BoxStream<'static, Result<RecordBatch, RowsError>>, RowsError> {
+        let location = file.location.clone();
+        self.open(file, columns, wanted).await.map_err(|stop| failed(&location, stop))
+    }
+
+    async fn open(
+        &self,
+        file: &FileRows,
+        columns: &[usize],
+        wanted: &Wanted<'_>,
+    ) -> Result<BoxStream<'static, Result<RecordBatch, RowsError>>, Stop> {
+        let deleted = self.told(file).await?;
         let read = self.columns_read(columns, file.equality.as_deref())?;
         let stored = StoredFile::new(&self.files, &file.location, file.size_bytes);
         let (stored, metadata) = stored.open().await?;
         let own = with_ids(metadata.schema().fields(), &self.table)?;
         let projection = Projection::new(&own, read.schema.as_struct(), &file.constants)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), projection.roots().iter().copied());
+        let live = (!deleted.is_empty()).then(|| selection(&deleted, file.rows));
+        let asked = wanted(&metadata).map(|groups| of_groups(&groups, metadata.metadata()));
         let builder =
             ParquetRecordBatchStreamBuilder::new_with_metadata(stored, metadata).with_projection(mask);
         let builder = builder.with_batch_size(BATCH_ROWS);
-        let batches = match deleted.is_empty() {
-            true => builder.build()?,
-            false => builder.with_row_selection(selection(&deleted, file.rows)).build()?,
+        let batches = match (live, asked) {
+            (None, None) => builder.build()?,
+            (Some(rows), None) | (None, Some(rows)) => builder.with_row_selection(rows).build()?,
+            (Some(live), Some(asked)) => builder.with_row_selection(live.intersection(&asked)).build()?,
         };
         let wanted: Vec<usize> = (0..columns.len()).collect();
         let (location, equality, sequence) =
@@ -358,6 +380,17 @@ impl TableRows {
         }
         Ok(Columns::new(fields)?)
     }
+}
+
+/// The rows of the row groups that are wanted.
+fn of_groups(wanted: &[bool], file: &ParquetMetaData) -> RowSelection {
+    let rows = |group: &RowGroupMetaData| usize::try_from(group.num_rows()).unwrap_or_default();
+    let groups = wanted.iter().zip(file.row_groups());
+    let selectors = groups.map(|(&is_wanted, group)| match is_wanted {
+        true => RowSelector::select(rows(group)),
+        false => RowSelector::skip(rows(group)),
+    });
+    selectors.collect()
 }
 
 fn is_vector(delete: &ContentFile) -> bool {

@@ -2,14 +2,17 @@
 //!
 //! - R1: a file is read only if the reader may read it: one of the table's own unless that is denied, another one only
 //!   with the right to that object.
-//! - R2: files go through the engine's own Parquet source where its columns are single values and nothing is deleted in
-//!   the file, else through the reader that applies deletes (`rows`).
+//! - R2: files go through the engine's own Parquet source where the columns are single values and the file has no deletes,
+//!   or only of positions; else through the reader that applies deletes of every kind (`parts`).
 
 mod adapter;
 mod filter;
+mod footers;
 mod open;
+mod parts;
 mod plain;
 mod rows;
+mod statistics;
 mod version;
 
 use std::any::Any;
@@ -26,13 +29,18 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use object_store::path::Path;
+use tarn_catalog::manifests::{Content, ContentFile, DeleteIndex};
 use tarn_catalog::metadata::TableMetadata;
 use tarn_catalog::reads::{File, Files, Read, ReadError, ReadPlanner, ReadSchema};
 use tarn_catalog::state::TableIdent;
 use tarn_inventory::rows::{RowsError, TableRows};
 use tarn_openapi::access::{Action, Resource};
 
+pub(crate) use self::footers::Footers;
 pub(crate) use self::open::{Tables, open};
+use self::parts::{DeletedIn, How, Reading};
+use self::plain::Source;
+use self::statistics::Rows;
 use crate::{Bound, QueryError, Reader};
 
 /// A table at one of its snapshots, as one reader sees it.
@@ -46,6 +54,7 @@ pub(crate) struct CatalogTable {
     rows: Arc<TableRows>,
     schema: SchemaRef,
     planner: Arc<ReadPlanner>,
+    footers: Arc<Footers>,
     files_max: usize,
     who: Arc<dyn Reader>,
 }
@@ -60,7 +69,15 @@ impl fmt::Debug for CatalogTable {
 struct Sorted<'a> {
     /// By bucket.
     plain: HashMap<String, Vec<(Path, &'a File)>>,
-    others: Vec<&'a File>,
+    others: Vec<Other<'a>>,
+}
+
+/// A file that is not read alone by the engine's source.
+struct Other<'a> {
+    bucket: String,
+    path: Path,
+    file: &'a File,
+    how: How,
 }
 
 impl CatalogTable {
@@ -115,12 +132,18 @@ impl CatalogTable {
                 .map(|&column| self.rows.field_id(column))
                 .filter(|id| by_partition.contains(id))
                 .all(|id| content.value_count(id).is_some());
-            let is_plain = single && is_whole && file.deletes().is_empty();
-            if is_plain && &*content.format == "parquet" && content.key_metadata.is_none() {
+            let is_known = &*content.format == "parquet" && content.key_metadata.is_none();
+            let is_plain = single && is_whole && is_known;
+            if is_plain && file.deletes().is_empty() {
                 sorted.plain.entry(bucket).or_default().push((path, file));
-            } else {
-                sorted.others.push(file);
+                continue;
             }
+            let mut deletes = file.deletes().iter().map(|&at| files.deletes.file(at).file());
+            let how = match is_plain && deletes.all(|delete| delete.content == Content::PositionDeletes) {
+                true => How::Positions,
+                false => How::Values { is_whole },
+            };
+            sorted.others.push(Other { bucket, path, file, how });
         }
         Ok(sorted)
     }
@@ -148,6 +171,37 @@ impl CatalogTable {
                 "you may not read file {location}, which is part of table {self:?}"
             ))),
         }
+    }
+}
+
+impl CatalogTable {
+    /// Reads the files in which rows are deleted.
+    async fn others(
+        &self,
+        session: &dyn Session,
+        others: Vec<Other<'_>>,
+        deletes: &DeleteIndex,
+        (columns, schema): (Vec<usize>, SchemaRef),
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let files: Vec<&File> = others.iter().map(|other| other.file).collect();
+        let contents: Vec<&ContentFile> = files.iter().map(|file| file.file()).collect();
+        let statistics = statistics::of(&contents, &self.rows, &self.schema, Rows::AtMost);
+        let mut statistics = statistics.project(Some(&columns));
+        statistics.calculate_total_byte_size(&schema);
+        let mut deleted = self.rows.deleted(&files, deletes).await.map_err(unread)?;
+        let mut sources: HashMap<String, Source> = HashMap::new();
+        let mut read = Vec::with_capacity(others.len());
+        for Other { bucket, path, file, how } in others {
+            let source = match sources.get(&bucket) {
+                Some(source) => source.clone(),
+                None => Source::new(self, session, &bucket)?,
+            };
+            sources.insert(bucket, source.clone());
+            let rows = self.rows.file(file, deletes, &mut deleted).map_err(unread)?;
+            read.push(DeletedIn { source, known: plain::known(path, file.file()), rows, how });
+        }
+        let reading = Reading { columns, schema, filters: Vec::new() };
+        Ok(rows::scan((read, session.config().target_partitions()), reading, statistics))
     }
 }
 
@@ -182,18 +236,12 @@ impl TableProvider for CatalogTable {
         let Some(snapshot) = self.snapshot else { return Ok(Arc::new(EmptyExec::new(schema))) };
         let files = self.plan(snapshot, filters).await?;
         let Sorted { plain, others } = self.sort(&files, &columns)?;
-        let partitions = session.config().target_partitions();
         let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         for (bucket, files) in plain {
-            parts.push(plain::scan(self, session, (&bucket, &files), &columns)?);
+            parts.push(plain::scan(self, session, (&bucket, files), &columns)?);
         }
         if !others.is_empty() {
-            let mut deleted = self.rows.deleted(&others, &files.deletes).await.map_err(unread)?;
-            let mut read = Vec::with_capacity(others.len());
-            for file in others {
-                read.push(self.rows.file(file, &files.deletes, &mut deleted).map_err(unread)?);
-            }
-            parts.push(rows::scan(&self.rows, (read, partitions), columns, schema.clone()));
+            parts.push(self.others(session, others, &files.deletes, (columns, schema.clone())).await?);
         }
         match parts.len() {
             0 => Ok(Arc::new(EmptyExec::new(schema))),

@@ -9,7 +9,7 @@ use tarn_catalog::{Catalog, LoadError, WarehouseStores};
 use tarn_inventory::rows::TableRows;
 
 use super::version::{self, Version};
-use super::{CatalogTable, unread};
+use super::{CatalogTable, Footers, unread};
 use crate::{QueryError, Reader};
 
 /// What tables are opened with.
@@ -17,6 +17,7 @@ pub(crate) struct Tables {
     pub(crate) catalog: Catalog,
     pub(crate) stores: Arc<dyn WarehouseStores>,
     pub(crate) planner: Arc<ReadPlanner>,
+    pub(crate) footers: Arc<Footers>,
     pub(crate) files_max: usize,
 }
 
@@ -45,6 +46,7 @@ pub(crate) async fn open(
         rows: Arc::new(rows),
         schema,
         planner: tables.planner.clone(),
+        footers: tables.footers.clone(),
         files_max: tables.files_max,
         who,
         metadata,

@@ -26,7 +26,7 @@ pub(super) const SECOND: i64 = 12;
 
 pub(super) struct Lake {
     pub(super) engine: Engine,
-    catalog: Catalog,
+    pub(super) catalog: Catalog,
     stores: Arc<Memory>,
     manifests: Vec<ManifestFile>,
 }

@@ -99,12 +99,33 @@ async fn a_value_that_would_be_too_long_is_not_made() {
         "SELECT length(replace(repeat('a', 100000), 'a', repeat('b', 100000)))",
         "SELECT cardinality(range(0, 1000000000))",
         "SELECT cardinality(array_repeat(1, 1000000000))",
+        "SELECT length(array_to_string(range(0, 100000), repeat('x', 100000)))",
+        "SELECT levenshtein(repeat('x', 10000000), repeat('y', 10000000))",
+        "SELECT length(repeat('x', 40000000) || repeat('y', 40000000))",
     ] {
         let error = rows(&engine, hostile(sql, Duration::from_secs(60))).await.unwrap_err();
         assert!(matches!(error, QueryError::Limit(Bound::Value { .. })), "{sql}: {error:?}");
     }
+    let joined =
+        "SELECT 'a' || 'b' || NULL, name || '-' || n, [1] || [2] FROM system.numbers WHERE n || '' = '1'";
+    assert_eq!(
+        rows(&engine, hostile(joined, Duration::from_secs(60))).await.unwrap(),
+        [["", "number 1-1", "[1, 2]"]]
+    );
+    let named =
+        engine.query(hostile("SELECT 'a' || 'b'", Duration::from_secs(60)), Arc::new(Anyone::default()));
+    assert_eq!(named.await.unwrap().schema().field(0).name(), "Utf8(\"a\") || Utf8(\"b\")");
     let short =
         "SELECT repeat('ab', 3), lpad('7', 3, '0'), replace('aXa', 'X', '-'), range(1, 3), concat('a', 'b')";
     let told = rows(&engine, hostile(short, Duration::from_secs(60))).await.unwrap();
     assert_eq!(told, [["ababab", "007", "a-a", "[1, 2]", "ab"]]);
+}
+
+#[tokio::test]
+async fn a_join_whose_sides_do_not_fit_into_memory_sorts_them() {
+    let settings = Settings { spill_bytes: 2 << 30, ..tight() };
+    let engine = engine(settings).await;
+    let sql = "SELECT count(*) FROM generate_series(1, 3000000) a JOIN generate_series(1, 3000000) b ON a.value = b.value";
+    let answer = rows(&engine, hostile(sql, Duration::from_secs(600))).await;
+    assert_eq!(answer.unwrap(), [["3000000"]]);
 }

@@ -4,3 +4,4 @@ mod lake;
 mod limits;
 mod queries;
 mod tables;
+mod views;

@@ -21,6 +21,10 @@ impl std::fmt::Debug for Asker {
 }
 
 impl Reader for Asker {
+    fn name(&self) -> String {
+        format!("{:?}", self.principal.behind())
+    }
+
     fn may(&self, action: Action, resource: Resource<'_>) -> bool {
         let ask = Ask::new(action, resource).sent_by(self.sender.as_ref());
         self.grants.authorize(&self.principal, ask).is_ok()

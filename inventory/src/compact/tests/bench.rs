@@ -516,7 +516,7 @@ impl Bench {
         for file in files {
             let file = rows.file(file, &planned.deletes, &mut deleted).unwrap();
             let batches: Vec<RecordBatch> =
-                rows.read(&file, &columns).await.unwrap().try_collect().await.unwrap();
+                rows.read(&file, &columns, &|_| None).await.unwrap().try_collect().await.unwrap();
             for batch in batches {
                 for row in 0..batch.num_rows() {
                     found.push(batch.columns().iter().map(|column| cell(column, row)).collect());
