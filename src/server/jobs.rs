@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tarn_catalog::{Catalog, WarehouseStores};
 use tarn_inventory::batch::{self, Batch};
 use tarn_inventory::jobs::{JobSettings, Jobs, Rights, Work};
+use tarn_inventory::journal::{Journals, Reconcile};
 use tarn_inventory::report::Inventory;
 use tarn_objectcore::ObjectCore;
 
@@ -24,6 +25,7 @@ pub(super) struct Parts {
     pub(super) rights: Arc<dyn Rights>,
     pub(super) foreground: Arc<InFlight>,
     pub(super) queries: Arc<BatchQueries>,
+    pub(super) journals: Journals,
     /// Runs at work at a time.
     pub(super) at_once: usize,
 }
@@ -37,7 +39,7 @@ pub(super) fn open(parts: Parts) -> Jobs {
 }
 
 fn works(parts: &Parts) -> Vec<Arc<dyn Work>> {
-    let Parts { core, catalog, stores, rights, queries, .. } = parts;
+    let Parts { core, catalog, stores, rights, queries, journals, .. } = parts;
     let scans = Arc::new(CoreScan(core.clone()));
     let inventory =
         Arc::new(Inventory::new(scans.clone(), stores.clone(), catalog.by(AUTHOR), rights.clone()));
@@ -50,5 +52,6 @@ fn works(parts: &Parts) -> Vec<Arc<dyn Work>> {
         queries: queries.clone(),
         rights: rights.clone(),
     });
-    vec![Arc::new(batch), inventory]
+    let reconcile = Reconcile::new(journals.clone(), rights.clone());
+    vec![Arc::new(batch), inventory, Arc::new(reconcile)]
 }

@@ -239,6 +239,7 @@ impl Server {
             rights: sharing.sharers.clone(),
             foreground: front.in_flight(),
             queries: queries.clone(),
+            journals: journals.clone(),
             at_once: settings.jobs_at_once,
         });
         {

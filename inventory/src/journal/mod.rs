@@ -14,13 +14,13 @@
 //! Who takes rows out of a table, or moves it back, has them out: a journal is never written twice to make good for it,
 //! an inventory that others wrote to begins anew.
 
-#![allow(dead_code)]
-
 mod append;
 mod changes;
 mod columns;
 mod expiry;
 mod holds;
+mod live;
+mod reconcile;
 mod rows;
 mod settings;
 mod snapshot;
@@ -31,7 +31,7 @@ mod tests;
 mod watermark;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +44,7 @@ use uuid::Uuid;
 
 pub use self::changes::{Change, ChangeLog, ChangeLogError, Changed, Origin, State};
 use self::holds::Holds;
+pub use self::reconcile::{KIND as RECONCILE, Reconcile};
 use self::settings::KIND;
 pub use self::settings::{InvalidJournal, Journal, NewJournal};
 pub use self::status::{JournalStatus, State as TableState, TableStatus};
@@ -166,6 +167,8 @@ struct Inner {
     settings: JournalSettings,
     holds: Arc<Holds>,
     statuses: Mutex<BTreeMap<String, Statuses>>,
+    /// Inventories that shall be refreshed at once.
+    asked: Mutex<BTreeSet<String>>,
     /// Told when settings change.
     wake: watch::Sender<()>,
     stop: watch::Sender<bool>,
@@ -195,6 +198,7 @@ impl Journals {
                 settings,
                 holds: Arc::default(),
                 statuses: Mutex::default(),
+                asked: Mutex::default(),
                 wake,
                 stop,
                 running: Mutex::default(),
@@ -206,6 +210,7 @@ impl Journals {
     pub fn start(&self) {
         let mut running = self.inner.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.spawn(write(self.inner.clone()));
+        running.spawn(live::keep(self.inner.clone()));
     }
 
     /// Stops writing. What was read and is not committed is read again after the next start.
@@ -294,6 +299,11 @@ impl Journals {
         Ok(())
     }
 
+    /// Asks for a refresh of the inventory of a bucket before its time.
+    pub fn refresh(&self, bucket: &str) {
+        self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(bucket.to_owned());
+    }
+
     /// Begins the inventory of a bucket anew.
     pub async fn refill(&self, catalog: &Catalog, bucket: &str) -> Result<(), JournalError> {
         refill(catalog, bucket).await?;
@@ -305,6 +315,18 @@ impl Journals {
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Statuses>> {
         self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes that an inventory has not taken over, about.
+    fn waiting(&self, journal: &Journal) -> u64 {
+        let statuses = self.lock();
+        let own = statuses.get(&journal.bucket).filter(|own| own.epoch == journal.epoch);
+        own.map_or(0, |own| own.inventory.waiting_changes)
+    }
+
+    /// Whether a refresh was asked for.
+    fn take_asked(&self, journal: &Journal) -> bool {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&journal.bucket)
     }
 
     /// Changes what is told of a table.

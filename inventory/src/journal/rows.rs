@@ -66,7 +66,9 @@ fn column(field: &Field, rows: &[Row<'_>]) -> Result<ArrayRef, ArrowError> {
         "object_tags" => maps(field, rows, |row| row.state.map(|state| &*state.attributes.tags))?,
         "user_metadata" => maps(field, rows, |row| row.state.map(|state| &*state.attributes.user_metadata))?,
         "requester" => texts(rows, |row| row.origin().map(|origin| &*origin.requester)),
-        "source_ip_address" => texts(rows, |row| row.origin().map(|origin| &*origin.source_ip)),
+        "source_ip_address" => texts(rows, |row| {
+            row.origin().map(|origin| &*origin.source_ip).filter(|address| !address.is_empty())
+        }),
         "request_id" => texts(rows, |row| row.origin().map(|origin| &*origin.request_id)),
         _other => new_null_array(field.data_type(), rows.len()),
     })

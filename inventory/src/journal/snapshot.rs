@@ -47,7 +47,7 @@ impl Tables {
         let id = (Uuid::new_v4().as_u128() >> 65) as i64;
         let mut numbers = Numbers::default();
         let (mut manifests, found) = self.carry(table, step, id, &mut numbers).await?;
-        if step.added.is_empty() && !found {
+        if step.added.is_empty() && !found && step.properties.is_empty() {
             return Ok(Ended::Nothing);
         }
         if !step.added.is_empty() {

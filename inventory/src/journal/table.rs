@@ -82,7 +82,6 @@ pub(super) struct Tables {
 #[derive(Clone)]
 pub(super) struct Table {
     pub(super) ident: TableIdent,
-    pub(super) kind: Kind,
     pub(super) loaded: LoadedTable,
     pub(super) parsed: Arc<TableMetadata>,
     pub(super) columns: Columns,
@@ -121,7 +120,7 @@ impl Tables {
         if self.catalog.snapshot().table(&ident).is_none() {
             self.make(&ident, bucket, kind).await?;
         }
-        self.load(ident, bucket, kind).await
+        self.load(ident, bucket).await
     }
 
     async fn make(&self, ident: &TableIdent, bucket: &str, kind: Kind) -> Result<(), TableError> {
@@ -171,7 +170,7 @@ impl Tables {
         }
     }
 
-    async fn load(&self, ident: TableIdent, bucket: &str, kind: Kind) -> Result<Table, TableError> {
+    async fn load(&self, ident: TableIdent, bucket: &str) -> Result<Table, TableError> {
         let unfit = |message: String| TableError::Unfit { table: ident.clone(), message };
         let Some(loaded) = self.catalog.load(&ident).await? else {
             return Err(unfit("it was dropped".into()));
@@ -182,7 +181,7 @@ impl Tables {
         let parsed: TableMetadata = serde_json::from_slice(&loaded.metadata.to_json())
             .map_err(|error| unfit(format!("its metadata is not understood: {error}")))?;
         let columns = Columns::new(parsed.current_schema().as_struct().fields().to_vec())?;
-        Ok(Table { ident, kind, loaded, parsed: Arc::new(parsed), columns })
+        Ok(Table { ident, loaded, parsed: Arc::new(parsed), columns })
     }
 
     /// The live files of the current snapshot with their manifests.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use tarn_catalog::metadata::Snapshot;
 use uuid::Uuid;
 
 use super::append::Batch;
@@ -114,7 +115,7 @@ impl Writer {
                 return false;
             }
         };
-        let notice = moved_back(&table);
+        let notice = moved_back(&table, &told);
         if let Some(lane) = self.lanes.get_mut(&journal.bucket) {
             lane.watched = Instant::now();
             lane.learn(told);
@@ -228,6 +229,7 @@ impl Writer {
                     status.commits += 1;
                     status.last_commit_ms = Some(now_ms());
                 });
+                self.inner.tell(journal, Kind::Inventory, |status| status.waiting_changes += rows);
                 false
             }
             Err(error) => {
@@ -304,21 +306,25 @@ impl Lane {
     }
 }
 
-/// Whether somebody moved the table back: its last snapshot of changes is there and not behind main any more.
-fn moved_back(table: &Table) -> Option<String> {
+/// Whether somebody moved the table back: a snapshot of it is further than its property says, or its last snapshot of
+/// changes does not lie behind main any more.
+pub(super) fn moved_back(table: &Table, told: &Watermark) -> Option<String> {
     let metadata = &table.loaded.metadata;
-    let told = table.property(WATERMARK)?;
-    let is_last = |id: i64| {
-        metadata.snapshot(id).is_some_and(|snapshot| snapshot.summary().get(WATERMARK) == Some(told))
-    };
-    let last = metadata.snapshots().find(|snapshot| is_last(snapshot.id()))?;
-    let mut at = metadata.current_snapshot_id();
-    while let Some(id) = at {
-        if id == last.id() {
-            return None;
+    let sets = told.iter().count();
+    let of = |snapshot: &Snapshot| Watermark::parse(snapshot.summary().get(WATERMARK)?, sets);
+    let ahead = metadata.snapshots().find(|one| of(one).is_some_and(|mark| mark.is_ahead_of(told)));
+    let last = ahead.or_else(|| {
+        let as_far = |one: &Snapshot| of(one).as_ref() == Some(told);
+        let last = metadata.snapshots().find(|one| as_far(one))?;
+        let mut at = metadata.current_snapshot();
+        while let Some(snapshot) = at {
+            if as_far(snapshot) {
+                return None;
+            }
+            at = snapshot.parent_id().and_then(|id| metadata.snapshot(id));
         }
-        at = metadata.snapshot(id).and_then(|snapshot| snapshot.parent_id());
-    }
+        Some(last)
+    })?;
     let last = last.id();
     Some(format!("the table was moved back behind snapshot {last}: rows up to there are not in it any more"))
 }

@@ -1,6 +1,8 @@
 //! Journals over buckets in memory: histories with kills, faults, and what users do to the tables.
 
 mod faults;
+mod live;
+mod reconcile;
 mod world;
 
 use rand::prelude::*;

@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use async_trait::async_trait;
+use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -17,6 +18,9 @@ use tarn_catalog::Catalog;
 use tarn_catalog::state::{Request, TableChange, TableIdent};
 
 use crate::jobs::Author;
+use crate::journal::live::Inventory;
+use crate::journal::live::entries::{Entry, is_same};
+use crate::journal::live::files::{contents, rows};
 use crate::journal::table::{Kind, Table, Tables, ident};
 use crate::journal::watermark::sequence_number;
 use crate::journal::writer::Writer;
@@ -260,6 +264,48 @@ impl World {
         let (journals, mut writer) = self.writer(&Fate::never());
         while writer.round().await.unwrap() {}
         journals
+    }
+
+    /// The inventory of a bucket, as a process keeps it.
+    pub(super) fn inventory(&self, journals: &Journals, bucket: &str) -> Inventory {
+        Inventory::new(journals.inner.clone(), journals.get(bucket).unwrap().0)
+    }
+
+    /// A new process writes all there is, and takes it over into the inventory.
+    pub(super) async fn settle(&self, bucket: &str) -> Journals {
+        let (journals, mut writer) = self.writer(&Fate::never());
+        loop {
+            while writer.round().await.unwrap() {}
+            let before = journals.get(bucket).unwrap().0.backfill();
+            while self.inventory(&journals, bucket).step().await.unwrap() {}
+            // It may have been asked to begin anew.
+            if journals.get(bucket).unwrap().0.backfill() == before {
+                writer.round().await.unwrap();
+                return journals;
+            }
+        }
+    }
+
+    /// The files of an inventory and the rows of each.
+    pub(super) async fn shelves(&self, bucket: &str) -> Vec<(String, Vec<Entry>)> {
+        let table = self.table(bucket, Kind::Inventory).await;
+        let mut all = Vec::new();
+        for (path, size_bytes) in contents(&self.tables(), &table).await.unwrap() {
+            let read: Vec<Vec<Entry>> =
+                rows(&self.tables(), &path, size_bytes).await.unwrap().try_collect().await.unwrap();
+            all.push((path, read.concat()));
+        }
+        all
+    }
+
+    /// The inventory has the objects there are, in the order of their keys, and each says what the object is.
+    pub(super) async fn check_inventory(&self, bucket: &str, about: &str) {
+        let rows: Vec<Entry> = self.shelves(bucket).await.into_iter().flat_map(|(_, rows)| rows).collect();
+        let truth = self.truth.lock().unwrap();
+        let there = &truth.buckets[bucket].1;
+        let keys: Vec<&String> = rows.iter().map(|row| &row.key).collect();
+        assert_eq!(keys, there.keys().collect::<Vec<_>>(), "{about}");
+        assert!(rows.iter().all(|row| is_same(&row.state, &there[&row.key])), "{about}");
     }
 
     pub(super) fn tables(&self) -> Tables {
