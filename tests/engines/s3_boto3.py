@@ -245,7 +245,6 @@ def writes_follow_their_conditions():
 def unsupported_features_are_refused_not_ignored():
     for status, code, arguments in [
         (501, "NotImplemented", {"ServerSideEncryption": "AES256"}),
-        (501, "NotImplemented", {"Tagging": "a=b"}),
         (400, "AccessControlListNotSupported", {"ACL": "public-read"}),
         (400, "InvalidStorageClass", {"StorageClass": "GLACIER"}),
         (400, "InvalidRequest", {"ObjectLockLegalHoldStatus": "ON"}),
@@ -255,12 +254,90 @@ def unsupported_features_are_refused_not_ignored():
         fails(404, "404", S3.head_object, Bucket=BUCKET, Key="refused")
     put("accepted", ACL="private", StorageClass="STANDARD")
     put("accepted", ACL="bucket-owner-full-control")
-    tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
-    fails(501, "NotImplemented", S3.put_object_tagging, Bucket=BUCKET, Key="accepted", Tagging=tags)
-    assert S3.get_object_tagging(Bucket=BUCKET, Key="accepted")["TagSet"] == []
     assert S3.get_object_acl(Bucket=BUCKET, Key="accepted")["Grants"][0]["Permission"] == "FULL_CONTROL"
     fails(404, "NoSuchVersion", S3.get_object, Bucket=BUCKET, Key="accepted", VersionId="x")
     assert body("accepted", VersionId="null") == b"0123456789"
+
+
+# Tags
+
+
+def tags_of(key, **arguments):
+    found = S3.get_object_tagging(Bucket=BUCKET, Key=key, **arguments)["TagSet"]
+    return {tag["Key"]: tag["Value"] for tag in found}
+
+
+def tag(key, **tags):
+    documents = [{"Key": name, "Value": value} for name, value in tags.items()]
+    S3.put_object_tagging(Bucket=BUCKET, Key=key, Tagging={"TagSet": documents})
+
+
+@check
+def tags_change_and_the_object_does_not():
+    for key, data in (("tags/empty", b""), ("tags/small", b"0123456789"), ("tags/large", b"x" * (3 * MIB))):
+        one = {"Bucket": BUCKET, "Key": key}
+        put(key, data, Metadata={"a": "1"})
+        before = S3.head_object(**one)
+        assert tags_of(key) == {} and "TagCount" not in before
+        tag(key, team="data more", empty="", **{"stra\u00dfe": "\u4f60 +-=._:/@"})
+        after = S3.head_object(**one)
+        assert tags_of(key, VersionId="null") == {"team": "data more", "empty": "", "stra\u00dfe": "\u4f60 +-=._:/@"}
+        assert after["TagCount"] == 3 and S3.get_object(**one)["TagCount"] == 3
+        for name in ("ETag", "LastModified", "ContentLength", "Metadata"):
+            assert after[name] == before[name], name
+        tag(key, other="1")
+        assert tags_of(key) == {"other": "1"} and body(key) == data
+        S3.delete_object_tagging(**one)
+        assert tags_of(key) == {} and body(key) == data
+        S3.delete_object_tagging(**one)
+
+
+@check
+def tags_come_with_puts_uploads_and_copies():
+    put("tags/put", Tagging="a=1&b=x%20y&c")
+    given = {"a": "1", "b": "x y", "c": ""}
+    assert tags_of("tags/put") == given
+    put("tags/put")
+    assert tags_of("tags/put") == {}
+    extra = {"Tagging": "a=1&b=x%20y&c"}
+    S3.upload_fileobj(io.BytesIO(b"x" * (12 * MIB)), BUCKET, "tags/parts", ExtraArgs=extra)
+    assert tags_of("tags/parts") == given
+    source = {"Bucket": BUCKET, "Key": "tags/parts"}
+    for key, arguments, expected in [
+        ("tags/same", {}, given),
+        ("tags/metadata", {"MetadataDirective": "REPLACE", "Metadata": {"n": "1"}}, given),
+        ("tags/new", {"TaggingDirective": "REPLACE", "Tagging": "d=4"}, {"d": "4"}),
+        ("tags/none", {"TaggingDirective": "REPLACE"}, {}),
+    ]:
+        S3.copy_object(Bucket=BUCKET, Key=key, CopySource=source, **arguments)
+        assert tags_of(key) == expected, key
+
+
+@check
+def what_are_no_tags_is_refused():
+    put("tags/kept", Tagging="a=1")
+    one = {"Bucket": BUCKET, "Key": "tags/kept"}
+    pair = lambda key, value: {"Key": key, "Value": value}
+    for code, tags in [
+        ("BadRequest", [pair(str(number), "") for number in range(11)]),
+        ("InvalidTag", [pair("k" * 129, "")]),
+        ("InvalidTag", [pair("k", "v" * 257)]),
+        ("InvalidTag", [pair("k", "<")]),
+        ("InvalidTag", [pair("k?", "")]),
+        ("InvalidTag", [pair("aws:k", "")]),
+        ("InvalidTag", [pair("k", "1"), pair("k", "2")]),
+    ]:
+        fails(400, code, S3.put_object_tagging, **one, Tagging={"TagSet": tags})
+    fails(400, "InvalidArgument", S3.put_object, **one, Body=b"", Tagging="a=1&a=2")
+    fails(400, "InvalidTag", S3.put_object, **one, Body=b"", Tagging="a=%3F")
+    assert tags_of("tags/kept") == {"a": "1"} and body("tags/kept") == b"0123456789"
+    tag("tags/kept", **{"k" * 128: "v" * 256})
+    assert tags_of("tags/kept") == {"k" * 128: "v" * 256}
+    gone = {"Bucket": BUCKET, "Key": "tags/gone"}
+    fails(404, "NoSuchKey", S3.get_object_tagging, **gone)
+    fails(404, "NoSuchKey", S3.delete_object_tagging, **gone)
+    fails(404, "NoSuchKey", S3.put_object_tagging, **gone, Tagging={"TagSet": []})
+    fails(404, "NoSuchVersion", S3.get_object_tagging, **one, VersionId="x")
 
 
 # Checksums

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use futures::{StreamExt, stream};
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes as StoreAttributes, Error, ObjectMeta, PutPayload, PutResult, Result,
+    Attribute, Attributes as StoreAttributes, Error, ObjectMeta, PutPayload, PutResult, Result, TagSet,
 };
 
 use crate::name::{BucketName, ObjectKey, ObjectName};
@@ -73,6 +73,14 @@ pub(super) fn attributes_from(given: &StoreAttributes) -> Result<Attributes> {
         }
     }
     Ok(attributes)
+}
+
+/// Tags are given over S3 only: what would be lost is refused.
+pub(super) fn no_tags(tags: &TagSet) -> Result<()> {
+    match tags.encoded() {
+        "" => Ok(()),
+        _ => Err(generic("tags are not kept")),
+    }
 }
 
 pub(super) fn attributes_to(attributes: &Attributes) -> StoreAttributes {

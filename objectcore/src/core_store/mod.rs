@@ -23,7 +23,9 @@ use object_store::{
     ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutPayload, PutResult, Result,
 };
 
-use self::convert::{attributes_from, attributes_to, body, meta, name, put_result, read_error, write_error};
+use self::convert::{
+    attributes_from, attributes_to, body, meta, name, no_tags, put_result, read_error, write_error,
+};
 use crate::core::ObjectCore;
 use crate::name::BucketName;
 use crate::types::{CopyOptions, ETag, GetRange as CoreRange, PutIf, PutOptions, Tagging};
@@ -66,6 +68,7 @@ impl ObjectStore for CoreStore {
         payload: PutPayload,
         opts: object_store::PutOptions,
     ) -> Result<PutResult> {
+        no_tags(&opts.tags)?;
         let when = match opts.mode {
             PutMode::Overwrite => PutIf::Always,
             PutMode::Create => PutIf::Absent,
@@ -90,6 +93,7 @@ impl ObjectStore for CoreStore {
         location: &Path,
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
+        no_tags(&opts.tags)?;
         let upload = multipart::Upload::create(self, location, &opts.attributes).await?;
         Ok(Box::new(upload))
     }
