@@ -1,10 +1,12 @@
 //! Changes of many objects, by the object core.
 
 use async_trait::async_trait;
-use tarn_inventory::batch::{Bulk, Item, ItemError, TagChange, There};
+use tarn_inventory::batch::{Bulk, Carried, Item, ItemError, TagChange, There};
 use tarn_objectcore::ObjectCore;
 use tarn_objectcore::name::{BucketName, ObjectKey, ObjectName};
-use tarn_objectcore::types::{self, CopyOptions, ETag, InvalidTags, PutIf, TagError, Tags, WriteError};
+use tarn_objectcore::types::{
+    self, CopyOptions, ETag, InvalidTags, PutIf, ReadError, TagError, Tags, WriteError,
+};
 
 /// Changes objects of an object core.
 pub(crate) struct CoreBulk(pub(crate) ObjectCore);
@@ -21,14 +23,27 @@ impl Bulk for CoreBulk {
         }
     }
 
-    async fn copy(&self, from: Item<'_>, to: Item<'_>, there: There) -> Result<(), ItemError> {
+    async fn copy(
+        &self,
+        from: Item<'_>,
+        to: Item<'_>,
+        there: There,
+        carried: Carried,
+    ) -> Result<(), ItemError> {
         let (source, target) = (name(from.bucket, from.key)?, name(to.bucket, to.key)?);
         let etag = from.etag.map(|etag| ETag(etag.to_owned()));
         let when = match there {
             There::Replaced => PutIf::Always,
             There::Kept => PutIf::Absent,
         };
-        let options = CopyOptions { when, ..CopyOptions::default() };
+        let tags = match carried {
+            Carried::Tags => None,
+            Carried::NoTags => {
+                self.expect_untagged(&source).await?;
+                Some(Tags::default())
+            }
+        };
+        let options = CopyOptions { when, tags, ..CopyOptions::default() };
         match self.0.copy(&source, etag, &target, options).await {
             Ok(_) => Ok(()),
             Err(error) if there == There::Kept && self.is_copied(&source, &target).await => {
@@ -48,6 +63,27 @@ impl Bulk for CoreBulk {
 }
 
 impl CoreBulk {
+    async fn expect_untagged(&self, source: &ObjectName) -> Result<(), ItemError> {
+        match self.0.head(source).await {
+            Ok(found) if !found.attributes.tags.is_empty() => Err(ItemError {
+                code: "AccessDenied",
+                status: 403,
+                message: "the object has tags, which may not be copied".to_owned(),
+                may_work_later: false,
+            }),
+            // Of what is not there the copy tells.
+            Ok(_) | Err(ReadError::NoSuchBucket | ReadError::NoSuchKey | ReadError::InvalidRange { .. }) => {
+                Ok(())
+            }
+            Err(ReadError::Storage(error)) => Err(ItemError {
+                code: "ServiceUnavailable",
+                status: 503,
+                message: error.to_string(),
+                may_work_later: true,
+            }),
+        }
+    }
+
     async fn is_copied(&self, source: &ObjectName, target: &ObjectName) -> bool {
         match (self.0.head(source).await, self.0.head(target).await) {
             (Ok(source), Ok(target)) => source.etag == target.etag && source.size == target.size,
@@ -151,5 +187,31 @@ mod tests {
         let gone =
             bulk.tag(Item { bucket: "photos", key: "b", etag: None }, &TagChange::Remove(vec![])).await;
         assert_eq!(refused(gone), "NoSuchKey");
+    }
+
+    #[tokio::test]
+    async fn a_copy_has_the_tags_of_its_source_or_is_not_made_of_one_that_has_some() {
+        let core = ObjectCore::in_memory(1).await;
+        let [plain, tagged, copy] = ["plain", "tagged", "copy"].map(|key| name("photos", key).unwrap());
+        core.create_bucket(&copy.bucket).await.unwrap();
+        for at in [&plain, &tagged] {
+            core.put(at, Body::from_bytes(Bytes::from_static(b"four")), PutOptions::default()).await.unwrap();
+        }
+        let bulk = CoreBulk(core.clone());
+        let item = |key| Item { bucket: "photos", key, etag: None };
+        bulk.tag(item("tagged"), &TagChange::Merge(vec![("a".to_owned(), "1".to_owned())])).await.unwrap();
+        for (source, carried, expected) in [
+            ("tagged", Carried::Tags, Ok(1)),
+            ("plain", Carried::NoTags, Ok(0)),
+            ("tagged", Carried::NoTags, Err("AccessDenied")),
+            ("none", Carried::NoTags, Err("NoSuchKey")),
+        ] {
+            let copied = bulk.copy(item(source), item("copy"), There::Replaced, carried).await;
+            let told = match copied {
+                Ok(()) => Ok(core.head(&copy).await.unwrap().attributes.tags.len()),
+                Err(error) => Err(error.code),
+            };
+            assert_eq!(told, expected, "{source} {carried:?}");
+        }
     }
 }

@@ -15,7 +15,13 @@ pub trait Bulk: Send + Sync + 'static {
     async fn delete(&self, bucket: &str, key: &str, etag: Option<&str>) -> Result<(), ItemError>;
 
     /// Copies an object, of one that is named with its entity tag only this version, with what clients said of it.
-    async fn copy(&self, from: Item<'_>, to: Item<'_>, there: There) -> Result<(), ItemError>;
+    async fn copy(
+        &self,
+        from: Item<'_>,
+        to: Item<'_>,
+        there: There,
+        carried: Carried,
+    ) -> Result<(), ItemError>;
 
     /// Changes the tags of an object, of one that is named with its entity tag only of this version. Nothing else of it
     /// changes, and what is so already is done.
@@ -47,8 +53,11 @@ impl TagChange {
         if keys.len() > TAGS_MAX || (keys.is_empty() && !may_be_none) {
             return Err(format!("1 to {TAGS_MAX} tags"));
         }
-        let is_allowed =
-            |char: char| char.is_alphanumeric() || char.is_whitespace() || "+-=._:/@".contains(char);
+        let is_allowed = |char: char| {
+            char.is_alphanumeric()
+                || (char.is_whitespace() && !char.is_control())
+                || "+-=._:/@".contains(char)
+        };
         for (index, key) in keys.iter().enumerate() {
             if !(1..=KEY_CHARS_MAX).contains(&key.chars().count()) || !key.chars().all(is_allowed) {
                 return Err(format!(
@@ -91,6 +100,15 @@ pub enum There {
     Replaced,
     /// It stays. One with the same content counts as the copy.
     Kept,
+}
+
+/// What becomes of the tags of an object that is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// The copy has them.
+    Tags,
+    /// An object that has some is not copied: who asks may not read them, or not give them.
+    NoTags,
 }
 
 /// Why something was not done to an object.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tarn_openapi::access::{Action, Resource};
 
 use super::Parts;
-use super::bulk::{Item, ItemError, There};
+use super::bulk::{Carried, Item, ItemError, There};
 use super::completion::{Row, Status};
 use super::spec::{Does, Spec};
 use super::tasks::Task;
@@ -65,6 +65,8 @@ impl Doing<'_> {
             return Err(("InvalidRequest", 400, "the object lies in another bucket than the batch is of"));
         }
         let object = Resource::Object(&task.bucket, &task.key);
+        let may_look = !self.spec.rules.iter().any(|rule| !rule.tags.is_empty())
+            || self.context.may(Action::GetObjectTagging, object);
         let may = match &self.spec.does {
             Does::Expire | Does::Delete => self.context.may(Action::DeleteObject, object),
             Does::Tag(_) => self.context.may(Action::PutObjectTagging, object),
@@ -74,7 +76,20 @@ impl Doing<'_> {
                     && self.context.may(Action::PutObject, Resource::Object(&target.bucket, &key))
             }
         };
-        if may { Ok(()) } else { Err(("AccessDenied", 403, "the author of the batch may not do this")) }
+        if may && may_look {
+            Ok(())
+        } else {
+            Err(("AccessDenied", 403, "the author of the batch may not do this"))
+        }
+    }
+
+    /// Tags are read and given by rights of their own.
+    fn carried(&self, from: Item<'_>, to: Item<'_>) -> Carried {
+        let may = |action, item: Item<'_>| self.context.may(action, Resource::Object(item.bucket, item.key));
+        match may(Action::GetObjectTagging, from) && may(Action::PutObjectTagging, to) {
+            true => Carried::Tags,
+            false => Carried::NoTags,
+        }
     }
 
     /// Tries as often as the batch says.
@@ -101,7 +116,8 @@ impl Doing<'_> {
                 let key = self.spec.key_in(target, &task.key);
                 let from = Item { bucket: &task.bucket, key: &task.key, etag };
                 let to = Item { bucket: &target.bucket, key: &key, etag: None };
-                bulk.copy(from, to, if *replace { There::Replaced } else { There::Kept }).await
+                let there = if *replace { There::Replaced } else { There::Kept };
+                bulk.copy(from, to, there, self.carried(from, to)).await
             }
         }
     }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tarn_catalog::WarehouseStores;
 
-pub use bulk::{Bulk, Item, ItemError, TagChange, There};
+pub use bulk::{Bulk, Carried, Item, ItemError, TagChange, There};
 pub use catalog::Catalog;
 pub use queries::{Queries, QueryFailure, Rows};
 pub use spec::{Does, List, Manifest, ManifestFormat, Place, Query, Spec, Threshold};

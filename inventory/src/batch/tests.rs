@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::jobs::{Author, JobSettings, Jobs, NewDefinition, NoForeground, Put, Run, RunState, Work};
-use crate::scan::{ETag, Objects, Scan, ScanError, ScanOptions};
+use crate::scan::{Depth, ETag, ObjectAttributes, Objects, Scan, ScanError, ScanOptions};
 use crate::testing::Memory;
 
 /// Objects: by bucket and key their content, of which their tag is made.
@@ -35,12 +35,13 @@ struct Disk {
 
 struct InDisk(Arc<Disk>, String, ScanOptions);
 
-/// Everything but the deletion of what is named so.
+/// Everything but the deletion of what is named so, and reading its tags.
 struct AllBut(&'static str);
 
 impl Rights for AllBut {
     fn may(&self, _: &Author, action: Action, resource: Resource<'_>) -> bool {
-        !(action == Action::DeleteObject && matches!(resource, Resource::Object(_, key) if key == self.0))
+        let is_it = matches!(resource, Resource::Object(_, key) if key == self.0);
+        !(is_it && [Action::DeleteObject, Action::GetObjectTagging].contains(&action))
     }
 }
 
@@ -77,6 +78,11 @@ impl Scan for InDisk {
             found.modified_ms.push(0);
             found.etags.push(tag(*content));
             found.checksums.push(None);
+            if options.depth == Depth::Attributes {
+                let tags = disk.tags.lock().unwrap().get(&(bucket.clone(), key.clone())).cloned();
+                let tags = tags.unwrap_or_default().into_iter().collect();
+                found.attributes.push(ObjectAttributes { tags, ..ObjectAttributes::default() });
+            }
             options.after = Some(key.clone());
         }
         Ok((!found.is_empty()).then_some(found))
@@ -112,10 +118,20 @@ impl Bulk for Disk {
         Ok(())
     }
 
-    async fn copy(&self, from: Item<'_>, to: Item<'_>, there: There) -> Result<(), ItemError> {
+    async fn copy(
+        &self,
+        from: Item<'_>,
+        to: Item<'_>,
+        there: There,
+        carried: Carried,
+    ) -> Result<(), ItemError> {
         let mut objects = self.objects.lock().unwrap();
-        let content = objects.get(&(from.bucket.to_owned(), from.key.to_owned())).copied();
+        let from = (from.bucket.to_owned(), from.key.to_owned());
+        let content = objects.get(&from).copied();
         let content = content.ok_or_else(|| failed("NoSuchKey", 404, false))?;
+        if carried == Carried::NoTags && self.tags.lock().unwrap().contains_key(&from) {
+            return Err(failed("AccessDenied", 403, false));
+        }
         let to = (to.bucket.to_owned(), to.key.to_owned());
         if there == There::Kept && objects.get(&to).is_some_and(|kept| *kept != content) {
             return Err(failed("PreconditionFailed", 412, false));
@@ -346,6 +362,33 @@ async fn over_kills_at_random_each_object_is_told_once_and_done_once() {
         assert!((*world.disk.asked.lock().unwrap() > 0) == (asked > 0), "seed {seed}");
         jobs.kill().await;
     }
+}
+
+#[tokio::test]
+async fn who_may_not_read_the_tags_of_an_object_neither_copies_them_nor_asks_by_them() {
+    for (tagged, denied) in
+        [(&["kept.log", "k0000.log"][..], vec![("kept.log", "AccessDenied")]), (&["k0000.log"], vec![])]
+    {
+        let world = World::new(named(3).chain(["kept.log".into()]));
+        let tags = tagged.iter().map(|key| (("a".to_owned(), (*key).to_owned()), BTreeMap::new()));
+        world.disk.tags.lock().unwrap().extend(tags);
+        let (_catalog, jobs) = world.start().await;
+        let yaml = "copy:\n  apiVersion: v1\n  source: {bucket: a, prefix: k}\n  target: {bucket: c, prefix: q/}\n  report: {bucket: reports, prefix: done}\n";
+        jobs.put(new("copy", yaml), Put::Create, root()).await.unwrap();
+        let rows = world.rows(end_of(&jobs, "copy").await.id).await;
+        assert_eq!(rows.len(), 4);
+        let failed: Vec<_> =
+            rows.iter().filter(|row| row.1 == "failed").map(|row| (&*row.0, &*row.2)).collect();
+        assert_eq!(failed, denied);
+    }
+    let world = World::new(["kept.log".into()]);
+    let tags = BTreeMap::from([("state".to_owned(), "old".to_owned())]);
+    world.disk.tags.lock().unwrap().insert(("a".to_owned(), "kept.log".to_owned()), tags);
+    let (_catalog, jobs) = world.start().await;
+    let yaml = "tag:\n  apiVersion: v1\n  bucket: a\n  filter: {tags: [{key: state, value: old}]}\n  merge: [{key: b, value: c}]\n  report: {bucket: reports, prefix: done}\n";
+    jobs.put(new("tag", yaml), Put::Create, root()).await.unwrap();
+    let rows = world.rows(end_of(&jobs, "tag").await.id).await;
+    assert_eq!(rows, [("kept.log".to_owned(), "failed".to_owned(), "AccessDenied".to_owned())]);
 }
 
 #[tokio::test]
