@@ -29,4 +29,4 @@ pub use files::{LoadError, WriteError};
 pub use log::{PutId, Seq};
 pub use scan::hash;
 pub use settings::Settings;
-pub use warehouses::{WarehouseError, WarehouseStores};
+pub use warehouses::{InMemoryWarehouses, WarehouseError, WarehouseStores};

@@ -1,9 +1,11 @@
 //! The stores that warehouses lie in, as the catalog sees them.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use object_store::ObjectStore;
+use object_store::memory::InMemory;
 use object_store::path::Path;
 
 /// The stores of all warehouses. A warehouse is a bucket of the same name.
@@ -52,4 +54,36 @@ pub enum WarehouseError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Buckets in memory, for tests. Each is there once it is asked for.
+#[derive(Debug, Default)]
+pub struct InMemoryWarehouses {
+    buckets: Mutex<HashMap<String, Arc<InMemory>>>,
+}
+
+impl InMemoryWarehouses {
+    fn buckets(&self) -> MutexGuard<'_, HashMap<String, Arc<InMemory>>> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl WarehouseStores for InMemoryWarehouses {
+    fn store(&self, warehouse: &str) -> Arc<dyn ObjectStore> {
+        self.buckets().entry(warehouse.to_owned()).or_default().clone()
+    }
+
+    async fn create(&self, warehouse: &str) -> Result<(), WarehouseError> {
+        self.buckets().entry(warehouse.to_owned()).or_default();
+        Ok(())
+    }
+
+    async fn remove(&self, warehouse: &str) -> Result<(), WarehouseError> {
+        self.buckets().remove(warehouse).map(|_| ()).ok_or(WarehouseError::Missing)
+    }
+
+    async fn exists(&self, warehouse: &str) -> Result<bool, WarehouseError> {
+        Ok(self.buckets().contains_key(warehouse))
+    }
 }

@@ -1,9 +1,8 @@
 //! What the tests of this crate share: a catalog in memory and tables with real manifests.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use iceberg::io::FileIO;
@@ -13,46 +12,20 @@ use iceberg::spec::{
 };
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use serde_json::{Value, json};
 use tarn_catalog::metadata::{Schema, TableMetadata};
 use tarn_catalog::state::{CreateTable, Namespace, Properties, Request, TableChange, TableIdent};
-use tarn_catalog::{Catalog, WarehouseError, WarehouseStores};
+use tarn_catalog::{Catalog, InMemoryWarehouses, WarehouseStores as _};
 
 use crate::Settings;
 use crate::files::Files;
 use crate::runs::Progress;
 
-/// Buckets in memory.
-#[derive(Default)]
-pub(crate) struct Memory {
-    buckets: Mutex<HashMap<String, Arc<InMemory>>>,
-}
-
-#[async_trait]
-impl WarehouseStores for Memory {
-    fn store(&self, warehouse: &str) -> Arc<dyn ObjectStore> {
-        self.buckets.lock().unwrap().entry(warehouse.to_owned()).or_default().clone()
-    }
-
-    async fn create(&self, _warehouse: &str) -> Result<(), WarehouseError> {
-        Ok(())
-    }
-
-    async fn remove(&self, warehouse: &str) -> Result<(), WarehouseError> {
-        self.buckets.lock().unwrap().remove(warehouse);
-        Ok(())
-    }
-
-    async fn exists(&self, _warehouse: &str) -> Result<bool, WarehouseError> {
-        Ok(true)
-    }
-}
-
 /// A catalog with warehouse `main` and namespace `sales`, and its stores.
 pub(crate) struct World {
     pub(crate) catalog: Catalog,
-    pub(crate) stores: Arc<Memory>,
+    pub(crate) stores: Arc<InMemoryWarehouses>,
     pub(crate) settings: Settings,
     pub(crate) files: Files,
     pub(crate) progress: Progress,
@@ -76,7 +49,7 @@ pub(crate) fn ident(name: &str) -> TableIdent {
 
 impl World {
     pub(crate) async fn new(settings: Settings) -> Self {
-        let stores = Arc::new(Memory::default());
+        let stores = Arc::new(InMemoryWarehouses::default());
         let log = Arc::new(InMemory::new());
         let catalog =
             Catalog::open(log, Path::from("log"), stores.clone(), tarn_catalog::Settings::default())

@@ -1,41 +1,11 @@
-//! What tests of several modules share: buckets in memory and files as Iceberg's writers make them.
+//! What tests of several modules share: files as Iceberg's writers make them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use async_trait::async_trait;
-use object_store::ObjectStore;
-use object_store::memory::InMemory;
 use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
-use tarn_catalog::{WarehouseError, WarehouseStores};
-
-/// Buckets in memory. Each is there once it is asked for.
-#[derive(Default)]
-pub(crate) struct Memory {
-    buckets: Mutex<HashMap<String, Arc<InMemory>>>,
-}
-
-#[async_trait]
-impl WarehouseStores for Memory {
-    fn store(&self, warehouse: &str) -> Arc<dyn ObjectStore> {
-        self.buckets.lock().unwrap().entry(warehouse.to_owned()).or_default().clone()
-    }
-
-    async fn create(&self, _warehouse: &str) -> Result<(), WarehouseError> {
-        Ok(())
-    }
-
-    async fn remove(&self, warehouse: &str) -> Result<(), WarehouseError> {
-        self.buckets.lock().unwrap().remove(warehouse);
-        Ok(())
-    }
-
-    async fn exists(&self, _warehouse: &str) -> Result<bool, WarehouseError> {
-        Ok(true)
-    }
-}
 
 /// A field of a file, with its id.
 pub(crate) fn field(name: &str, of: DataType, id: i32) -> Field {

@@ -1,9 +1,7 @@
 //! What the tests of this crate share: a catalog in memory, a table of the server's, and readers.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::util::display::array_value_to_string;
@@ -11,39 +9,12 @@ use datafusion::common::Result;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{TryStreamExt as _, stream};
-use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use tarn_catalog::{Catalog, WarehouseError, WarehouseStores};
+use tarn_catalog::{Catalog, InMemoryWarehouses};
 use tarn_openapi::access::{Action, Resource};
 
 use crate::{Engine, QueryError, Question, Reader, Settings, SystemScan, SystemTables};
-
-/// Buckets in memory.
-#[derive(Default)]
-pub(crate) struct Memory {
-    buckets: Mutex<HashMap<String, Arc<InMemory>>>,
-}
-
-#[async_trait]
-impl WarehouseStores for Memory {
-    fn store(&self, warehouse: &str) -> Arc<dyn ObjectStore> {
-        self.buckets.lock().unwrap().entry(warehouse.to_owned()).or_default().clone()
-    }
-
-    async fn create(&self, _warehouse: &str) -> Result<(), WarehouseError> {
-        Ok(())
-    }
-
-    async fn remove(&self, warehouse: &str) -> Result<(), WarehouseError> {
-        self.buckets.lock().unwrap().remove(warehouse);
-        Ok(())
-    }
-
-    async fn exists(&self, _warehouse: &str) -> Result<bool, WarehouseError> {
-        Ok(true)
-    }
-}
 
 /// May read everything, but the tables named.
 #[derive(Debug, Default)]
@@ -96,7 +67,7 @@ impl SystemTables for Numbers {
 }
 
 pub(crate) async fn engine(settings: Settings) -> Engine {
-    let stores = Arc::new(Memory::default());
+    let stores = Arc::new(InMemoryWarehouses::default());
     let log = Arc::new(InMemory::new());
     let catalog = tarn_catalog::Settings::default();
     let catalog = Catalog::open(log, Path::from("log"), stores.clone(), catalog).await.unwrap();

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use http_body_util::BodyExt as _;
-use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use tarn_catalog::events::{Event, Position, events_of};
 use tarn_catalog::state::{Change, Commit, Expect, Namespace, TableIdent};
-use tarn_catalog::{Catalog, Seq, Settings, WarehouseError, WarehouseStores};
+use tarn_catalog::{Catalog, InMemoryWarehouses, Seq, Settings};
 use tarn_openapi::access::{
     Action, Ask, Authorize, Denied, Principal, Resource, Restriction, Sender, Session,
 };
@@ -178,28 +176,6 @@ impl Authorize for Everything {
     }
 }
 
-/// No warehouse is used here.
-struct NoWarehouses;
-
-#[async_trait]
-impl WarehouseStores for NoWarehouses {
-    fn store(&self, _: &str) -> Arc<dyn ObjectStore> {
-        Arc::new(InMemory::new())
-    }
-
-    async fn create(&self, _: &str) -> Result<(), WarehouseError> {
-        Err(WarehouseError::Exists)
-    }
-
-    async fn remove(&self, _: &str) -> Result<(), WarehouseError> {
-        Err(WarehouseError::Missing)
-    }
-
-    async fn exists(&self, _: &str) -> Result<bool, WarehouseError> {
-        Ok(false)
-    }
-}
-
 /// A catalog in memory that keeps little of its log.
 pub(crate) async fn forgetful() -> Catalog {
     let settings = Settings {
@@ -208,7 +184,9 @@ pub(crate) async fn forgetful() -> Catalog {
         ..Settings::default()
     };
     let log = Arc::new(InMemory::new());
-    Catalog::open(log, Path::from("catalog"), Arc::new(NoWarehouses), settings).await.unwrap()
+    Catalog::open(log, Path::from("catalog"), Arc::new(InMemoryWarehouses::default()), settings)
+        .await
+        .unwrap()
 }
 
 /// Puts documents that are told until `enough` says so of the oldest record that is kept.

@@ -12,13 +12,13 @@ use object_store::path::Path;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use rand::prelude::*;
 use serde_json::{Value, json};
+use tarn_catalog::InMemoryWarehouses;
 use tarn_openapi::access::{Action, Resource};
 use uuid::Uuid;
 
 use super::*;
 use crate::jobs::{Author, JobSettings, Jobs, NewDefinition, NoForeground, Put, Run, RunState, Work};
 use crate::scan::{Depth, ETag, ObjectAttributes, Objects, Scan, ScanError, ScanOptions};
-use crate::testing::Memory;
 
 /// Objects: by bucket and key their content, of which their tag is made.
 #[derive(Default)]
@@ -187,7 +187,7 @@ impl Queries for Disk {
 
 struct World {
     disk: Arc<Disk>,
-    stores: Arc<Memory>,
+    stores: Arc<InMemoryWarehouses>,
     log: Arc<InMemory>,
 }
 

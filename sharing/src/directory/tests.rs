@@ -1,13 +1,12 @@
 //! Changes of shares and recipients, over a catalog in memory.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use async_trait::async_trait;
+use object_store::ObjectStoreExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
-use tarn_catalog::{Catalog, Settings, WarehouseError, WarehouseStores};
+use tarn_catalog::{Catalog, InMemoryWarehouses, Settings, WarehouseStores as _};
 use uuid::Uuid;
 
 use super::limits::{NEVER_MS, TOKEN_LIFETIME_MS, TOKENS_OF_RECIPIENT_MAX};
@@ -15,33 +14,9 @@ use super::*;
 
 const NOW: i64 = 1_800_000_000_000;
 
-/// Buckets in memory.
-#[derive(Default)]
-struct Buckets(Mutex<HashMap<String, Arc<InMemory>>>);
-
-#[async_trait]
-impl WarehouseStores for Buckets {
-    fn store(&self, bucket: &str) -> Arc<dyn ObjectStore> {
-        self.0.lock().unwrap().entry(bucket.into()).or_default().clone()
-    }
-
-    async fn create(&self, bucket: &str) -> Result<(), WarehouseError> {
-        self.store(bucket);
-        Ok(())
-    }
-
-    async fn remove(&self, bucket: &str) -> Result<(), WarehouseError> {
-        self.0.lock().unwrap().remove(bucket).map(|_| ()).ok_or(WarehouseError::Missing)
-    }
-
-    async fn exists(&self, bucket: &str) -> Result<bool, WarehouseError> {
-        Ok(self.0.lock().unwrap().contains_key(bucket))
-    }
-}
-
 /// A directory, and a bucket `lake` with Delta tables at `orders/` and `lines/`.
 async fn directory() -> Directory {
-    let buckets = Arc::new(Buckets::default());
+    let buckets = Arc::new(InMemoryWarehouses::default());
     for table in ["orders", "lines", "odd %1~#"] {
         let log = Path::parse(format!("{table}/_delta_log/00000000000000000000.json")).unwrap();
         buckets.store("lake").put(&log, "{}".into()).await.unwrap();

@@ -183,14 +183,13 @@ mod tests {
     use http_body_util::BodyExt as _;
     use object_store::ObjectStoreExt as _;
     use object_store::memory::InMemory;
-    use tarn_catalog::WarehouseStores as _;
+    use tarn_catalog::{InMemoryWarehouses, WarehouseStores as _};
     use tower::ServiceExt as _;
     use uuid::Uuid;
 
     use super::*;
     use crate::access::Ticket;
     use crate::table::Place;
-    use crate::testing::Memory;
 
     #[derive(Default)]
     struct Revocable(AtomicBool);
@@ -208,7 +207,7 @@ mod tests {
     }
 
     async fn fixture(key: &str, content: Vec<u8>) -> Fixture {
-        let buckets = Arc::new(Memory::default());
+        let buckets = Arc::new(InMemoryWarehouses::default());
         buckets.store("main").put(&Path::parse(key).unwrap(), content.into()).await.unwrap();
         let stores = Stores::new(buckets, Arc::new(InMemory::new()));
         let (signer, tickets) = (Arc::new(Signer::new(&[1; 32])), Arc::new(Revocable::default()));

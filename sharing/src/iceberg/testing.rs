@@ -18,12 +18,12 @@ use roaring::RoaringTreemap;
 use serde_json::{Value, json};
 use tarn_catalog::metadata::{PartitionSpec, Schema, TableMetadata};
 use tarn_catalog::state::{CreateTable, Namespace, Properties, Request, TableChange, TableIdent};
-use tarn_catalog::{Catalog, WarehouseStores as _};
+use tarn_catalog::{Catalog, InMemoryWarehouses, WarehouseStores as _};
 
 use super::{IcebergTable, Options};
 use crate::directory::UnsupportedColumns;
 use crate::table::{FileList, TableError};
-pub(crate) use crate::testing::{Memory, field};
+pub(crate) use crate::testing::field;
 use crate::testing::{parquet, position_deletes};
 use crate::vectors::{Limits, Vectors};
 
@@ -145,7 +145,7 @@ pub(crate) struct Step<'a> {
 /// A catalog with warehouse `main` and namespace `sales`, and its stores.
 pub(crate) struct World {
     pub(crate) catalog: Catalog,
-    pub(crate) stores: Arc<Memory>,
+    pub(crate) stores: Arc<InMemoryWarehouses>,
     log: Arc<InMemory>,
     /// The store of what sharing writes itself.
     pub(crate) own: Arc<InMemory>,
@@ -155,14 +155,14 @@ pub(crate) fn ident(name: &str) -> TableIdent {
     TableIdent::new("main", Namespace::new(vec!["sales".into()]).unwrap(), name).unwrap()
 }
 
-async fn open(log: &Arc<InMemory>, stores: &Arc<Memory>) -> Catalog {
+async fn open(log: &Arc<InMemory>, stores: &Arc<InMemoryWarehouses>) -> Catalog {
     let settings = tarn_catalog::Settings::default();
     Catalog::open(log.clone(), Path::from("log"), stores.clone(), settings).await.unwrap()
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let stores = Arc::new(Memory::default());
+        let stores = Arc::new(InMemoryWarehouses::default());
         let log = Arc::new(InMemory::new());
         let catalog = open(&log, &stores).await;
         let namespace = Namespace::new(vec!["sales".into()]).unwrap();

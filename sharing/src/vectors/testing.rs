@@ -7,18 +7,18 @@ use arrow_schema::Field;
 use object_store::ObjectStoreExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use tarn_catalog::WarehouseStores;
 use tarn_catalog::manifests::{
     Content, ContentFile, DeleteIndex, Entry, Manifest, Partition, SpecPartitions, Status, Value,
 };
 use tarn_catalog::metadata::{PartitionSpec, TableMetadata};
+use tarn_catalog::{InMemoryWarehouses, WarehouseStores};
 use uuid::Uuid;
 
 use super::{DataRef, Deleting, Limits, SnapshotDeletes, Vectors};
 use crate::directory::EqualityDeletes;
 use crate::table::{DataFile, FileList, Place, TableError};
 pub(super) use crate::testing::field;
-use crate::testing::{Memory, parquet, position_deletes};
+use crate::testing::{parquet, position_deletes};
 
 /// The bucket of the tests' tables.
 pub(super) const BUCKET: &str = "main";
@@ -50,7 +50,7 @@ impl<'a> Data<'a> {
 
 impl World {
     pub(super) fn new(limits: Limits) -> Self {
-        let stores: Arc<dyn WarehouseStores> = Arc::new(Memory::default());
+        let stores: Arc<dyn WarehouseStores> = Arc::new(InMemoryWarehouses::default());
         let own = Arc::new(InMemory::new());
         let vectors = Vectors::new(stores.clone(), own.clone(), limits);
         Self { stores, own, vectors }

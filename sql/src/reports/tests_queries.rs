@@ -11,11 +11,11 @@ use futures::{TryStreamExt as _, stream};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use serde_json::json;
-use tarn_catalog::Catalog;
+use tarn_catalog::{Catalog, InMemoryWarehouses};
 
 use super::{Answer, Report, Source, Value};
 use crate::system::{self, Cell, Rows};
-use crate::testing::{Anyone, Memory};
+use crate::testing::Anyone;
 use crate::{Engine, Question, Reader, Settings, SystemScan, SystemTables};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -71,7 +71,7 @@ impl SystemTables for Lake {
 
 async fn ask(lake: Lake, name: &str, given: &[(&str, &str)]) -> serde_json::Value {
     let report = Report::named(name).unwrap();
-    let stores = Arc::new(Memory::default());
+    let stores = Arc::new(InMemoryWarehouses::default());
     let log = Arc::new(InMemory::new());
     let settings = tarn_catalog::Settings::default();
     let catalog = Catalog::open(log, Path::from("log"), stores.clone(), settings).await.unwrap();

@@ -16,9 +16,9 @@ use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
 use serde_json::{Value, json};
 use tarn_catalog::metadata::Schema;
 use tarn_catalog::state::{CreateTable, Namespace, Properties, Request, TableChange, TableIdent};
-use tarn_catalog::{Catalog, WarehouseStores as _};
+use tarn_catalog::{Catalog, InMemoryWarehouses, WarehouseStores as _};
 
-use crate::testing::{Memory, Numbers};
+use crate::testing::Numbers;
 use crate::{Engine, Settings};
 
 pub(super) const FIRST: i64 = 11;
@@ -27,7 +27,7 @@ pub(super) const SECOND: i64 = 12;
 pub(super) struct Lake {
     pub(super) engine: Engine,
     pub(super) catalog: Catalog,
-    stores: Arc<Memory>,
+    stores: Arc<InMemoryWarehouses>,
     manifests: Vec<ManifestFile>,
 }
 
@@ -41,7 +41,7 @@ fn field(id: i32, name: &str, of: &str) -> Value {
 
 impl Lake {
     pub(super) async fn new() -> Self {
-        let stores = Arc::new(Memory::default());
+        let stores = Arc::new(InMemoryWarehouses::default());
         let (log, settings) = (Arc::new(InMemory::new()), tarn_catalog::Settings::default());
         let catalog = Catalog::open(log, Path::from("log"), stores.clone(), settings).await.unwrap();
         let engine =

@@ -15,7 +15,7 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use serde_json::{Value, json};
-use tarn_catalog::Catalog;
+use tarn_catalog::{Catalog, InMemoryWarehouses};
 use tarn_openapi::access::{Action, Resource};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -24,7 +24,6 @@ use super::{
     Author, Context, Ended, InvalidSpec, JobSettings, Jobs, NewDefinition, NoForeground, Progress, Rights,
     RunState, Schedule, Seen, Work, WorkError,
 };
-use crate::testing::Memory;
 
 /// Files, by their run and their first row.
 type Files = BTreeMap<(Uuid, u64), Vec<u64>>;
@@ -141,7 +140,7 @@ impl World {
     }
 
     async fn start(&self) -> (Catalog, Jobs) {
-        let stores = Arc::new(Memory::default());
+        let stores = Arc::new(InMemoryWarehouses::default());
         let settings = tarn_catalog::Settings::default();
         let catalog = Catalog::open(self.log.clone(), Path::from("log"), stores, settings).await.unwrap();
         let works: Vec<Arc<dyn Work>> = vec![Arc::new(self.rows.clone())];

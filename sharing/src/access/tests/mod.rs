@@ -12,12 +12,10 @@ mod revocation;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use tarn_catalog::state::Expect;
-use tarn_catalog::{Catalog, Settings, WarehouseError, WarehouseStores};
+use tarn_catalog::{Catalog, InMemoryWarehouses, Settings};
 use tarn_openapi::access::Sender;
 use uuid::Uuid;
 
@@ -30,28 +28,6 @@ use crate::directory::{
 pub(super) const NOW: i64 = 1_800_000_000_000;
 pub(super) const HOUR: i64 = 3_600_000;
 pub(super) const DAY: i64 = 24 * HOUR;
-
-/// Warehouses are not asked for.
-struct NoWarehouses;
-
-#[async_trait]
-impl WarehouseStores for NoWarehouses {
-    fn store(&self, _: &str) -> Arc<dyn ObjectStore> {
-        Arc::new(InMemory::new())
-    }
-
-    async fn create(&self, _: &str) -> Result<(), WarehouseError> {
-        Ok(())
-    }
-
-    async fn remove(&self, _: &str) -> Result<(), WarehouseError> {
-        Ok(())
-    }
-
-    async fn exists(&self, _: &str) -> Result<bool, WarehouseError> {
-        Ok(false)
-    }
-}
 
 pub(super) struct World {
     pub(super) catalog: Catalog,
@@ -68,8 +44,13 @@ pub(super) async fn world() -> World {
 
 pub(super) async fn world_with(foreign: Option<Arc<dyn ForeignTokens>>, per_second: u32) -> World {
     let root = Path::from(".tarn/catalog");
-    let opened =
-        Catalog::open(Arc::new(InMemory::new()), root, Arc::new(NoWarehouses), Settings::default()).await;
+    let opened = Catalog::open(
+        Arc::new(InMemory::new()),
+        root,
+        Arc::new(InMemoryWarehouses::default()),
+        Settings::default(),
+    )
+    .await;
     let catalog = opened.unwrap();
     let endpoints = Endpoints::below("https://tarn.example");
     let settings =

@@ -15,7 +15,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use serde_json::Value;
 use tarn_catalog::state::Expect;
-use tarn_catalog::{Catalog, Settings, WarehouseStores as _};
+use tarn_catalog::{Catalog, InMemoryWarehouses, Settings, WarehouseStores as _};
 use tarn_openapi::access::TableFiles;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -35,7 +35,6 @@ use crate::logs::Logs;
 use crate::protocol::Tokens;
 use crate::rest::{Credentials, Queries, SharingFront, TableCredentials, Tables, router};
 use crate::table::{TableError, TableSource};
-use crate::testing::Memory as Buckets;
 
 struct OneTable(Arc<Memory>);
 
@@ -150,7 +149,7 @@ pub(super) async fn world() -> World {
 /// The same with URLs that last so many seconds.
 pub(super) async fn world_of(url_lifetime_s: i64) -> World {
     let root = Path::from(".tarn/catalog");
-    let buckets = Arc::new(Buckets::default());
+    let buckets = Arc::new(InMemoryWarehouses::default());
     for number in 0..3 {
         buckets.store("main").put(&Path::from(data_file(number).0), "ten bytes.".into()).await.unwrap();
     }
