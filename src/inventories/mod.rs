@@ -132,6 +132,11 @@ impl BucketInventories {
                 );
                 return Err(InventoryError::Invalid { name: "id".into(), value: spec.id, message });
             }
+            None if self.jobs.get(&name(&bucket, &spec.id)).is_some() => {
+                let message =
+                    format!("The id {} is taken by a job that is no inventory of the bucket.", spec.id);
+                return Err(InventoryError::Invalid { name: "id".into(), value: spec.id, message });
+            }
             None if self.of_bucket(&bucket).len() >= OF_BUCKET_MAX => {
                 return Err(InventoryError::TooMany { limit: OF_BUCKET_MAX });
             }
@@ -176,6 +181,8 @@ impl BucketInventories {
 
     /// Deletes a definition; its run is canceled.
     pub(crate) async fn delete(&self, bucket: &BucketName, id: &str) -> Result<(), InventoryError> {
+        // A job of another kind may have such a name, and takes another right to be deleted.
+        self.find(bucket, id).ok_or(InventoryError::Missing)?;
         let name = name(bucket, id);
         match self.jobs.delete(&name).await {
             Ok(()) => {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::names::file_id;
+use super::names::{file_id, key};
 use super::spec::Spec;
 
 /// How far a run is.
@@ -116,7 +116,7 @@ impl Target {
 
     /// The file of a run with this number.
     pub(super) fn key(&self, run: Uuid, number: usize) -> Path {
-        Path::from(format!("{}{}.{}", self.below, file_id(run, number), self.extension))
+        key(&format!("{}{}.{}", self.below, file_id(run, number), self.extension))
     }
 }
 

@@ -45,18 +45,24 @@ impl Places {
 
     /// The manifest of the run told as of `folder_ms`.
     pub(super) fn manifest(&self, folder_ms: i64) -> Path {
-        Path::from(format!("{}/{}/manifest.json", self.root, stamp(folder_ms, "%Y-%m-%dT%H-%MZ")))
+        key(&format!("{}/{}/manifest.json", self.root, stamp(folder_ms, "%Y-%m-%dT%H-%MZ")))
     }
 
     /// The MD5 of the manifest, the last to be written.
     pub(super) fn checksum(&self, folder_ms: i64) -> Path {
-        Path::from(format!("{}/{}/manifest.checksum", self.root, stamp(folder_ms, "%Y-%m-%dT%H-%MZ")))
+        key(&format!("{}/{}/manifest.checksum", self.root, stamp(folder_ms, "%Y-%m-%dT%H-%MZ")))
     }
 
     /// Hive's list of data files.
     pub(super) fn symlink(&self, folder_ms: i64) -> Path {
-        Path::from(format!("{}/hive/dt={}/symlink.txt", self.root, stamp(folder_ms, "%Y-%m-%d-%H-%M")))
+        key(&format!("{}/hive/dt={}/symlink.txt", self.root, stamp(folder_ms, "%Y-%m-%d-%H-%M")))
     }
+}
+
+/// The path of a key as it is written. Made from text, a path has some characters as `%` and their number; only what can be
+/// no path otherwise is written so.
+pub(super) fn key(text: &str) -> Path {
+    Path::parse(text).unwrap_or_else(|_| Path::from(text))
 }
 
 /// The name of a data file.
@@ -82,4 +88,38 @@ fn extension(format: Format, compression: Compression) -> &'static str {
 fn stamp(at_ms: i64, form: &str) -> String {
     let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::MIN);
     at.strftime(form).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spec::Layout;
+    use super::*;
+
+    #[test]
+    fn keys_begin_with_the_prefix_as_it_was_written() {
+        let spec: Spec =
+            serde_json::from_value(serde_json::json!({"bucket": "photos", "id": "daily"})).unwrap();
+        for prefix in ["reports", "~old/50% of [all]#1", "caf\u{e9} {x}"] {
+            let to = Destination {
+                bucket: "reports".into(),
+                prefix: prefix.into(),
+                format: Format::Csv,
+                compression: Compression::None,
+                layout: Layout::Aws,
+                file_bytes_hint: 1 << 20,
+            };
+            let places = Places::new(&spec, &to);
+            let root = format!("{prefix}/photos/daily/");
+            let keys = [
+                places.target(&to).key(Uuid::nil(), 0),
+                places.manifest(0),
+                places.checksum(0),
+                places.symlink(0),
+            ];
+            for key in keys {
+                assert!(key.as_ref().starts_with(&root), "{key} of {root}");
+            }
+            assert_eq!(places.root(), root);
+        }
+    }
 }

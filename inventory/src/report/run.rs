@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tarn_openapi::access::{Action, Resource};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -15,8 +16,8 @@ use super::segment::{Ended, Segment, Step};
 use super::spec::Spec;
 use super::target::{Stores, failed};
 use super::upload::Upload;
-use crate::jobs::{Context, Progress};
-use crate::scan::{ObjectScan, Objects, Point, Scan, ScanOptions};
+use crate::jobs::{Author, Context, Progress, Rights};
+use crate::scan::{ObjectAttributes, ObjectScan, Objects, Point, Scan, ScanOptions};
 
 /// Sets of files that a run keeps account of: their checkpoint stays below 512 KiB.
 const SETS_MAX: usize = 4000;
@@ -95,13 +96,19 @@ impl Run<'_> {
 
     /// Writes the objects of one scan.
     async fn range(&mut self, scan: &mut dyn Scan, open: &mut Open) -> Result<(), RunError> {
+        let readable = Arc::new(Readable {
+            rights: Arc::clone(&self.context.rights),
+            author: self.context.definition.author.clone(),
+            bucket: self.spec.bucket.clone(),
+        });
         let mut written = 0;
         let mut next = scan.next().await?;
         while let Some(objects) = next {
             let count = objects.len() as u64;
             self.context.pace(count, written).await?;
             let last = objects.len().checked_sub(1).map(|last| objects.key(last).to_owned());
-            let (step, following) = tokio::join!(add(&mut open.segment, objects), scan.next());
+            let adding = add(&mut open.segment, objects, Arc::clone(&readable));
+            let (step, following) = tokio::join!(adding, scan.next());
             let step = step?;
             open.scanned += count;
             open.last = last.or(open.last.take());
@@ -197,9 +204,36 @@ impl Run<'_> {
     }
 }
 
+/// Which objects of a bucket the author of a run may read now.
+struct Readable {
+    rights: Arc<dyn Rights>,
+    author: Author,
+    bucket: String,
+}
+
+impl Readable {
+    /// Takes away what clients said of objects that the author may not read: a right to a prefix is none to all keys below.
+    fn hide_others(&self, objects: &mut Objects) {
+        for at in 0..objects.attributes.len() {
+            let object = Resource::Object(&self.bucket, objects.key(at));
+            if !self.rights.may(&self.author, Action::GetObject, object) {
+                objects.attributes[at] = ObjectAttributes::default();
+            }
+        }
+    }
+}
+
 /// Encodes away from the threads that serve requests.
-async fn add(segment: &mut Segment, objects: Objects) -> Result<Step, EncodeError> {
-    away(segment, move |segment| segment.add(&objects)).await
+async fn add(
+    segment: &mut Segment,
+    mut objects: Objects,
+    readable: Arc<Readable>,
+) -> Result<Step, EncodeError> {
+    away(segment, move |segment| {
+        readable.hide_others(&mut objects);
+        segment.add(&objects)
+    })
+    .await
 }
 
 async fn end(segment: &mut Segment) -> Result<Ended, EncodeError> {

@@ -15,6 +15,8 @@ mod tests;
 mod tests_queries;
 mod unit;
 
+use tarn_inventory::report::is_id;
+
 pub use answer::{Answer, AnswerError, Cell};
 pub use chart::{BARS_MAX, Bar, Bars, ChartError};
 pub use parameter::{Bound, Kind, Parameter, ParameterError, Value};
@@ -151,11 +153,8 @@ impl InventoryTable {
     pub fn named(name: &str) -> Result<Self, SourceError> {
         let invalid = || SourceError::Name(name.to_owned());
         let (bucket, id) = name.split_once('/').ok_or_else(invalid)?;
-        let plain = |part: &str, least: usize| {
-            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-            (least..=63).contains(&part.len()) && part.bytes().all(allowed)
-        };
-        if !plain(bucket, 3) || !plain(id, 1) {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(is_plain) || !is_id(id) {
             return Err(invalid());
         }
         Ok(Self { bucket: bucket.to_owned(), id: id.to_owned() })

@@ -61,6 +61,12 @@ fn a_query_names_its_tables_and_holds_no_value() {
 }
 
 #[test]
+fn the_longest_id_of_an_inventory_names_one() {
+    let id = "x".repeat(64);
+    assert_eq!(InventoryTable::named(&format!("photos/{id}")).unwrap().id, id);
+}
+
+#[test]
 fn what_names_no_inventory_is_refused() {
     for name in [
         "",

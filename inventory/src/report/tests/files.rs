@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::read::{manifest, table};
 use super::store::Fate;
-use super::world::{Row, World, rows, spec};
+use super::world::{Row, SEALED, World, rows, spec};
 use crate::jobs::{Stopped, WorkError};
 use crate::report::{Field, Spec};
 
@@ -278,6 +278,28 @@ async fn user_metadata_and_tags_are_told_in_every_format() {
             assert_eq!(told[1][tags], "", "{format} {layout}");
         }
     }
+}
+
+#[tokio::test]
+async fn user_metadata_of_what_the_author_may_not_read_is_not_told_and_matches_no_filter() {
+    let said = |key: &str| {
+        let mut row = Row::numbered(1);
+        row.user_metadata = vec![("owner".into(), "alice".into())];
+        (key.to_owned(), row)
+    };
+    let world = World::new([said("data/open"), said(SEALED)].into()).await;
+    let mut spec = spec("json", "none", "aistor");
+    spec.fields.push(Field::UserMetadata);
+    world.complete(&spec).await;
+    let file = world.keys().await.into_iter().find(|key| key.ends_with(".json") && key.contains("/data/"));
+    let text = String::from_utf8(world.bytes(&file.unwrap()).await).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["UserMetadata"], json!({"owner": "alice"}));
+    assert_eq!((&lines[1]["Key"], &lines[1]["UserMetadata"]), (&json!(SEALED), &Value::Null));
+    let world = World::new([said("data/open"), said(SEALED)].into()).await;
+    spec.filter.user_metadata =
+        serde_json::from_value(json!({"and": [["owner", {"contains": "a"}]]})).unwrap();
+    assert_eq!(world.complete(&spec).await["matched"], json!(1));
 }
 
 #[tokio::test]
