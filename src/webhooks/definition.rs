@@ -152,7 +152,9 @@ impl Definition {
             (None, Some(before)) => before.start,
             (None, None) => anew(end),
         };
-        let (secret, is_new) = match (secret, before) {
+        // Who receives elsewhere must not know what the one before signs with, nor the other way round.
+        let kept = before.filter(|before| is_same_receiver(&before.url, &url));
+        let (secret, is_new) = match (secret, kept) {
             (Some(secret), _) => (check_secret(secret)?, false),
             (None, Some(before)) => (before.secret, false),
             (None, None) => (make_secret(), true),
@@ -214,6 +216,12 @@ fn filter(
 ) -> Result<Filter, String> {
     let filter = Filter::new(warehouse.clone(), namespace.clone(), types.iter().map(String::as_str));
     filter.map_err(|error| error.to_string())
+}
+
+/// Whether two URLs are of one scheme, host and port.
+fn is_same_receiver(one: &str, other: &str) -> bool {
+    let origin = |url: &str| reqwest::Url::parse(url).ok().map(|url| url.origin());
+    origin(one).is_some_and(|of_one| origin(other) == Some(of_one))
 }
 
 fn check_url(url: &str) -> Result<(), InvalidWebhook> {
@@ -300,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_told_only_when_it_is_made() {
+    fn a_secret_is_told_only_when_it_is_made_and_stays_with_its_receiver() {
         let (first, told) = Definition::new(asked(json!({})), None, END).unwrap();
         assert_eq!(told.unwrap().expose(), first.secret.expose());
         let (second, told) = Definition::new(asked(json!({})), Some(first.clone()), END).unwrap();
@@ -308,6 +316,15 @@ mod tests {
         let own = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8G";
         let (third, told) = Definition::new(asked(json!({"secret": own})), Some(second), END).unwrap();
         assert!(told.is_none() && third.secret.expose() == own);
+        let path = json!({"url": "https://example.com/other"});
+        let (fourth, told) = Definition::new(asked(path), Some(third), END).unwrap();
+        assert!(told.is_none() && fourth.secret.expose() == own);
+        let host = json!({"url": "https://example.org/hook"});
+        let (fifth, told) = Definition::new(asked(host), Some(fourth), END).unwrap();
+        assert!(
+            fifth.secret.expose() != own && told.is_some(),
+            "a receiver elsewhere has a secret of its own"
+        );
     }
 
     #[test]

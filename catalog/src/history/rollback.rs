@@ -75,7 +75,7 @@ pub enum Refused {
     #[error("its metadata of then, {0}, was removed since")]
     MetadataGone(Arc<str>),
     /// The snapshot of then is not in the table any more.
-    #[error("its snapshot of then, {0}, has expired")]
+    #[error("it has no snapshot {0}: that expired, or there never was one")]
     SnapshotGone(i64),
     /// The snapshot of then is named, and its files are gone.
     #[error("the files of its snapshot of then, {0}, were removed")]

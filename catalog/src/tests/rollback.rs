@@ -259,6 +259,7 @@ async fn a_table_that_cannot_go_back_says_why_and_no_table_is_touched() {
     assert_eq!(world.refusal("protected", position).await, Refused::Protected);
     assert_eq!(world.refusal("expired", position).await, Refused::SnapshotGone(1));
     assert_eq!(world.refusal("removed", position).await, Refused::FilesGone(1));
+    assert!(Refused::SnapshotGone(1).to_string().contains("never was"), "none of this id may ever have been");
     let two = world.rollback(&["orders", "removed"], RollbackTo::Snapshot(1), RollbackMode::DryRun).await;
     assert!(matches!(two, Err(RollbackError::Invalid(_))));
 }

@@ -61,7 +61,7 @@ pub(crate) enum RollbackRefusal {
     #[error("it is protected")]
     Protected,
     /// B3.
-    #[error("its snapshot of then, {0}, has expired")]
+    #[error("it has no snapshot {0}: that expired, or there never was one")]
     SnapshotGone(i64),
 }
 
