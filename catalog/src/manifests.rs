@@ -8,12 +8,13 @@ use std::sync::Arc;
 use crate::Catalog;
 use crate::metadata::{PartitionSpec, TableMetadata};
 pub use crate::scan::{
-    ByField, Content, ContentFile, DeleteFile, DeleteIndex, Entry, Manifest, ManifestContent, ManifestFile,
-    Partition, PartitionKey, RawSummary, Status, Value,
+    Area, ByField, Content, ContentFile, DeleteFile, DeleteIndex, Entry, Manifest, ManifestContent,
+    ManifestFile, Partition, PartitionKey, RawSummary, Status, Value,
 };
 use crate::scan::{
     Expr, InvalidAvro, PlanError, SpecFilter, SpecScan, named_files, named_manifests, source_type,
 };
+use crate::state::TableIdent;
 
 /// A manifest list or a manifest is not what it must be, or unpacks to more than is read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +49,8 @@ pub enum ReadManifestError {
         #[source]
         source: InvalidManifest,
     },
-    /// It is not read here: encrypted, larger than the limits, or outside the table's warehouse.
+    /// It is not read here: encrypted, larger than the limits, outside the table's warehouse, or where another
+    /// table lies.
     #[error("{0}")]
     Unsupported(String),
     /// The store failed; trying again may help.
@@ -82,22 +84,34 @@ impl From<PlanError> for ReadManifestError {
 }
 
 impl Catalog {
-    /// The manifests that the list at `location` names, a file of `warehouse`: through a bounded cache.
-    pub async fn manifest_list(
-        &self,
-        warehouse: &str,
-        location: &str,
-    ) -> Result<Arc<Vec<ManifestFile>>, ReadManifestError> {
-        Ok(self.manifests().list(warehouse, location).await?)
+    /// Where the manifests of a table with this metadata may lie now.
+    pub fn area(&self, ident: &TableIdent, metadata: &TableMetadata) -> Area {
+        Area::new(self.snapshot(), ident.clone(), (metadata.location(), metadata.uuid()))
     }
 
-    /// A manifest that a list names, a file of `warehouse`: through a bounded cache.
+    /// The manifests that the list at `location` names: through a bounded cache.
+    pub async fn manifest_list(
+        &self,
+        area: &Area,
+        location: &str,
+    ) -> Result<Arc<Vec<ManifestFile>>, ReadManifestError> {
+        Ok(self.manifests().list(area, location).await?)
+    }
+
+    /// A manifest that a list names: through a bounded cache.
     pub async fn manifest(
         &self,
-        warehouse: &str,
+        area: &Area,
         manifest: &ManifestFile,
     ) -> Result<Arc<Manifest>, ReadManifestError> {
-        Ok(self.manifests().manifest(warehouse, manifest).await?)
+        Ok(self.manifests().manifest(area, manifest).await?)
+    }
+}
+
+impl Area {
+    /// Refuses a manifest or manifest list that is not of the table.
+    pub fn check(&self, location: &str) -> Result<(), ReadManifestError> {
+        Ok(self.path(location).map(|_| ())?)
     }
 }
 

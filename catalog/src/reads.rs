@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::Catalog;
 use crate::manifests::{ContentFile, DeleteIndex, Partition, ReadManifestError};
 use crate::metadata::TableMetadata;
 use crate::scan::{
@@ -11,7 +12,6 @@ use crate::scan::{
     parse_filter,
 };
 use crate::state::TableIdent;
-use crate::warehouses::WarehouseStores;
 
 /// What manifests in its cache take, in bytes.
 const MANIFESTS_BYTES_MAX: usize = 64 << 20;
@@ -21,7 +21,10 @@ const LISTS_BYTES_MAX: usize = 8 << 20;
 const DELETES_BYTES_MAX: usize = 128 << 20;
 
 /// Plans reads, with bounded caches of its own.
-pub struct ReadPlanner(Planner);
+pub struct ReadPlanner {
+    catalog: Catalog,
+    planner: Planner,
+}
 
 /// What is read.
 pub struct Read<'a> {
@@ -101,15 +104,16 @@ impl File {
 }
 
 impl ReadPlanner {
-    /// Over the stores of warehouses.
-    pub fn new(warehouses: Arc<dyn WarehouseStores>) -> Self {
+    /// Of the tables of a catalog.
+    pub fn new(catalog: Catalog) -> Self {
         let limits = Limits {
             manifests_bytes_max: MANIFESTS_BYTES_MAX,
             lists_bytes_max: LISTS_BYTES_MAX,
             deletes_bytes_max: DELETES_BYTES_MAX,
             ..Limits::default()
         };
-        Self(Planner::new(warehouses, limits))
+        let planner = Planner::new(catalog.warehouses().clone(), limits);
+        Self { catalog, planner }
     }
 
     /// The files of a snapshot that may hold a row which fulfils the filter, with what is deleted in them.
@@ -127,13 +131,13 @@ impl ReadPlanner {
             stats_fields: Vec::new(),
         };
         let table = TableName {
-            warehouse: read.table.warehouse.as_ref().into(),
+            area: self.catalog.area(read.table, read.metadata),
             name: read.table.to_string().into(),
             metadata_location: read.metadata_location.clone(),
         };
-        let scan = Scan::new(table, read.metadata, &request, self.0.limits().snapshots_max);
+        let scan = Scan::new(table, read.metadata, &request, self.planner.limits().snapshots_max);
         let scan = scan.map_err(refused)?;
-        match self.0.all(&scan, read.files_max).await.map_err(refused)? {
+        match self.planner.all(&scan, read.files_max).await.map_err(refused)? {
             Some(page) => {
                 let files = page.tasks.into_iter().map(File).collect();
                 Ok(Files { files, deletes: page.deletes })

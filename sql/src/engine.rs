@@ -108,7 +108,7 @@ impl Engine {
         bound(&mut base).map_err(std::io::Error::other)?;
         let turns = Turns::new(settings.queries_at_once, settings.queries_of_one);
         let threads = Threads(Some(runtime));
-        let planner = Arc::new(ReadPlanner::new(stores.clone()));
+        let planner = Arc::new(ReadPlanner::new(catalog.clone()));
         let (footers, files_max) = (Arc::default(), settings.files_max);
         let tables = Arc::new(Tables { catalog, stores, planner, footers, files_max });
         let settings = Arc::new(settings);

@@ -50,7 +50,7 @@ async fn rows(tarn: &Tarn, report: &str) -> Value {
 }
 
 /// A user whose policy has these statements; its secret.
-async fn user(tarn: &Tarn, name: &str, statements: Value) -> String {
+pub async fn user(tarn: &Tarn, name: &str, statements: Value) -> String {
     let policy = json!({"Version": "2012-10-17", "Statement": statements});
     admin(tarn, Method::PUT, &format!("/_admin/v1/policies/{name}"), policy).await;
     let made = admin(tarn, Method::POST, "/_admin/v1/users", json!({"name": name, "policies": [name]})).await;
@@ -138,6 +138,33 @@ async fn reports_of_tables_tell_orphans_sizes_and_what_is_shared() {
     admin(&tarn, Method::PUT, "/_admin/v1/shares/partners/grants/acme", json!({"filters": {}})).await;
     let shared = json!([{"share": "partners", "recipients": 1, "tables": 1, "rows": 0, "bytes": 0}]);
     assert_eq!(rows(&tarn, "share-exposure").await, shared);
+}
+
+#[tokio::test]
+async fn the_versions_of_a_view_and_files_that_readers_of_shares_may_ask_for_are_no_orphans() {
+    let mut tarn = lake().await;
+    let version = json!({
+        "version-id": 1, "timestamp-ms": 1_750_000_000_000_i64, "schema-id": 0, "summary": {},
+        "default-namespace": ["sales"],
+        "representations": [{"type": "sql", "sql": "SELECT 1 AS one", "dialect": "spark"}],
+    });
+    let schema = json!({"type": "struct", "schema-id": 0, "fields": []});
+    let view = json!({"name": "ones", "schema": schema, "view-version": version, "properties": {}});
+    let views = "/_iceberg/v1/main/namespaces/sales/views";
+    admin(&tarn, Method::POST, views, view).await;
+    let update = json!({"action": "set-properties", "updates": {"comment": "of ones"}});
+    let change = json!({"requirements": [], "updates": [update]});
+    admin(&tarn, Method::POST, &format!("{views}/ones"), change).await;
+    let lost = json!("sales/orders/data/lost.parquet");
+    let orphans = rows(&tarn, "orphans?days=0").await;
+    assert_eq!((orphans.as_array().unwrap().len(), &orphans[0]["key"]), (1, &lost), "{orphans}");
+    admin(&tarn, Method::POST, "/_admin/v1/shares", json!({"name": "partners"})).await;
+    let source = json!({"type": "iceberg", "warehouse": "main", "namespace": ["sales"], "table": "orders"});
+    let table = json!({"schema": "sales", "name": "orders", "source": source});
+    admin(&tarn, Method::POST, "/_admin/v1/shares/partners/tables", table).await;
+    // What was given out before a start is not known.
+    tarn.restart().await;
+    assert_eq!(rows(&tarn, "orphans?days=0").await, json!([]));
 }
 
 #[tokio::test]
@@ -299,4 +326,19 @@ async fn the_console_is_static_locked_in_and_works_by_a_token() {
     let list = http.get(&api).bearer_auth(token["access_token"].as_str().unwrap()).send().await.unwrap();
     let list: Value = serde_json::from_str(&list.text().await.unwrap()).unwrap();
     assert_eq!(list["reports"][0]["name"], json!("bytes-by-age"));
+}
+
+#[tokio::test]
+async fn the_routes_of_inventories_leave_jobs_alone_that_only_have_such_a_name() {
+    let tarn = lake().await;
+    let spec = json!({"bucket": "photos", "id": "daily", "iceberg": true});
+    let job = json!({"kind": "inventory", "spec": spec, "schedule": "once", "enabled": false});
+    admin(&tarn, Method::PUT, "/_admin/v1/jobs/photos%2Fother", job).await;
+    let gone = tarn.send(Method::DELETE, "/_admin/v1/inventory/photos/other", b"").await;
+    assert_eq!(gone.status(), StatusCode::NOT_FOUND);
+    let yaml = b"apiVersion: v1\nid: other\ndestination:\n  format: iceberg\n";
+    let put = tarn.send(Method::PUT, "/_admin/v1/inventory/photos/other", yaml).await;
+    assert_eq!(put.status(), StatusCode::BAD_REQUEST, "{}", put.text().await.unwrap());
+    let kept = admin(&tarn, Method::GET, "/_admin/v1/jobs/photos%2Fother", Value::Null).await;
+    assert_eq!(kept["spec"]["id"], json!("daily"), "{kept}");
 }

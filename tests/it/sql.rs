@@ -4,6 +4,7 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::events::{namespace, table};
+use crate::reports::user;
 use crate::support::Tarn;
 
 const SQL: &str = "/_admin/v1/sql";
@@ -73,4 +74,40 @@ async fn the_command_prints_tables_and_json() {
     assert_eq!((code, out.lines().count()), (0, 2));
     let (code, _, error) = tarn.run(&["sql", "SELEC 1"]);
     assert!(code == 1 && error.contains("Line: 1, Column: 1"), "{error}");
+}
+
+#[tokio::test]
+async fn what_clients_said_of_objects_and_the_files_of_tables_take_the_right_to_read_them() {
+    let tarn = Tarn::start_demo().await;
+    let made = tarn.send(Method::PUT, "/photos", b"").await;
+    assert_eq!(made.status(), StatusCode::OK);
+    for key in ["open/a", "closed/b"] {
+        let headers = [("x-amz-meta-owner", "alice"), ("content-length", "0")];
+        let put = tarn.send_with(Method::PUT, &format!("/photos/{key}"), &headers).await;
+        assert_eq!(put.status(), StatusCode::OK, "{key}");
+    }
+    let allow =
+        |action: &str, resource: &str| json!({"Effect": "Allow", "Action": action, "Resource": resource});
+    let statements = json!([
+        {"Effect": "Allow", "Action": ["inventory:Query", "s3tables:GetTableMetadataLocation"]},
+        allow("s3:ListBucket", "arn:aws:s3:::photos"),
+        allow("s3:GetObject", "arn:aws:s3:::photos/open/*"),
+    ]);
+    let secret = user(&tarn, "librarian", statements).await;
+    let ask = async |sql: &str| {
+        let body = json!({"sql": sql}).to_string();
+        let answer = tarn.send_as(("librarian", &secret), Method::POST, SQL, body.as_bytes()).await;
+        answer.json::<Value>().await.unwrap()
+    };
+    assert_eq!(
+        ask("SELECT key, user_metadata AS said FROM system.objects WHERE bucket = 'photos' ORDER BY key")
+            .await,
+        json!([{"key": "closed/b", "said": "{}"}, {"key": "open/a", "said": "{\"owner\":\"alice\"}"}])
+    );
+    let counts = "SELECT (SELECT count(*) > 0 FROM system.tables) AS tables,
+        (SELECT count(*) FROM system.data_files) AS files, (SELECT count(*) FROM system.manifests) AS manifests";
+    assert_eq!(ask(counts).await, json!([{"tables": true, "files": 0, "manifests": 0}]));
+    let all = tarn.send(Method::POST, SQL, json!({"sql": counts}).to_string().as_bytes()).await;
+    let all = all.json::<Value>().await.unwrap();
+    assert!(all[0]["files"].as_i64() > Some(0) && all[0]["manifests"].as_i64() > Some(0), "{all}");
 }

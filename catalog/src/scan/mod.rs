@@ -9,6 +9,7 @@
 //! partition spec (`project.rs`). Manifest lists and manifests are read from Avro (`avro.rs`,
 //! `manifest.rs`). The row count a client asks for at least is no limit here: see docs/API-QUIRKS.md.
 
+mod area;
 mod avro;
 mod bind;
 mod civil;
@@ -33,6 +34,7 @@ mod transform;
 mod value;
 mod write;
 
+pub use self::area::Area;
 pub use self::avro::InvalidAvro;
 pub(crate) use self::bind::Case;
 pub use self::deletes::{DeleteFile, DeleteIndex};

@@ -166,7 +166,7 @@ impl Planner {
         let mut loads: Vec<BoxFuture<'_, _>> = Vec::with_capacity(scan.sources.len());
         for source in &scan.sources {
             loads.push(Box::pin(async move {
-                Ok::<_, PlanError>((source, self.reader.list(&scan.warehouse, &source.manifest_list).await?))
+                Ok::<_, PlanError>((source, self.reader.list(&scan.area, &source.manifest_list).await?))
             }));
         }
         let mut lists = stream::iter(loads).buffered(self.limits.reads_at_once);
@@ -195,7 +195,7 @@ impl Planner {
     async fn fill(&self, page: &mut Page, scan: &Scan, range: TaskRange) -> Result<(), PlanError> {
         let unknown = || PlanError::NoSuchTask(format!("of snapshot {}", range.source));
         let source = scan.sources.get(range.source as usize).ok_or_else(unknown)?;
-        let list = self.reader.list(&scan.warehouse, &source.manifest_list).await?;
+        let list = self.reader.list(&scan.area, &source.manifest_list).await?;
         let (first, end) = (range.manifests.start, range.manifests.end.min(list.len() as u32));
         let mut wanted = Vec::new();
         for place in first..end {
@@ -232,7 +232,7 @@ impl Planner {
         let mut loads: Vec<BoxFuture<'a, Loaded<'a>>> = Vec::with_capacity(wanted.len());
         for (place, listed) in wanted {
             loads.push(Box::pin(async move {
-                Ok((place, listed, self.reader.manifest(&scan.warehouse, listed).await?))
+                Ok((place, listed, self.reader.manifest(&scan.area, listed).await?))
             }));
         }
         loads
@@ -247,7 +247,7 @@ impl Planner {
         if let Some(found) = self.deletes.get(&key) {
             return Ok(found);
         }
-        let list = self.reader.list(&scan.warehouse, manifest_list).await?;
+        let list = self.reader.list(&scan.area, manifest_list).await?;
         let mut of_deletes = Vec::new();
         for (place, manifest) in (0..).zip(list.iter()) {
             if manifest.content == ManifestContent::Deletes {

@@ -1,8 +1,7 @@
 //! Manifests and manifest lists read from the store, through bounded caches.
 //!
-//! They never change under their name, so the caches need no invalidation. Only files of the
-//! table's own warehouse are read: a snapshot names its files as its writer likes, and this server
-//! may read more than that writer.
+//! They never change under their name, so the caches need no invalidation. Only files of the table's own area are
+//! read (`area.rs`).
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -11,12 +10,13 @@ use bytes::Bytes;
 use object_store::ObjectStoreExt as _;
 use tokio::sync::{Mutex, Semaphore};
 
+use super::area::Area;
 use super::avro::InvalidAvro;
 use super::error::PlanError;
 use super::limits::Limits;
 use super::manifest::{Manifest, ManifestFile, read_list, read_manifest};
 use crate::cache::ByteCache;
-use crate::files::{blocking, split};
+use crate::files::blocking;
 use crate::log::{in_time, patience};
 use crate::warehouses::WarehouseStores;
 
@@ -52,9 +52,9 @@ impl ManifestReader {
         }
     }
 
-    /// The manifest list at `location`, a file of `warehouse`.
-    pub(crate) async fn list(&self, warehouse: &str, location: &str) -> Result<ManifestList, PlanError> {
-        self.load(&self.lists, warehouse, location, read_list, |list| {
+    /// The manifest list at `location`.
+    pub(crate) async fn list(&self, area: &Area, location: &str) -> Result<ManifestList, PlanError> {
+        self.load(&self.lists, area, location, read_list, |list| {
             let heap = |manifest: &ManifestFile| {
                 let bounds = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map_or(0, |bytes| bytes.len() + 16);
                 let summaries = manifest.summaries.iter();
@@ -67,34 +67,28 @@ impl ManifestReader {
         .await
     }
 
-    /// The manifest that a list names, a file of `warehouse`.
+    /// The manifest that a list names.
     pub(crate) async fn manifest(
         &self,
-        warehouse: &str,
+        area: &Area,
         manifest: &ManifestFile,
     ) -> Result<Arc<Manifest>, PlanError> {
         if manifest.encrypted {
             return Err(PlanError::Unsupported("the table's manifests are encrypted".into()));
         }
-        self.load(&self.manifests, warehouse, &manifest.path, read_manifest, |manifest| manifest.size_bytes)
-            .await
+        self.load(&self.manifests, area, &manifest.path, read_manifest, |manifest| manifest.size_bytes).await
     }
 
     async fn load<T: Send + Sync + 'static>(
         &self,
         cache: &ByteCache<Arc<str>, Arc<T>>,
-        warehouse: &str,
+        area: &Area,
         location: &str,
         parse: fn(&[u8], usize) -> Result<T, InvalidAvro>,
         size_bytes: impl Fn(&T) -> usize,
     ) -> Result<Arc<T>, PlanError> {
-        // The warehouse is checked before the cache is asked: what it holds may be another's.
-        let path = match split(location) {
-            Some((named, path)) if named == warehouse => path,
-            Some(_) | None => {
-                return Err(PlanError::Unsupported(format!("{location} lies outside the table's warehouse")));
-            }
-        };
+        // The area is checked before the cache is asked: what it holds may be another's.
+        let path = area.path(location)?;
         let key: Arc<str> = location.into();
         if let Some(found) = cache.get(&key) {
             return Ok(found);
@@ -104,7 +98,7 @@ impl ManifestReader {
         if let Some(found) = cache.get(&key) {
             return Ok(found);
         }
-        let (bytes, _reading) = self.read(warehouse, location, &path).await?;
+        let (bytes, _reading) = self.read(area.warehouse(), location, &path).await?;
         let bytes_max = self.limits.unpacked_bytes_max;
         let parsed = blocking(move || parse(&bytes, bytes_max)).await;
         let parsed = Arc::new(parsed.map_err(|error| invalid(location, error))?);

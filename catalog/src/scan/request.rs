@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::area::Area;
 use super::bind::{Case, Columns};
 use super::error::PlanError;
 use super::filter::{Expr, Predicate};
@@ -52,7 +53,7 @@ pub(crate) enum SchemaChoice {
 /// A scan of a table: all that its tasks need, and no more.
 #[derive(Debug)]
 pub(crate) struct Scan {
-    pub(crate) warehouse: Box<str>,
+    pub(crate) area: Area,
     /// What the table is called; a plan is answered only under this name.
     pub(crate) table: Box<str>,
     pub(crate) metadata_location: Arc<str>,
@@ -81,7 +82,7 @@ pub(crate) enum Part {
 
 /// Whose table it is.
 pub(crate) struct TableName {
-    pub(crate) warehouse: Box<str>,
+    pub(crate) area: Area,
     pub(crate) name: Box<str>,
     pub(crate) metadata_location: Arc<str>,
 }
@@ -110,7 +111,7 @@ impl Scan {
             (spec.id, Arc::new(SpecScan::new(spec, projected, &source)))
         };
         Ok(Self {
-            warehouse: table.warehouse,
+            area: table.area,
             table: table.name,
             metadata_location: table.metadata_location,
             sources,

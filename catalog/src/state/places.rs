@@ -48,13 +48,17 @@ impl Locations {
     /// Whether a location is, holds or lies in `place`, one table at `own` left aside.
     fn overlap(&self, place: &str, own: Option<&str>) -> bool {
         let others = |at: &str, count: u32| count > u32::from(own == Some(at));
-        let around = place.match_indices('/').any(|(end, _)| {
-            let outer = &place[..=end];
-            self.0.get(outer).is_some_and(|count| others(outer, *count))
-        });
         let from = Bound::Included(Arc::from(place));
         let mut inside = self.0.range((from, Bound::Unbounded)).take_while(|(at, _)| at.starts_with(place));
-        around || inside.any(|(at, count)| others(at, *count))
+        self.hold(place, own.as_slice()) || inside.any(|(at, count)| others(at, *count))
+    }
+
+    /// Whether a place, or a file, lies in a location, one table at each of `own` left aside.
+    fn hold(&self, place: &str, own: &[&str]) -> bool {
+        place.match_indices('/').any(|(end, _)| {
+            let outer = &place[..=end];
+            self.0.get(outer).is_some_and(|count| *count > u32::from(own.contains(&outer)))
+        })
     }
 }
 
@@ -116,6 +120,21 @@ impl CatalogState {
         let uuids = [Some(dropped.entry.uuid), None];
         let claimant = Claimant { table: &dropped.ident, uuids, owner: None, at: Some(at) };
         self.check_places(&[below(&dropped.entry.location)], None, &claimant).is_err()
+    }
+
+    /// Whether a file lies in the location of another table or view than this one, or in a place that another one claims.
+    /// The table has this location and UUID by its metadata, which may be older than this state.
+    pub(crate) fn is_anothers(
+        &self,
+        ident: &TableIdent,
+        (location, uuid): (&str, Option<Uuid>),
+        file: &str,
+    ) -> bool {
+        let entry = self.table(ident);
+        let own = [below(location), entry.map_or_else(String::new, |entry| below(&entry.location))];
+        let uuids = [uuid, entry.map(|entry| entry.uuid)];
+        let claimant = Claimant { table: ident, uuids, owner: None, at: None };
+        self.locations.hold(file, &own.each_ref().map(String::as_str)) || self.is_claimed(file, &claimant)
     }
 
     /// Whether a location is, holds or lies in that of a table or view.

@@ -6,11 +6,12 @@ use iceberg::spec::{
     FormatVersion, ManifestFile, ManifestList, NestedFieldRef, PartitionSpec, Schema, TableMetadata, Type,
 };
 use serde_json::Value;
+use tarn_catalog::manifests::Area;
 use tarn_catalog::state::TableIdent;
 use tarn_catalog::{LoadedTable, manifests};
 
 use super::{Compact, CompactError};
-use crate::files::{FileError, Files, split};
+use crate::files::{FileError, Files};
 use crate::place::Places;
 
 /// The current snapshot of main.
@@ -65,7 +66,8 @@ impl Compact<'_> {
         check_defaults(&serde_json::from_slice(&json).map_err(unfit)?, parsed.current_schema())?;
         let list = snapshot.manifest_list();
         let list = list.ok_or_else(|| CompactError::Unfit("the snapshot has no manifest list".into()))?;
-        let manifests = listed(self.files, &ident.warehouse, list, parsed.format_version()).await?;
+        let area = self.catalog.area(ident, metadata);
+        let manifests = listed(self.files, &area, list, parsed.format_version()).await?;
         Ok(Some(Head { table, parsed: Arc::new(parsed), snapshot_id, sequence_number, manifests }))
     }
 }
@@ -73,11 +75,13 @@ impl Compact<'_> {
 /// The manifests that a list names.
 pub(crate) async fn listed(
     files: &Files,
-    warehouse: &str,
+    area: &Area,
     list: &str,
     version: FormatVersion,
 ) -> Result<Vec<ManifestFile>, CompactError> {
-    expect_in(warehouse, list)?;
+    // K7.
+    let check = |location: &str| area.check(location).map_err(|error| CompactError::Unfit(error.to_string()));
+    check(list)?;
     let bytes = files.read(list).await?;
     // This reader stops at the limit; the other one has none.
     let whole = manifests::manifests(&bytes, files.unpacked_bytes_max);
@@ -87,19 +91,9 @@ pub(crate) async fn listed(
         return Err(CompactError::Unfit("the table's manifests are encrypted".into()));
     }
     for manifest in &manifests {
-        expect_in(warehouse, &manifest.manifest_path)?;
+        check(&manifest.manifest_path)?;
     }
     Ok(manifests)
-}
-
-/// K7: as planning does, a run reads manifests of the table's warehouse only.
-fn expect_in(warehouse: &str, location: &str) -> Result<(), CompactError> {
-    match split(location) {
-        Some((named, _)) if named == warehouse => Ok(()),
-        Some(_) | None => {
-            Err(CompactError::Unfit(format!("{location} does not lie in the table's warehouse")))
-        }
-    }
 }
 
 /// A list keeps the version that it was written in when its table is upgraded.

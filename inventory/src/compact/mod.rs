@@ -10,7 +10,7 @@
 //! - K6: memory is bounded: a file made is in memory until it is stored, rows to arrange up to [`BUFFER_BYTES_MAX`], and
 //!   deletes up to their limits; each as often as groups are rewritten at a time.
 //! - K7: a run reads with the rights of the server what the table's writers name: data and delete files in the table's own
-//!   places only, manifests in its warehouse only. Other rows would be copied to where those writers may read them.
+//!   places only, manifests in its warehouse and not with another table only. Other rows would be copied to where those writers may read them.
 //!
 //! What a run that was killed has written and not committed nothing names; the removal of unreferenced files takes it.
 

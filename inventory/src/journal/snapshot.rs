@@ -9,7 +9,7 @@ use tarn_catalog::metadata::{TableRequirement, TableUpdate};
 use tarn_catalog::state::{Conflict, Request, TableChange};
 use uuid::Uuid;
 
-use super::table::{Table, TableError, Tables, WAREHOUSE, WATERMARK};
+use super::table::{Table, TableError, Tables, WATERMARK};
 use crate::compact::commit::snapshot::Numbers;
 use crate::compact::head::listed;
 use crate::compact::live::{Live, Shape, live};
@@ -83,7 +83,8 @@ impl Tables {
     ) -> Result<(Vec<ManifestFile>, bool), TableError> {
         let Some(snapshot) = table.parsed.current_snapshot() else { return Ok((Vec::new(), false)) };
         let version = table.parsed.format_version();
-        let manifests = listed(&self.files, WAREHOUSE, snapshot.manifest_list(), version).await?;
+        let area = self.catalog.area(&table.ident, &table.loaded.metadata);
+        let manifests = listed(&self.files, &area, snapshot.manifest_list(), version).await?;
         let Some(goes) = step.goes else { return Ok((manifests, false)) };
         let (mut kept, mut found) = (Vec::with_capacity(manifests.len()), false);
         for manifest in manifests {

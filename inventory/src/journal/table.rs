@@ -188,7 +188,8 @@ impl Tables {
     pub(super) async fn live(&self, table: &Table) -> Result<Vec<Live>, TableError> {
         let Some(snapshot) = table.parsed.current_snapshot() else { return Ok(Vec::new()) };
         let version = table.parsed.format_version();
-        let manifests = listed(&self.files, WAREHOUSE, snapshot.manifest_list(), version).await?;
+        let area = self.catalog.area(&table.ident, &table.loaded.metadata);
+        let manifests = listed(&self.files, &area, snapshot.manifest_list(), version).await?;
         let mut all = Vec::new();
         for manifest in &manifests {
             all.extend(live(&self.files, manifest).await?.0);

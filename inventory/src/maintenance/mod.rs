@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tarn_catalog::state::TableIdent;
+use tarn_catalog::metadata::TableMetadata;
+use tarn_catalog::state::{TableEntry, TableIdent};
 use tarn_catalog::{Catalog, WarehouseStores};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
@@ -20,7 +21,7 @@ use crate::expire::ExpireError;
 use crate::files::Files;
 use crate::orphans::OrphanError;
 use crate::policy::PolicyError;
-use crate::readers::Readers;
+use crate::readers::{Held, Readers};
 use crate::removal::{Grace, Mode};
 use crate::runs::{self, Cause, Job, Run, Runs};
 
@@ -166,6 +167,19 @@ impl Maintenance {
     pub fn find(&self, id: Uuid) -> Option<Run> {
         let kept = || runs::kept(&self.inner.catalog, None).into_iter().find(|run| run.id == id);
         self.inner.runs.find(id).or_else(kept)
+    }
+
+    /// Whether readers were promised files of a table with this metadata that it does not name any more: then its
+    /// unreferenced files stay.
+    pub fn has_promised_more(
+        &self,
+        ident: &TableIdent,
+        entry: &TableEntry,
+        metadata: &TableMetadata,
+        now_ms: i64,
+    ) -> bool {
+        let promised = self.inner.readers.promised(ident, entry, now_ms);
+        !Held::new(promised, entry).is_within(metadata)
     }
 
     /// The runs at work and those kept, of one table or of all, the newest first.

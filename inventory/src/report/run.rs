@@ -215,9 +215,17 @@ impl Readable {
     /// Takes away what clients said of objects that the author may not read: a right to a prefix is none to all keys below.
     fn hide_others(&self, objects: &mut Objects) {
         for at in 0..objects.attributes.len() {
-            let object = Resource::Object(&self.bucket, objects.key(at));
-            if !self.rights.may(&self.author, Action::GetObject, object) {
-                objects.attributes[at] = ObjectAttributes::default();
+            let of = Resource::Object(&self.bucket, objects.key(at));
+            let ObjectAttributes { user_metadata, tags, .. } = &objects.attributes[at];
+            let may = |action| self.rights.may(&self.author, action, of);
+            let hides_tags = !tags.is_empty() && !may(Action::GetObjectTagging);
+            let hides_metadata = !user_metadata.is_empty() && !may(Action::GetObject);
+            let attributes = &mut objects.attributes[at];
+            if hides_tags {
+                attributes.tags.clear();
+            }
+            if hides_metadata {
+                attributes.user_metadata.clear();
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tarn_catalog::manifests::{
-    DeleteIndex, Entry, Manifest, ManifestContent, ManifestFile, ReadManifestError,
+    Area, DeleteIndex, Entry, Manifest, ManifestContent, ManifestFile, ReadManifestError,
 };
 use tarn_catalog::metadata::{Snapshot, TableMetadata};
 use tarn_catalog::{Catalog, LoadError};
@@ -34,7 +34,7 @@ const DELETES_BYTES_MAX: usize = 256 << 20;
 pub(super) struct Reading<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) vectors: &'a Vectors,
-    pub(super) warehouse: &'a str,
+    pub(super) area: Area,
     pub(super) uuid: Uuid,
     pub(super) options: Options,
     pub(super) metadata: &'a TableMetadata,
@@ -48,7 +48,7 @@ pub(super) struct Reading<'a> {
 pub(super) struct Parts<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) vectors: &'a Vectors,
-    pub(super) warehouse: &'a str,
+    pub(super) area: Area,
     pub(super) uuid: Uuid,
     pub(super) options: Options,
     pub(super) metadata: &'a TableMetadata,
@@ -63,11 +63,11 @@ pub(super) type Listed<'a> = (&'a ManifestFile, Arc<Manifest>);
 
 impl<'a> Reading<'a> {
     pub(super) fn new(parts: Parts<'a>) -> Self {
-        let Parts { catalog, vectors, warehouse, uuid, options, metadata, history, reach } = parts;
+        let Parts { catalog, vectors, area, uuid, options, metadata, history, reach } = parts;
         let places = places(metadata.location(), reach);
         let now_ms = jiff::Timestamp::now().as_millisecond();
         let times = times(metadata);
-        Self { catalog, vectors, warehouse, uuid, options, metadata, history, places, times, now_ms }
+        Self { catalog, vectors, area, uuid, options, metadata, history, places, times, now_ms }
     }
 
     /// A version, with what its schema was.
@@ -97,7 +97,7 @@ impl<'a> Reading<'a> {
         let location = snapshot.manifest_list().ok_or_else(|| {
             TableError::Unsupported("the table has a snapshot without a manifest list".into())
         })?;
-        self.catalog.manifest_list(self.warehouse, location).await.map_err(manifest_error)
+        self.catalog.manifest_list(&self.area, location).await.map_err(manifest_error)
     }
 
     /// The manifests in order, a few at a time.
@@ -106,7 +106,7 @@ impl<'a> Reading<'a> {
         manifests: impl Iterator<Item = &'m ManifestFile> + Send + 'm,
     ) -> stream::BoxStream<'m, Result<Listed<'m>, TableError>> {
         let read = move |listed: &'m ManifestFile| async move {
-            let manifest = self.catalog.manifest(self.warehouse, listed).await;
+            let manifest = self.catalog.manifest(&self.area, listed).await;
             Ok((listed, manifest.map_err(manifest_error)?))
         };
         stream::iter(manifests.map(read)).buffered(READS_AT_ONCE).boxed()

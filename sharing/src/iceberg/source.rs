@@ -145,7 +145,7 @@ impl IcebergTable {
         Reading::new(Parts {
             catalog: &self.catalog,
             vectors: &self.vectors,
-            warehouse: &self.ident.warehouse,
+            area: self.catalog.area(&self.ident, &now.metadata),
             uuid: self.uuid,
             options: self.options,
             metadata: &now.metadata,

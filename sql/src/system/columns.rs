@@ -111,7 +111,7 @@ pub const BUCKETS: Table = Table {
 /// Objects.
 pub const OBJECTS: Table = Table {
     name: "objects",
-    description: "The objects of the buckets one may list (s3:ListBucket), as they are now. A query for one bucket or one beginning of keys reads only that. Tags are told of objects whose tags one may read (s3:GetObjectTagging).",
+    description: "The objects of the buckets one may list (s3:ListBucket), as they are now. A query for one bucket or one beginning of keys reads only that. Content type and user metadata are told of objects one may read (s3:GetObject), tags where one may read them (s3:GetObjectTagging).",
     fields: &[
         text("bucket"),
         text("key"),
@@ -281,7 +281,7 @@ pub const SNAPSHOTS: Table = Table {
 /// Manifests.
 pub const MANIFESTS: Table = Table {
     name: "manifests",
-    description: "The manifests of the current snapshots of the tables one may load.",
+    description: "The manifests of the current snapshots of the tables one may load and read (s3tables:GetTableData).",
     fields: &[
         text("warehouse"),
         text("namespace"),
@@ -300,7 +300,7 @@ pub const MANIFESTS: Table = Table {
 /// Data and delete files.
 pub const DATA_FILES: Table = Table {
     name: "data_files",
-    description: "The data and delete files of the current snapshots of the tables one may load. Content is data, position-deletes or equality-deletes.",
+    description: "The data and delete files of the current snapshots of the tables one may load and read (s3tables:GetTableData). Content is data, position-deletes or equality-deletes.",
     fields: &[
         text("warehouse"),
         text("namespace"),
@@ -318,7 +318,7 @@ pub const DATA_FILES: Table = Table {
 /// What tables and views reach.
 pub const REACHABLE: Table = Table {
     name: "reachable",
-    description: "The objects that any snapshot or the metadata of a table or view reaches, dropped tables that are kept included: in buckets one may list. Of which table one may load they are is told, of others not. An object can have several rows.",
+    description: "The objects that any snapshot or the metadata of a table or view reaches, dropped tables that are kept included: in buckets one may list. Where readers of shares were promised files that a table names no more, all that lies at its location (kind promised). Of which table one may load they are is told, of others not. An object can have several rows.",
     fields: &[
         text("bucket"),
         text("key"),

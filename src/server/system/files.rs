@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use tarn_catalog::manifests::{Content, ManifestContent, ManifestFile};
+use tarn_catalog::manifests::{Area, Content, ManifestContent, ManifestFile};
 use tarn_catalog::state::TableIdent;
 use tarn_sql::system::Cell;
 
@@ -13,13 +13,15 @@ use super::catalog::names;
 use super::{Outcome, Reading, Walk, failed};
 
 impl Reading {
-    /// The manifests of a table's current snapshot; none of a table that is gone or empty.
-    async fn manifests(&self, ident: &TableIdent) -> Outcome<Arc<Vec<ManifestFile>>> {
+    /// The manifests of a table's current snapshot and where they may lie; none of a table that is gone or empty.
+    async fn manifests(&self, ident: &TableIdent) -> Outcome<Option<(Area, Arc<Vec<ManifestFile>>)>> {
         let catalog = &self.state.catalog;
-        let Some(table) = catalog.load(ident).await.map_err(failed)? else { return Ok(Arc::default()) };
+        let Some(table) = catalog.load(ident).await.map_err(failed)? else { return Ok(None) };
         let list = table.metadata.current_snapshot().and_then(|snapshot| snapshot.manifest_list());
-        let Some(list) = list else { return Ok(Arc::default()) };
-        catalog.manifest_list(&ident.warehouse, list).await.map_err(failed)
+        let Some(list) = list else { return Ok(None) };
+        let area = catalog.area(ident, &table.metadata);
+        let listed = catalog.manifest_list(&area, list).await.map_err(failed)?;
+        Ok(Some((area, listed)))
     }
 }
 
@@ -30,7 +32,7 @@ pub(super) struct ManifestRows {
 
 impl ManifestRows {
     pub(super) fn new(reading: Reading) -> Self {
-        let next = reading.tables(&reading.state.catalog.snapshot()).into();
+        let next = reading.readable_tables().into();
         Self { reading, next }
     }
 }
@@ -40,7 +42,8 @@ impl Walk for ManifestRows {
     async fn next(&mut self) -> Outcome<Option<RecordBatch>> {
         let Some(ident) = self.next.pop_front() else { return Ok(None) };
         let mut rows = self.reading.rows();
-        for manifest in self.reading.manifests(&ident).await?.iter() {
+        let listed = self.reading.manifests(&ident).await?;
+        for manifest in listed.iter().flat_map(|(_, listed)| listed.iter()) {
             let [warehouse, namespace, name] = names(&ident);
             let content = match manifest.content {
                 ManifestContent::Data => "data",
@@ -68,12 +71,12 @@ pub(super) struct FileRows {
     reading: Reading,
     tables: VecDeque<TableIdent>,
     /// What is read next of the table at hand.
-    manifests: VecDeque<(Arc<TableIdent>, ManifestFile)>,
+    manifests: VecDeque<(Arc<(TableIdent, Area)>, ManifestFile)>,
 }
 
 impl FileRows {
     pub(super) fn new(reading: Reading) -> Self {
-        let tables = reading.tables(&reading.state.catalog.snapshot()).into();
+        let tables = reading.readable_tables().into();
         Self { reading, tables, manifests: VecDeque::new() }
     }
 }
@@ -83,15 +86,16 @@ impl Walk for FileRows {
     async fn next(&mut self) -> Outcome<Option<RecordBatch>> {
         while self.manifests.is_empty() {
             let Some(ident) = self.tables.pop_front() else { return Ok(None) };
-            let (listed, ident) = (self.reading.manifests(&ident).await?, Arc::new(ident));
-            self.manifests.extend(listed.iter().map(|manifest| (ident.clone(), manifest.clone())));
+            let Some((area, listed)) = self.reading.manifests(&ident).await? else { continue };
+            let table = Arc::new((ident, area));
+            self.manifests.extend(listed.iter().map(|manifest| (table.clone(), manifest.clone())));
         }
-        let Some((ident, listed)) = self.manifests.pop_front() else { return Ok(None) };
-        let manifest =
-            self.reading.state.catalog.manifest(&ident.warehouse, &listed).await.map_err(failed)?;
+        let Some((table, listed)) = self.manifests.pop_front() else { return Ok(None) };
+        let (ident, area) = &*table;
+        let manifest = self.reading.state.catalog.manifest(area, &listed).await.map_err(failed)?;
         let mut rows = self.reading.rows();
         for entry in manifest.entries.iter().filter(|entry| entry.is_live()) {
-            let [warehouse, namespace, name] = names(&ident);
+            let [warehouse, namespace, name] = names(ident);
             rows.push([
                 warehouse,
                 namespace,

@@ -1,7 +1,7 @@
 //! The server's own state as tables of schema `system`, for SQL.
 //!
-//! - Y1: a row is told only to who may learn of what it tells elsewhere in this server, by the same actions; what one may not
-//!   see is not there, and no error says so.
+//! - Y1: a row, and each value of it, is told only to who may learn of what it tells elsewhere in this server, by the same
+//!   actions; what one may not see is not there, and no error says so.
 //! - Y2: no row holds a secret.
 //! - Y3: a scan holds a bounded number of rows of objects, files and changes; lists that are in memory anyway become one batch.
 //!
@@ -140,6 +140,17 @@ impl Reading {
     fn may_load(&self, ident: &TableIdent) -> bool {
         let at = Resource::Table(&ident.warehouse, ident.namespace.levels(), &ident.name);
         self.may(Action::GetTableMetadataLocation, at)
+    }
+
+    /// The tables that may be loaded and whose files may be read, of those wanted.
+    fn readable_tables(&self) -> Vec<TableIdent> {
+        let may = |ident: &TableIdent| {
+            let at = Resource::Table(&ident.warehouse, ident.namespace.levels(), &ident.name);
+            self.may(Action::GetTableData, at)
+        };
+        let mut tables = self.tables(&self.state.catalog.snapshot());
+        tables.retain(may);
+        tables
     }
 
     /// The tables that may be loaded and are wanted, of a state.

@@ -59,13 +59,20 @@ fn parts(keys: &Wanted) -> Vec<ScanOptions> {
     }
 }
 
-/// Takes away the tags that may not be read.
-fn hide_tags(reading: &Reading, bucket: &str, objects: &mut Objects) {
+/// Takes away what clients said of objects that may not be read, and tags that may not (Y1).
+fn hide(reading: &Reading, bucket: &str, objects: &mut Objects) {
     for row in 0..objects.attributes.len() {
-        let tagged = !objects.attributes[row].tags.is_empty();
         let of = Resource::Object(bucket, objects.key(row));
-        if tagged && !reading.may(Action::GetObjectTagging, of) {
-            objects.attributes[row].tags.clear();
+        let is_tagged = !objects.attributes[row].tags.is_empty();
+        let hides_tags = is_tagged && !reading.may(Action::GetObjectTagging, of);
+        let hides_others = !reading.may(Action::GetObject, of);
+        let attributes = &mut objects.attributes[row];
+        if hides_tags {
+            attributes.tags.clear();
+        }
+        if hides_others {
+            attributes.content_type = None;
+            attributes.user_metadata.clear();
         }
     }
 }
@@ -86,7 +93,7 @@ impl Walk for ObjectRows {
             };
             match scan.next().await {
                 Ok(Some(mut objects)) => {
-                    hide_tags(&self.reading, bucket, &mut objects);
+                    hide(&self.reading, bucket, &mut objects);
                     let asked = &self.reading.scan;
                     return Ok(Some(objects_batch(
                         bucket,

@@ -3,15 +3,18 @@
 //! - R1: a table whose metadata or a manifest cannot be read ends the reading: else what it names would count as left behind.
 //! - R2: of tables one may not load the objects are told all the same where the bucket may be listed, without the table's
 //!   name: the keys are no secret there, and without them they would count as left behind.
+//! - R3: where readers of shares were promised files that a table does not name any more, all that lies at its location is
+//!   told: removal leaves it too. The metadata files of a view are its versions: all are told.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use tarn_catalog::manifests::ManifestFile;
+use tarn_catalog::manifests::{Area, ManifestFile};
 use tarn_catalog::metadata::TableMetadata;
 use tarn_catalog::state::{TableEntry, TableIdent};
+use tarn_inventory::scan::{Scan, ScanError, ScanOptions};
 use tarn_sql::datafusion::common::DataFusionError;
 use tarn_sql::system::{Cell, Rows, Wanted};
 
@@ -25,19 +28,40 @@ pub(super) struct ReachableRows {
     /// The manifests of the table at hand that are not read yet, and whether the current snapshot has them.
     manifests: VecDeque<(ManifestFile, bool)>,
     table: Option<Table>,
+    listing: Option<Listing>,
 }
 
 /// What names objects.
 enum Of {
     Table(TableIdent, Arc<TableEntry>),
-    View(TableIdent, Arc<str>),
+    View {
+        location: Arc<str>,
+        metadata: Arc<str>,
+    },
+    /// All objects of a bucket whose keys begin and end so.
+    Place {
+        bucket: String,
+        prefix: String,
+        suffix: &'static str,
+        kind: &'static str,
+    },
 }
 
 struct Table {
-    warehouse: Arc<str>,
-    /// As rows begin behind bucket, key and kind.
+    area: Area,
+    /// As rows end, before the last column.
     names: [Cell; 3],
 }
+
+/// A place that is listed.
+struct Listing {
+    scan: Box<dyn Scan>,
+    bucket: String,
+    suffix: &'static str,
+    kind: &'static str,
+}
+
+const NO_NAMES: [Cell; 3] = [Cell::Null, Cell::Null, Cell::Null];
 
 impl ReachableRows {
     pub(super) fn new(reading: Reading) -> Self {
@@ -45,37 +69,40 @@ impl ReachableRows {
         let warehouse = Wanted::of("warehouse", &reading.scan.filters);
         let bucket = Wanted::of("bucket", &reading.scan.filters);
         // A table's files lie in its warehouse's bucket.
-        let wanted =
-            |ident: &TableIdent| warehouse.admits(&ident.warehouse) && bucket.admits(&ident.warehouse);
-        let tables = state.all_tables().map(|(ident, entry)| Of::Table(ident, entry.clone()));
-        let dropped =
-            state.dropped_tables(None).map(|table| Of::Table(table.ident.clone(), table.entry.clone()));
-        let views = state.all_views().map(|(ident, view)| Of::View(ident, view.metadata_location.clone()));
-        let all = tables.chain(dropped).chain(views);
-        let next =
-            all.filter(|of| wanted(of.ident()) && reading.may_list(&of.ident().warehouse, "")).collect();
-        Self { reading, next, manifests: VecDeque::new(), table: None }
+        let wanted = |(ident, _): &(TableIdent, Of)| {
+            warehouse.admits(&ident.warehouse)
+                && bucket.admits(&ident.warehouse)
+                && reading.may_list(&ident.warehouse, "")
+        };
+        let table = |ident: TableIdent, entry: Arc<TableEntry>| (ident.clone(), Of::Table(ident, entry));
+        let tables = state.all_tables().map(|(ident, entry)| table(ident, entry.clone()));
+        let dropped = state.dropped_tables(None).map(|found| table(found.ident.clone(), found.entry.clone()));
+        let views = state.all_views().map(|(ident, view)| {
+            let (location, metadata) = (view.location.clone(), view.metadata_location.clone());
+            (ident, Of::View { location, metadata })
+        });
+        let next = tables.chain(dropped).chain(views).filter(wanted).map(|(_, of)| of).collect();
+        Self { reading, next, manifests: VecDeque::new(), table: None, listing: None }
     }
 
     /// Begins with a table: what its metadata names itself.
     async fn begin(&mut self, ident: &TableIdent, entry: &TableEntry) -> Outcome<Rows> {
         let catalog = &self.reading.state.catalog;
         let metadata = catalog.read_metadata(&entry.metadata_location).await.map_err(failed)?;
-        let hidden = [Cell::Null, Cell::Null, Cell::Null];
-        let names = if self.reading.may_load(ident) { names(ident) } else { hidden };
-        let table = Table { warehouse: ident.warehouse.clone(), names };
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        if self.reading.state.maintenance.has_promised_more(ident, entry, &metadata, now_ms) {
+            self.next.extend(place(metadata.location(), "", "promised"));
+        }
+        let names = if self.reading.may_load(ident) { names(ident) } else { NO_NAMES };
+        let table = Table { area: catalog.area(ident, &metadata), names };
         let mut rows = self.reading.rows();
         for (location, is_current) in metadata_files(&metadata, entry) {
-            table.add(&mut rows, &location, "metadata", is_current);
+            add(&mut rows, &table.names, (&location, "metadata", is_current));
         }
         for file in metadata.statistics().chain(metadata.partition_statistics()) {
             if let Some(location) = file.json()["statistics-path"].as_str() {
-                table.add(
-                    &mut rows,
-                    location,
-                    "statistics",
-                    Some(file.snapshot_id) == metadata.current_snapshot_id(),
-                );
+                let is_current = Some(file.snapshot_id) == metadata.current_snapshot_id();
+                add(&mut rows, &table.names, (location, "statistics", is_current));
             }
         }
         let mut seen = HashSet::new();
@@ -86,10 +113,10 @@ impl ReachableRows {
         for snapshot in snapshots {
             let is_current = Some(snapshot.id()) == current;
             let list = snapshot.manifest_list().ok_or_else(|| without_list(ident))?;
-            table.add(&mut rows, list, "manifest-list", is_current);
-            for manifest in catalog.manifest_list(&ident.warehouse, list).await.map_err(failed)?.iter() {
+            add(&mut rows, &table.names, (list, "manifest-list", is_current));
+            for manifest in catalog.manifest_list(&table.area, list).await.map_err(failed)?.iter() {
                 if seen.insert(manifest.path.clone()) {
-                    table.add(&mut rows, &manifest.path, "manifest", is_current);
+                    add(&mut rows, &table.names, (&manifest.path, "manifest", is_current));
                     self.manifests.push_back((manifest.clone(), is_current));
                 }
             }
@@ -97,49 +124,91 @@ impl ReachableRows {
         self.table = Some(table);
         Ok(rows)
     }
+
+    /// Begins to list a place; one whose bucket is gone holds nothing.
+    async fn list(
+        &mut self,
+        bucket: String,
+        prefix: String,
+        what: (&'static str, &'static str),
+    ) -> Outcome<()> {
+        let (suffix, kind) = what;
+        let options = ScanOptions { prefix, ..ScanOptions::default() };
+        self.listing = match self.reading.state.scan.scan(&bucket, &options).await {
+            Ok(scan) => Some(Listing { scan, bucket, suffix, kind }),
+            Err(ScanError::NoSuchBucket(_)) => None,
+            Err(error) => return Err(failed(error)),
+        };
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl Walk for ReachableRows {
     async fn next(&mut self) -> Outcome<Option<RecordBatch>> {
+        let mut rows = self.reading.rows();
         if let (Some((listed, is_current)), Some(table)) = (self.manifests.pop_front(), &self.table) {
-            let mut rows = self.reading.rows();
-            let manifest =
-                self.reading.state.catalog.manifest(&table.warehouse, &listed).await.map_err(failed)?;
+            let manifest = self.reading.state.catalog.manifest(&table.area, &listed).await.map_err(failed)?;
             for entry in manifest.entries.iter().filter(|entry| entry.is_live()) {
-                table.add(&mut rows, &entry.file.path, content_name(entry.file.content), is_current);
+                add(
+                    &mut rows,
+                    &table.names,
+                    (&entry.file.path, content_name(entry.file.content), is_current),
+                );
             }
             return self.reading.batch(rows).map(Some);
         }
-        let rows = match self.next.pop_front() {
-            None => return Ok(None),
-            Some(Of::Table(ident, entry)) => self.begin(&ident, &entry).await?,
-            Some(Of::View(ident, location)) => {
-                let view = Table { warehouse: ident.warehouse, names: [Cell::Null, Cell::Null, Cell::Null] };
-                let mut rows = self.reading.rows();
-                view.add(&mut rows, &location, "view", true);
-                rows
+        if let Some(listing) = &mut self.listing {
+            match listing.next(&mut rows).await? {
+                Some(()) => {}
+                None => self.listing = None,
             }
-        };
+            return self.reading.batch(rows).map(Some);
+        }
+        match self.next.pop_front() {
+            None => return Ok(None),
+            Some(Of::Table(ident, entry)) => rows = self.begin(&ident, &entry).await?,
+            Some(Of::View { location, metadata }) => {
+                add(&mut rows, &NO_NAMES, (&metadata, "view", true));
+                self.next.extend(place(&format!("{location}/metadata"), ".metadata.json", "view"));
+            }
+            Some(Of::Place { bucket, prefix, suffix, kind }) => {
+                self.list(bucket, prefix, (suffix, kind)).await?;
+            }
+        }
         self.reading.batch(rows).map(Some)
     }
 }
 
-impl Of {
-    fn ident(&self) -> &TableIdent {
-        match self {
-            Self::Table(ident, _) | Self::View(ident, _) => ident,
+impl Listing {
+    /// Adds the next objects; `None` after the last.
+    async fn next(&mut self, rows: &mut Rows) -> Outcome<Option<()>> {
+        let objects = match self.scan.next().await {
+            Ok(Some(objects)) => objects,
+            Ok(None) | Err(ScanError::NoSuchBucket(_)) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let keys = (0..objects.len()).map(|at| objects.key(at));
+        for key in keys.filter(|key| key.ends_with(self.suffix)) {
+            let location = format!("s3://{}/{key}", self.bucket);
+            add(rows, &NO_NAMES, (&location, self.kind, false));
         }
+        Ok(Some(()))
     }
 }
 
-impl Table {
-    /// A file that is no object of a bucket reaches none.
-    fn add(&self, rows: &mut Rows, location: &str, kind: &'static str, is_current: bool) {
-        let Some((bucket, key)) = object(location) else { return };
-        let [warehouse, namespace, name] = self.names.clone();
-        rows.push([bucket.into(), key.into(), kind.into(), warehouse, namespace, name, is_current.into()]);
-    }
+/// What lies below a location; nothing where it names no place in a bucket.
+fn place(location: &str, suffix: &'static str, kind: &'static str) -> Option<Of> {
+    let (bucket, key) = object(location)?;
+    let prefix = format!("{}/", key.trim_end_matches('/'));
+    Some(Of::Place { bucket: bucket.to_owned(), prefix, suffix, kind })
+}
+
+/// A file that is no object of a bucket reaches none.
+fn add(rows: &mut Rows, names: &[Cell; 3], (location, kind, is_current): (&str, &'static str, bool)) {
+    let Some((bucket, key)) = object(location) else { return };
+    let [warehouse, namespace, name] = names.clone();
+    rows.push([bucket.into(), key.into(), kind.into(), warehouse, namespace, name, is_current.into()]);
 }
 
 /// The metadata files that a table or the catalog names, and whether it is the current one.

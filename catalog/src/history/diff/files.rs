@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::metadata::Snapshot;
-use crate::scan::{Content, ManifestFile, ManifestReader, PlanError, Status};
+use crate::scan::{Area, Content, ManifestFile, ManifestReader, PlanError, Status};
 
 /// Files that differ on either side; a difference with more is refused.
 const FILES_MAX: usize = 500_000;
@@ -92,21 +92,20 @@ struct File {
 /// What makes `to` of `from`; no snapshot has no files.
 pub(super) async fn between(
     reader: &ManifestReader,
-    warehouse: &str,
+    area: &Area,
     from: Option<&Snapshot>,
     to: Option<&Snapshot>,
 ) -> Result<FileChanges, FilesError> {
     if from.map(Snapshot::id) == to.map(Snapshot::id) {
         return Ok(FileChanges::default());
     }
-    let (before, after) =
-        (manifests(reader, warehouse, from).await?, manifests(reader, warehouse, to).await?);
+    let (before, after) = (manifests(reader, area, from).await?, manifests(reader, area, to).await?);
     let paths = |list: &[ManifestFile]| list.iter().map(|one| one.path.clone()).collect::<BTreeSet<_>>();
     let (held, come) = (paths(&before), paths(&after));
     let gone: Vec<ManifestFile> = before.into_iter().filter(|one| !come.contains(&one.path)).collect();
     let new: Vec<ManifestFile> = after.into_iter().filter(|one| !held.contains(&one.path)).collect();
-    let removed = live(reader, warehouse, gone).await?;
-    let added = live(reader, warehouse, new).await?;
+    let removed = live(reader, area, gone).await?;
+    let added = live(reader, area, new).await?;
     let mut changes = FileChanges::default();
     for (key, file) in &added {
         if !removed.contains_key(key) {
@@ -123,22 +122,22 @@ pub(super) async fn between(
 
 async fn manifests(
     reader: &ManifestReader,
-    warehouse: &str,
+    area: &Area,
     snapshot: Option<&Snapshot>,
 ) -> Result<Vec<ManifestFile>, FilesError> {
     let Some(snapshot) = snapshot else { return Ok(Vec::new()) };
     let list = snapshot.manifest_list().ok_or(FilesError::NoList(snapshot.id()))?;
-    Ok(reader.list(warehouse, list).await?.to_vec())
+    Ok(reader.list(area, list).await?.to_vec())
 }
 
 async fn live(
     reader: &ManifestReader,
-    warehouse: &str,
+    area: &Area,
     manifests: Vec<ManifestFile>,
 ) -> Result<HashMap<Key, File>, FilesError> {
     let mut files = HashMap::new();
     let mut read = futures::stream::iter(manifests)
-        .map(|manifest| async move { reader.manifest(warehouse, &manifest).await })
+        .map(|manifest| async move { reader.manifest(area, &manifest).await })
         .buffer_unordered(READS_AT_ONCE);
     while let Some(manifest) = read.try_next().await? {
         for entry in manifest.entries.iter().filter(|entry| entry.status != Status::Deleted) {

@@ -129,7 +129,8 @@ impl Catalog {
         } else {
             shape::shape_of(&before.metadata, &after.metadata, earlier, later)
         };
-        let files = files::between(self.manifests(), &ident.warehouse, earlier, later).await?;
+        let area = self.area(ident, &after.metadata);
+        let files = files::between(self.manifests(), &area, earlier, later).await?;
         let (was, is) = (line(&before), line(&after));
         let ids = |line: &[Arc<Snapshot>]| line.iter().map(|one| one.id()).collect::<HashSet<i64>>();
         let only = |line: &[Arc<Snapshot>], other: &HashSet<i64>| -> Vec<SnapshotTold> {

@@ -11,6 +11,7 @@ use super::{answer, table_name};
 use crate::rest::body::Json;
 use crate::rest::call::Call;
 use crate::rest::error::{ErrorEnvelope, Failure};
+use crate::rest::idents;
 use crate::scan::{Scan, TableName};
 
 /// Plans a scan: the files to read, or the tasks to fetch them by.
@@ -40,7 +41,7 @@ pub(crate) async fn plan(
     let entry = seen.table((&front, &caller, Action::GetTableData), &place)?;
     let metadata = seen.metadata(&front, &place, entry).await?;
     let table = TableName {
-        warehouse: place.warehouse.as_ref().into(),
+        area: front.catalog.area(&idents::table(&place)?, &metadata),
         name: table_name(&place),
         metadata_location: entry.metadata_location.clone(),
     };

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::scan::area::Area;
 use crate::scan::error::PlanError;
 use crate::scan::limits::Limits;
 use crate::scan::manifest::{ManifestContent, ManifestFile};
@@ -31,7 +32,7 @@ fn scan() -> Scan {
     let spec = crate::metadata::PartitionSpec::unpartitioned();
     let filter = crate::scan::project::SpecFilter::new(&crate::scan::Expr::True, &spec, &|_| None);
     Scan {
-        warehouse: "main".into(),
+        area: Area::new(Arc::default(), crate::testing::ident("t"), ("s3://main/t", None)),
         table: "main.t".into(),
         metadata_location: "s3://main/m".into(),
         sources: vec![source()],

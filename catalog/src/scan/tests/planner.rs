@@ -9,19 +9,23 @@ use serde_json::{Value as Json, json};
 
 use super::lake::{DataFile, Lake};
 use crate::metadata::TableMetadata;
+use crate::scan::area::Area;
 use crate::scan::bind::Case;
 use crate::scan::error::PlanError;
 use crate::scan::filter::parse;
 use crate::scan::limits::Limits;
 use crate::scan::planner::{Page, Planner};
 use crate::scan::request::{Scan, ScanRequest, SchemaChoice, SnapshotRange, TableName};
-use crate::testing::MemoryWarehouses;
+use crate::state::{CatalogState, Change, Commit, TablePut};
+use crate::testing::{MemoryWarehouses, ident};
 use crate::warehouses::WarehouseStores as _;
 
 struct Table {
     lake: Lake,
     warehouses: Arc<MemoryWarehouses>,
     snapshots: Vec<Json>,
+    /// The tables there are.
+    state: CatalogState,
 }
 
 fn fields() -> Json {
@@ -53,7 +57,7 @@ impl Table {
         let schema = json!({"type": "struct", "schema-id": 0, "fields": fields()});
         let mut lake = Lake::new(schema, &specs(), store, "s3://main/t");
         lake.version = 3;
-        Self { lake, warehouses, snapshots: Vec::new() }
+        Self { lake, warehouses, snapshots: Vec::new(), state: CatalogState::default() }
     }
 
     /// Adds snapshot `id`, whose sequence number is its id, with these manifests.
@@ -79,7 +83,7 @@ impl Table {
 
     fn scan(&self, range: SnapshotRange, filter: Json) -> Result<Scan, PlanError> {
         let table = TableName {
-            warehouse: "main".into(),
+            area: self.area(),
             name: "t".into(),
             metadata_location: format!("s3://main/t/{}", self.snapshots.len()).into(),
         };
@@ -92,6 +96,23 @@ impl Table {
             stats_fields: Vec::new(),
         };
         Scan::new(table, &self.metadata(), &request, 100)
+    }
+
+    fn area(&self) -> Area {
+        Area::new(Arc::new(self.state.clone()), ident("t"), ("s3://main/t", None))
+    }
+
+    /// Puts a table into the catalog.
+    fn put(&mut self, name: &str, location: &str) {
+        let table = TablePut {
+            ident: ident(name),
+            uuid: uuid::Uuid::new_v4(),
+            location: location.into(),
+            metadata_location: format!("{location}/metadata/0.metadata.json").into(),
+            snapshot_id: None,
+            schema_id: 0,
+        };
+        self.state.apply(&Commit { at: 0, changes: vec![Change::PutTable(table)] });
     }
 
     fn planner(&self, limits: Limits) -> Planner {
@@ -163,6 +184,34 @@ async fn delete_files_apply_by_sequence_number_partition_and_reference() {
         told("new-1", &["position-3"]),
     ];
     assert_eq!(files(&page), expected);
+}
+
+/// Whoever may write a table names manifests as it likes: those of another table tell its paths and the bounds of its columns.
+#[tokio::test]
+async fn manifests_that_lie_with_another_table_are_not_read() {
+    let schema = json!({"type": "struct", "schema-id": 0, "fields": fields()});
+    for (place, is_read) in [("s3://main/nobodys", true), ("s3://main/other", false)] {
+        let mut table = Table::new();
+        let mut elsewhere = Lake::new(schema.clone(), &specs(), table.warehouses.store("main"), place);
+        elsewhere.version = 3;
+        let (manifest, _) =
+            elsewhere.manifest(ManifestContentType::Data, 0, 1, &[(data("a", 1), None)]).await;
+        for is_list_there in [true, false] {
+            table.snapshots.clear();
+            let lake = if is_list_there { &elsewhere } else { &table.lake };
+            let (list, _) = lake.list(1, 1, vec![manifest.clone()]).await;
+            table.snapshots.push(Lake::snapshot(1, None, 1, &list));
+            table.put("t", "s3://main/t");
+            table.put("other", "s3://main/other");
+            let read = table.plan(SnapshotRange::Current, json!(true)).await;
+            match read {
+                Ok(page) => assert!(is_read && names(&page) == ["a"], "{place}"),
+                Err(error) => {
+                    assert!(!is_read && error.to_string().contains("with another table"), "{place}: {error}")
+                }
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -497,7 +497,7 @@ impl Bench {
         let table = world.catalog.load(&ident).await.unwrap().unwrap();
         let metadata = &table.metadata;
         let Some(snapshot_id) = metadata.current_snapshot_id() else { return Vec::new() };
-        let planner = ReadPlanner::new(world.stores.clone());
+        let planner = ReadPlanner::new(world.catalog.clone());
         let read = Read {
             table: &ident,
             metadata_location: &table.entry.metadata_location,
