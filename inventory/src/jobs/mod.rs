@@ -95,6 +95,9 @@ pub struct Jobs {
     inner: Arc<Inner>,
 }
 
+/// A definition and its revision.
+type Parsed = (u64, Arc<Definition>);
+
 struct Inner {
     catalog: Catalog,
     works: BTreeMap<&'static str, Arc<dyn Work>>,
@@ -103,7 +106,7 @@ struct Inner {
     settings: JobSettings,
     state: Mutex<State>,
     /// The definitions as they were last read, by name, each with its revision.
-    parsed: Mutex<HashMap<Arc<str>, (u64, Arc<Definition>)>>,
+    parsed: Mutex<HashMap<Arc<str>, Parsed>>,
     /// Held while definitions change and runs begin (J3).
     begin: tokio::sync::Mutex<()>,
     /// Something may be due.
