@@ -221,3 +221,24 @@ async fn a_watched_bucket_costs_some_bytes_in_the_same_record_and_another_none()
     assert_eq!(with - before, 70, "of {before}");
     core.close().await;
 }
+
+#[tokio::test]
+async fn the_changes_that_wait_are_counted_over_restarts() {
+    let drives = sims(4);
+    let core = watched(&settings(), &drives).await;
+    let waiting = |core: &ObjectCore| core.inner.sets[0].log.waiting_changes();
+    churn(&core, 10).await;
+    let told = core.changes(0, 0, usize::MAX).await.unwrap();
+    core.forget_changes(0, told[2].sequence).await.unwrap();
+    assert_eq!(waiting(&core), 7);
+    core.forget_changes(0, told[2].sequence).await.unwrap();
+    assert_eq!(waiting(&core), 7);
+    core.close().await;
+    let core = open(&settings(), &drives).await;
+    churn(&core, 5).await;
+    core.forget_changes(0, told[3].sequence).await.unwrap();
+    assert_eq!(waiting(&core), 11);
+    core.forget_changes(0, u64::MAX).await.unwrap();
+    assert_eq!(waiting(&core), 0);
+    core.close().await;
+}

@@ -94,6 +94,11 @@ impl WaitingChanges {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     fn forgotten(&self, set: u16, count: u64) {
         let fewer = |waiting: u64| Some(waiting.saturating_sub(count));
         let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
@@ -164,6 +169,12 @@ impl ErasureSet {
             }
             Some(_) | None => Err(unreadable("the note of it is of a newer version")),
         }
+    }
+
+    /// How many changes wait, as far as they are counted.
+    #[cfg(test)]
+    pub(crate) fn waiting_changes(&self) -> u64 {
+        self.0.figures.waiting_changes.count()
     }
 
     /// Counts the changes that wait as the set was opened. Once, and before any is forgotten.
