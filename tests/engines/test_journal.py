@@ -314,6 +314,22 @@ def test_what_was_there_before_is_told_by_the_table_of_objects_and_the_journal_g
     assert len(journal(journaled, bucket)) == 40, "the table stays"
 
 
+def test_the_last_changes_of_a_deleted_bucket_are_told_and_one_of_its_name_has_no_journal(journaled):
+    bucket = "journal-again"
+    begin(journaled, bucket)
+    client = s3.client(journaled)
+    client.put_object(Bucket=bucket, Key="key", Body=b"x")
+    client.delete_object(Bucket=bucket, Key="key")
+    client.delete_bucket(Bucket=bucket)
+    rows = awaited(lambda: journal(journaled, bucket), lambda rows: len(rows) == 2, "the last changes are missing")
+    assert [row["record_type"] for row in rows] == ["CREATE", "DELETE"]
+    client.create_bucket(Bucket=bucket)
+    missing = (404, "MetadataConfigurationNotFound")
+    assert refused(client.get_bucket_metadata_configuration, Bucket=bucket) == missing
+    assert tarn_journal(journaled, "put", "system")[0] == 1, "the bucket of the tables has no journal"
+    assert tarn_journal(journaled, "put", "journal-nowhere")[0] == 4
+
+
 def test_rows_that_somebody_took_away_are_told_as_drift_and_repaired(tmp_path):
     bucket = "journal-drift"
     # What others change in a table of objects is found at its next refresh: here not before the comparison.
