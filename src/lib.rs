@@ -10,6 +10,7 @@ mod events;
 pub mod identity;
 mod inventories;
 mod journals;
+mod outbound;
 pub mod server;
 mod stores;
 mod webhooks;

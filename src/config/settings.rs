@@ -15,7 +15,7 @@ use super::providers;
 use super::sql::SqlSettings;
 use crate::identity::oidc::Provider;
 use crate::identity::{Secret, key};
-use crate::webhooks::Reach;
+use crate::outbound::Reach;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

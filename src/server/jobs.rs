@@ -13,6 +13,7 @@ use super::bulk::CoreBulk;
 use super::foreground::InFlight;
 use super::scan::CoreScan;
 use super::sql::BatchQueries;
+use crate::outbound::BatchOutside;
 
 /// Jobs in the name of the server; each run asks for the rights of its author.
 const AUTHOR: &str = "jobs";
@@ -26,6 +27,7 @@ pub(super) struct Parts {
     pub(super) foreground: Arc<InFlight>,
     pub(super) queries: Arc<BatchQueries>,
     pub(super) journals: Journals,
+    pub(super) outside: Arc<BatchOutside>,
     /// Runs at work at a time.
     pub(super) at_once: usize,
 }
@@ -39,7 +41,7 @@ pub(super) fn open(parts: Parts) -> Jobs {
 }
 
 fn works(parts: &Parts) -> Vec<Arc<dyn Work>> {
-    let Parts { core, catalog, stores, rights, queries, journals, .. } = parts;
+    let Parts { core, catalog, stores, rights, queries, journals, outside, .. } = parts;
     let scans = Arc::new(CoreScan(core.clone()));
     let inventory =
         Arc::new(Inventory::new(scans.clone(), stores.clone(), catalog.by(AUTHOR), rights.clone()));
@@ -50,6 +52,7 @@ fn works(parts: &Parts) -> Vec<Arc<dyn Work>> {
         catalog: catalog.clone(),
         inventory: inventory.clone(),
         queries: queries.clone(),
+        outside: outside.clone(),
         rights: rights.clone(),
     });
     let reconcile = Reconcile::new(journals.clone(), rights.clone());

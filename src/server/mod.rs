@@ -80,6 +80,7 @@ use crate::identity::{
 };
 use crate::inventories::BucketInventories;
 use crate::journals::BucketJournals;
+use crate::outbound::BatchOutside;
 use crate::stores::{self, Warehouses};
 use crate::webhooks::Webhooks;
 
@@ -240,6 +241,7 @@ impl Server {
             foreground: front.in_flight(),
             queries: queries.clone(),
             journals: journals.clone(),
+            outside: Arc::new(BatchOutside::new(core.clone(), settings.webhook_reach, &secret)),
             at_once: settings.jobs_at_once,
         });
         {

@@ -10,9 +10,9 @@ use tarn_catalog::events::Position;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::address;
 use crate::events::Filter;
 use crate::identity::Secret;
+use crate::outbound::{self, Reach};
 
 /// The longest id, in bytes.
 const ID_BYTES_MAX: usize = 64;
@@ -228,23 +228,13 @@ fn check_url(url: &str) -> Result<(), InvalidWebhook> {
     if url.len() > URL_BYTES_MAX {
         return Err(InvalidWebhook(format!("a URL has at most {URL_BYTES_MAX} bytes")));
     }
-    let parsed =
-        reqwest::Url::parse(url).map_err(|error| InvalidWebhook(format!("the URL is wrong: {error}")))?;
-    if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
-        return Err(InvalidWebhook("the URL begins with http:// or https:// and names a host".into()));
-    }
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err(InvalidWebhook("a URL with a user or password is not taken: it would be shown".into()));
-    }
-    Ok(())
+    outbound::url(url).map(drop).map_err(InvalidWebhook)
 }
 
 impl Definition {
     /// Whether the host of the URL is an address that is not allowed, where it is an address at all.
-    pub(super) fn is_refused(&self, reach: super::Reach) -> bool {
-        let url = reqwest::Url::parse(&self.url).ok();
-        let literal = url.as_ref().and_then(address::literal);
-        literal.is_some_and(|address| !reach.allows(address))
+    pub(super) fn is_refused(&self, reach: Reach) -> bool {
+        reqwest::Url::parse(&self.url).is_ok_and(|url| outbound::refuses(reach, &url))
     }
 }
 

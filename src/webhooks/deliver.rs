@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
-use reqwest::redirect;
 use serde_json::{Value, json};
 
 use super::sign::sign;
-use super::{Definition, Mode, Reach};
+use super::{Definition, Mode};
+use crate::outbound::{self, Reach};
 
 /// The longest `Retry-After` that is followed.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
@@ -42,12 +42,8 @@ impl Client {
     pub(super) fn new(definition: &Definition, reach: Reach) -> Self {
         let http = match definition.is_refused(reach) {
             true => Err(Failure::Refused),
-            false => reqwest::Client::builder()
+            false => outbound::client(reach)
                 .timeout(definition.timeout)
-                .redirect(redirect::Policy::none())
-                .no_proxy()
-                .dns_resolver(std::sync::Arc::new(reach))
-                .user_agent(concat!("tarn/", env!("CARGO_PKG_VERSION")))
                 .build()
                 .map_err(|error| unreachable(&error)),
         };

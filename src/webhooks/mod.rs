@@ -7,12 +7,11 @@
 //! - WH3: nothing waits for a receiver but its own webhook. A webhook that falls behind the retained log is told how far,
 //!   and so is its receiver.
 //! - WH4: no connection is made to an address that the settings do not allow, whatever a name resolves to, and no
-//!   redirect is followed (`address.rs`).
+//!   redirect is followed (`src/outbound`).
 //! - WH5: a secret is told once, when it is made, and never again.
 //!
 //! Definitions and positions are documents in the catalog log.
 
-mod address;
 mod definition;
 mod deliver;
 mod positions;
@@ -33,13 +32,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 
-pub(crate) use self::address::Reach;
 pub(crate) use self::definition::{Asked, Definition, InvalidWebhook, Mode};
 pub(crate) use self::deliver::{Client, Failure as DeliveryFailure};
 use self::positions::Positions;
 pub(crate) use self::status::{Shown, Status};
 use self::worker::Worker;
 use crate::identity::Secret;
+use crate::outbound::Reach;
 
 /// The kind of the documents that are webhooks.
 const KIND: &str = "webhook";

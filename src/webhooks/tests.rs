@@ -12,8 +12,9 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{Asked, Reach, Webhooks};
+use super::{Asked, Webhooks};
 use crate::events::tests::{forgetful, put_until};
+use crate::outbound::Reach;
 
 /// Answers every event with one status and gives it to the test.
 struct Receiver {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Batch;
+use super::outside::Notify;
 use super::tasks::fatal;
 use crate::jobs::{Author, Context, Definition, Ended, InvalidSpec, Work, WorkError};
 use crate::report::{self, PlanError, plan};
@@ -19,6 +20,9 @@ pub struct Catalog {
     /// Only tell what would be told.
     #[serde(default)]
     pub dry_run: bool,
+    /// Who is told at the end of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Notify>,
     /// The text it was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<String>,

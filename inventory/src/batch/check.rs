@@ -3,7 +3,8 @@
 use serde_json::Value;
 use tarn_openapi::access::{Action, Resource};
 
-use super::spec::{Does, Manifest, Spec};
+use super::secret::Secret;
+use super::spec::{Does, Manifest, Spec, Way};
 use super::tasks::{check_query, path};
 use super::{Asked, Batch, yaml};
 use crate::jobs::{Author, InvalidSpec};
@@ -24,17 +25,67 @@ pub(super) async fn check(batch: &Batch, spec: &Value, author: &Author) -> Resul
             field(&place, refused.message)
         })?,
         Some(_) => return Err(field("yaml", "a text".into())),
-        None => Asked::read(spec).map_err(|error| field("spec", error))?,
+        None => full(spec)?,
     };
-    match asked {
-        Asked::Objects(spec) => objects(batch, spec, author).await.map(Asked::Objects),
-        Asked::Catalog(catalog) => catalog.check(batch, author).await.map(Asked::Catalog),
+    if let Some(notify) = asked.notify() {
+        let url = batch.parts.outside.check(&notify.endpoint);
+        url.map_err(|message| field("notify.endpoint", message))?;
     }
+    let mut asked = match asked {
+        Asked::Objects(spec) => Asked::Objects(objects(batch, spec, author).await?),
+        Asked::Catalog(catalog) => Asked::Catalog(catalog.check(batch, author).await?),
+    };
+    seal(batch, &mut asked)?;
+    Ok(asked)
+}
+
+/// Nothing is kept of a secret but what only this server opens.
+fn seal(batch: &Batch, asked: &mut Asked) -> Result<(), InvalidSpec> {
+    for used in asked.secrets() {
+        if let Secret::Given(secret) = &*used.secret {
+            let sealed = batch.parts.outside.seal(secret, &used.purpose);
+            *used.secret = Secret::Sealed(sealed.map_err(|message| field(used.at, message))?);
+        }
+    }
+    Ok(())
+}
+
+/// Secrets that were left out are those of the batch that was put before, where they are for the same.
+pub(super) fn fill(asked: &mut Asked, before: Option<Asked>) -> Result<(), InvalidSpec> {
+    let mut before = before;
+    let mut before = before.as_mut().map(Asked::secrets).unwrap_or_default();
+    for used in asked.secrets().into_iter().filter(|used| *used.secret == Secret::Kept) {
+        let found = before.iter_mut().find(|kept| kept.purpose == used.purpose);
+        match found {
+            Some(kept) if matches!(kept.secret, Secret::Sealed(_)) => *used.secret = kept.secret.clone(),
+            Some(_) | None => {
+                let message = "it was left out; that may who put this batch before, with the same address and access key";
+                return Err(field(used.at, message.into()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One in full form. A text beside secrets may hold them.
+fn full(spec: &Value) -> Result<Asked, InvalidSpec> {
+    let mut asked = Asked::read(spec).map_err(|error| field("spec", error))?;
+    if asked.secrets().iter().any(|used| matches!(used.secret, Secret::Given(_))) {
+        *asked.written() = None;
+    }
+    Ok(asked)
 }
 
 async fn objects(batch: &Batch, spec: Spec, author: &Author) -> Result<Spec, InvalidSpec> {
     for rule in &spec.rules {
         CompiledFilter::new(rule, 0).map_err(|error| field(&error.at, error.message))?;
+    }
+    if let Does::Replicate(replication) = &spec.does {
+        let url = batch.parts.outside.check(&replication.endpoint.url);
+        url.map_err(|message| field("endpoint", message))?;
+        if replication.way == Way::Pull && spec.manifest.is_some() {
+            return Err(field("manifest", "objects of another server are named by a filter".into()));
+        }
     }
     if let Does::Tag(change) = &spec.does {
         change.check().map_err(|message| field("tag", message))?;
@@ -69,13 +120,25 @@ fn field(at: &str, message: String) -> InvalidSpec {
 pub(super) async fn places(batch: &Batch, spec: &Spec, author: &Author) -> Result<(), InvalidSpec> {
     let may = |action, resource| batch.parts.rights.may(author, action, resource);
     let denied = |what: String| Err(InvalidSpec::Denied(format!("access denied: {what}")));
-    let (mut changed, mut buckets) = (vec![&spec.report.bucket], vec![&spec.bucket, &spec.report.bucket]);
+    let (mut changed, mut buckets) =
+        (vec![("report.bucket", &spec.report.bucket)], vec![&spec.report.bucket]);
+    if spec.is_of_here() {
+        buckets.push(&spec.bucket);
+    }
     match &spec.does {
-        Does::Expire | Does::Delete | Does::Tag(_) => changed.push(&spec.bucket),
+        Does::Expire | Does::Delete | Does::Tag(_) => changed.push(("bucket", &spec.bucket)),
         Does::Copy { target, .. } => {
-            changed.push(&target.bucket);
+            changed.push(("target.bucket", &target.bucket));
             buckets.push(&target.bucket);
         }
+        // Objects of a warehouse may be copied elsewhere, as a backup.
+        Does::Replicate(replication) => match replication.way {
+            Way::Push => {}
+            Way::Pull => {
+                changed.push(("target.bucket", &replication.target.bucket));
+                buckets.push(&replication.target.bucket);
+            }
+        },
     }
     let list = match &spec.manifest {
         Some(Manifest::List(list)) => Some(list),
@@ -93,11 +156,11 @@ pub(super) async fn places(batch: &Batch, spec: &Spec, author: &Author) -> Resul
         }
     }
     let state = batch.parts.catalog.snapshot();
-    if let Some(bucket) = changed.into_iter().find(|bucket| state.warehouse(bucket).is_some()) {
+    if let Some((at, bucket)) = changed.into_iter().find(|(_, bucket)| state.warehouse(bucket).is_some()) {
         let message = format!(
             "{bucket} is a warehouse: files of its tables are written, changed and deleted by the catalog only"
         );
-        return Err(field("bucket", message));
+        return Err(field(at, message));
     }
     let file = format!("{}/job", spec.report.prefix);
     if !may(Action::PutObject, Resource::Object(&spec.report.bucket, &file)) {

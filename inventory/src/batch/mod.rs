@@ -1,6 +1,6 @@
 //! Batches: one thing done to many objects, with a report of what became of each.
 //!
-//! They are defined by YAML as AIStor's are (`yaml.rs`) and run as jobs (`work.rs`). Objects of warehouses are not changed:
+//! They are defined by YAML as AIStor's are (`yaml.rs`) and run as jobs (`work.rs`, `running.rs`). Objects of warehouses are not changed:
 //! the files of tables are the catalog's.
 
 mod bulk;
@@ -8,7 +8,10 @@ mod catalog;
 mod check;
 mod completion;
 mod doing;
+mod outside;
 mod queries;
+mod running;
+mod secret;
 mod spec;
 mod tasks;
 #[cfg(test)]
@@ -23,10 +26,13 @@ use tarn_catalog::WarehouseStores;
 
 pub use bulk::{Bulk, Carried, Item, ItemError, TagChange, There};
 pub use catalog::Catalog;
+pub use outside::{Endpoint, Listed, Notify, Outside, Page, Remote, Replicated, Style};
 pub use queries::{Queries, QueryFailure, Rows};
-pub use spec::{Does, List, Manifest, ManifestFormat, Place, Query, Spec, Threshold};
+pub use secret::Secret;
+pub use spec::{Does, List, Manifest, ManifestFormat, Place, Query, Replication, Spec, Threshold, Way};
 pub use yaml::{KINDS, template};
 
+use self::secret::Used;
 use crate::jobs::Rights;
 use crate::report::Inventory;
 use crate::scan::ObjectScan;
@@ -55,6 +61,8 @@ pub struct Parts {
     pub inventory: Arc<Inventory>,
     /// Answers the queries that name objects.
     pub queries: Arc<dyn Queries>,
+    /// Reaches other servers.
+    pub outside: Arc<dyn Outside>,
     /// Knows what authors may do.
     pub rights: Arc<dyn Rights>,
 }
@@ -89,6 +97,35 @@ impl Asked {
         match self {
             Self::Objects(spec) => json!(spec),
             Self::Catalog(catalog) => json!(catalog),
+        }
+    }
+
+    /// Who is told at the end of a run.
+    fn notify(&self) -> Option<&Notify> {
+        match self {
+            Self::Objects(spec) => spec.notify.as_ref(),
+            Self::Catalog(catalog) => catalog.notify.as_ref(),
+        }
+    }
+
+    /// What of it nobody may read again.
+    fn secrets(&mut self) -> Vec<Used<'_>> {
+        let (notify, does) = match self {
+            Self::Objects(spec) => (&mut spec.notify, Some(&mut spec.does)),
+            Self::Catalog(catalog) => (&mut catalog.notify, None),
+        };
+        let mut secrets = Vec::new();
+        if let Some(Does::Replicate(replication)) = does {
+            secrets.extend(replication.endpoint.secrets());
+        }
+        secrets.extend(notify.as_mut().and_then(Notify::secret));
+        secrets
+    }
+
+    /// Leaves its secrets out.
+    fn hide(&mut self) {
+        for used in self.secrets() {
+            *used.secret = Secret::Kept;
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bulk::TagChange;
+use super::outside::{Endpoint, Notify};
 use crate::report::Filter;
 
 /// A batch: one thing done to many objects of a bucket.
@@ -34,6 +35,9 @@ pub struct Spec {
     /// Only tell what would be done.
     #[serde(default)]
     pub dry_run: bool,
+    /// Who is told at the end of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Notify>,
     /// The text it was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<String>,
@@ -54,8 +58,45 @@ pub enum Does {
         /// Whether an object that is there is replaced.
         replace: bool,
     },
+    /// It is copied to another server, or from one.
+    Replicate(Box<Replication>),
     /// Its tags are changed.
     Tag(TagChange),
+}
+
+/// A copy between this server and another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replication {
+    /// Which way it goes.
+    pub way: Way,
+    /// The other server.
+    pub endpoint: Endpoint,
+    /// Where to, on the other side than the objects are. Keys there are this prefix and the whole key.
+    pub target: Place,
+    /// Whether an object is copied that is there already, as its entity tag and size tell.
+    #[serde(default)]
+    pub replace: bool,
+}
+
+/// Which way objects go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// From this server.
+    Push,
+    /// To this server.
+    Pull,
+}
+
+impl Replication {
+    /// The key of an object's copy.
+    pub(super) fn key(&self, key: &str) -> String {
+        match &*self.target.prefix {
+            prefix if prefix.is_empty() || prefix.ends_with('/') => format!("{prefix}{key}"),
+            prefix => format!("{prefix}/{key}"),
+        }
+    }
 }
 
 /// A place in a bucket.
@@ -148,9 +189,18 @@ impl Spec {
         format!("{}{}", target.prefix, key.strip_prefix(&self.prefix).unwrap_or(key))
     }
 
+    /// Whether its objects are those of this server.
+    pub(super) fn is_of_here(&self) -> bool {
+        match &self.does {
+            Does::Expire | Does::Delete | Does::Copy { .. } | Does::Tag(_) => true,
+            Does::Replicate(replication) => replication.way == Way::Push,
+        }
+    }
+
     /// Whether an object is part of a completion report.
     pub(super) fn is_report(&self, bucket: &str, key: &str) -> bool {
-        bucket == self.report.bucket
+        self.is_of_here()
+            && bucket == self.report.bucket
             && key.strip_prefix(&self.report.prefix).is_some_and(|rest| rest.starts_with('/'))
     }
 }

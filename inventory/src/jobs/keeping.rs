@@ -83,6 +83,7 @@ impl Jobs {
     /// Checks a definition as [`Jobs::put`] does, and keeps nothing. Answers its specification in full form.
     pub async fn check(&self, new: &NewDefinition, author: &Author) -> Result<serde_json::Value, PutError> {
         let (work, full) = self.inner.check(new, author).await?;
+        let full = self.inner.filled(work, full, new, author)?;
         Ok(work.shown(&full))
     }
 
@@ -128,9 +129,9 @@ impl Jobs {
 
 impl Inner {
     async fn put(&self, mut new: NewDefinition, put: Put, author: Author) -> Result<Definition, PutError> {
-        let (_, full) = self.check(&new, &author).await?;
-        new.spec = full;
+        let (work, full) = self.check(&new, &author).await?;
         let _putting = self.begin.lock().await;
+        new.spec = self.filled(work, full, &new, &author)?;
         let before = self.definition(&new.name);
         let expect = match (&before, put) {
             (Some(_), Put::Create) => return Err(PutError::Exists(new.name)),
@@ -153,6 +154,20 @@ impl Inner {
             Err(CommitError::Conflict(Conflict::DocumentChanged { .. })) => Err(PutError::Changed(made.name)),
             Err(error) => Err(PutError::Commit(error)),
         }
+    }
+
+    /// A specification with what was left out of it, from the definition that is there.
+    fn filled(
+        &self,
+        work: &Arc<dyn Work>,
+        full: serde_json::Value,
+        new: &NewDefinition,
+        author: &Author,
+    ) -> Result<serde_json::Value, PutError> {
+        let before = self.definition(&new.name).map(|(before, _)| before);
+        // Whoever else puts it must not use what another was trusted with.
+        let before = before.filter(|before| before.kind == new.kind && before.author == *author);
+        Ok(work.fill(full, before.as_ref().map(|before| &before.spec))?)
     }
 
     async fn check(

@@ -11,6 +11,28 @@ use crate::scan::{Depth, ObjectScan, Objects, Scan, ScanError, ScanOptions};
 /// Objects that are looked at before it is written down how far they are.
 const SCANNED_MAX: u64 = 1_000_000;
 
+/// Objects that are counted before a run, to tell how long it takes. Of more nobody knows.
+const COUNTED_MAX: u64 = 2_000_000;
+
+/// About how many objects a batch of a bucket looks at.
+pub(in crate::batch) async fn count(
+    spec: &Spec,
+    scans: &dyn ObjectScan,
+    context: &Context,
+) -> Result<Option<u64>, WorkError> {
+    let options = ScanOptions { prefix: spec.prefix.clone(), ..ScanOptions::default() };
+    let mut scan = scans.scan(&spec.bucket, &options).await.map_err(scan_error)?;
+    let mut count = 0;
+    while let Some(objects) = scan.next().await.map_err(scan_error)? {
+        context.pace(0, 0).await?;
+        count += objects.len() as u64;
+        if count > COUNTED_MAX {
+            return Ok(None);
+        }
+    }
+    Ok(Some(count))
+}
+
 /// The objects of a bucket.
 pub(in crate::batch) struct InBucket {
     scan: Box<dyn Scan>,

@@ -4,6 +4,7 @@ mod bucket;
 mod list;
 mod parquet;
 mod query;
+mod remote;
 
 use std::sync::Arc;
 
@@ -14,8 +15,11 @@ use serde::{Deserialize, Serialize};
 use tarn_catalog::WarehouseStores;
 
 use self::bucket::InBucket;
+pub(super) use self::bucket::count;
 use self::list::InList;
 pub(super) use self::query::{Frozen, check as check_query, freeze};
+use self::remote::InRemote;
+use super::outside::Remote;
 use super::spec::{Manifest, Spec};
 use crate::jobs::{Context, WorkError};
 use crate::scan::ObjectScan;
@@ -55,12 +59,15 @@ pub(super) struct Chunk {
 pub(super) enum Tasks {
     Bucket(InBucket),
     List(InList),
+    Remote(InRemote),
 }
 
 /// What tasks are found with.
 pub(super) struct Finding<'a> {
     pub(super) scans: &'a dyn ObjectScan,
     pub(super) stores: &'a dyn WarehouseStores,
+    /// The other server, where the objects are there.
+    pub(super) remote: Option<Arc<dyn Remote>>,
     /// The answer of the batch's query, where it has one.
     pub(super) frozen: Option<(Arc<dyn ObjectStore>, Vec<String>)>,
     /// When the run began, in milliseconds since 1970.
@@ -74,6 +81,9 @@ impl Tasks {
         with: Finding<'_>,
         at: Option<&Position>,
     ) -> Result<Self, WorkError> {
+        if let Some(remote) = with.remote {
+            return InRemote::open(spec, remote, at, with.started_ms).map(Self::Remote);
+        }
         match (&spec.manifest, with.frozen) {
             (Some(Manifest::List(list)), _) => {
                 InList::open(list, with.stores.store(&list.bucket), at).await.map(Self::List)
@@ -96,6 +106,7 @@ impl Tasks {
         match self {
             Self::Bucket(tasks) => tasks.next(max, spec, context).await,
             Self::List(tasks) => tasks.next(max, spec, context).await,
+            Self::Remote(tasks) => tasks.next(max, spec, context).await,
         }
     }
 }

@@ -3,15 +3,22 @@
 use serde::Deserialize;
 
 use super::nowhere;
+use crate::batch::outside::Notify;
+use crate::batch::secret::Secret;
 use crate::batch::spec::{Does, List, Manifest, ManifestFormat, Place, Query, Spec, Threshold};
 use crate::report::Filter;
 use crate::report::aistor::Refused;
+use crate::report::aistor::document::Told;
 use crate::report::aistor::scalar::{Text, choice, count, duration_ms, refused, wrong};
 
 /// Where reports go that nothing is said of, in the bucket of the batch.
 pub(super) const REPORT_PREFIX: &str = "batch-reports";
 /// The longest prefix of a place, in bytes.
 const PREFIX_BYTES_MAX: usize = 512;
+/// The longest address, in bytes.
+pub(super) const URL_BYTES_MAX: usize = 2048;
+/// The longest secret, in bytes. Session tokens are long.
+const SECRET_BYTES_MAX: usize = 16 * 1024;
 /// How often an object may be tried.
 const ATTEMPTS_MAX: u64 = 20;
 /// How long a wait between two attempts may be, in milliseconds.
@@ -31,6 +38,7 @@ macro_rules! kind {
             report: Option<super::common::Target>,
             failure_threshold: Option<super::common::Failures>,
             dry_run: Option<Text>,
+            notify: Option<crate::report::aistor::document::Told>,
         }
 
         impl $name {
@@ -41,6 +49,8 @@ macro_rules! kind {
                     report: self.report.as_ref(),
                     failures: self.failure_threshold.as_ref(),
                     dry_run: self.dry_run.as_ref(),
+                    notify: self.notify.as_ref(),
+                    report_bucket: None,
                 }
             }
         }
@@ -89,6 +99,9 @@ pub(super) struct Common<'a> {
     pub(super) report: Option<&'a Target>,
     pub(super) failures: Option<&'a Failures>,
     pub(super) dry_run: Option<&'a Text>,
+    pub(super) notify: Option<&'a Told>,
+    /// Where reports go that nothing is said of; `None`: to the bucket of the objects.
+    pub(super) report_bucket: Option<&'a Text>,
 }
 
 /// Which objects a batch is of.
@@ -109,7 +122,10 @@ impl Common<'_> {
         }
         let report = match self.report {
             Some(target) => place(target, "report")?,
-            None => Place { bucket: bucket.value.clone(), prefix: REPORT_PREFIX.into() },
+            None => {
+                let bucket = self.report_bucket.unwrap_or(bucket).value.clone();
+                Place { bucket, prefix: REPORT_PREFIX.into() }
+            }
         };
         let below = report.prefix.trim_matches('/').to_owned();
         if below.is_empty() {
@@ -127,6 +143,7 @@ impl Common<'_> {
             attempts,
             delay_ms,
             dry_run: dry_run(self.dry_run)?,
+            notify: self.notify.map(notify).transpose()?,
             written: None,
         })
     }
@@ -134,6 +151,25 @@ impl Common<'_> {
 
 pub(super) fn dry_run(text: Option<&Text>) -> Result<bool, Refused> {
     choice(text, "dryRun", &[("true", true), ("false", false)], false)
+}
+
+/// Who is told.
+pub(super) fn notify(said: &Told) -> Result<Notify, Refused> {
+    let endpoint = &said.endpoint;
+    if endpoint.value.len() > URL_BYTES_MAX {
+        return Err(wrong(endpoint, "notify.endpoint", &format!("at most {URL_BYTES_MAX} bytes")));
+    }
+    let token = said.token.as_ref().filter(|token| !token.value.is_empty());
+    let token = token.map(|token| secret(token, "notify.token")).transpose()?;
+    Ok(Notify { endpoint: endpoint.value.clone(), token })
+}
+
+/// A secret. An error never repeats it.
+pub(super) fn secret(text: &Text, name: &str) -> Result<Secret, Refused> {
+    if !(1..=SECRET_BYTES_MAX).contains(&text.value.len()) {
+        return Err(refused(text.referenced, format!("{name}: 1 to {SECRET_BYTES_MAX} bytes")));
+    }
+    Ok(Secret::written(&text.value))
 }
 
 /// How often an object is tried, and how long after, in milliseconds.
@@ -158,7 +194,7 @@ fn bounded(text: &Text, name: &str, least: u64, most: u64) -> Result<u64, Refuse
     is_within.then_some(number).ok_or_else(|| wrong(text, name, &format!("{least} to {most}")))
 }
 
-fn prefix_of(text: Option<&Text>, name: &str) -> Result<String, Refused> {
+pub(super) fn prefix_of(text: Option<&Text>, name: &str) -> Result<String, Refused> {
     match text {
         Some(text) if text.value.len() > PREFIX_BYTES_MAX => {
             Err(wrong(text, name, &format!("at most {PREFIX_BYTES_MAX} bytes")))
@@ -175,7 +211,7 @@ pub(super) fn place(target: &Target, name: &str) -> Result<Place, Refused> {
 
 impl Listing {
     /// Something of it, to tell where it stands.
-    fn first(&self) -> Option<&Text> {
+    pub(super) fn first(&self) -> Option<&Text> {
         [&self.format, &self.sql, &self.bucket, &self.key, &self.etag, &self.warehouse]
             .into_iter()
             .find_map(Option::as_ref)

@@ -1,6 +1,6 @@
 //! The kinds of batches.
 
-use super::common::{Listing, Target, Which, dry_run, kind, place};
+use super::common::{Listing, Target, Which, dry_run, kind, notify, place};
 use super::filter::{Pair, Rule, rule};
 use crate::batch::bulk::TagChange;
 use crate::batch::catalog::Catalog;
@@ -112,6 +112,7 @@ pub(super) fn filter(said: Option<&Rule>) -> Result<Vec<Filter>, Refused> {
 
 /// An inventory that is made once: it is read as inventories are.
 pub(super) fn catalog(said: &Document) -> Result<Catalog, Refused> {
-    let Batched { spec, dry_run: said } = said.batched(CATALOG_ID)?;
-    Ok(Catalog { catalog: spec, dry_run: dry_run(said)?, written: None })
+    let Batched { spec, dry_run: dry, notify: told } = said.batched(CATALOG_ID)?;
+    let notify = told.map(notify).transpose()?;
+    Ok(Catalog { catalog: spec, dry_run: dry_run(dry)?, notify, written: None })
 }

@@ -1,8 +1,14 @@
 //! Batches to begin with.
 
 /// The kinds of batches, each with one to begin with.
-pub const KINDS: [(&str, &str); 5] =
-    [("expire", EXPIRE), ("delete", DELETE), ("copy", COPY), ("tag", TAG), ("catalog", CATALOG)];
+pub const KINDS: [(&str, &str); 6] = [
+    ("expire", EXPIRE),
+    ("delete", DELETE),
+    ("copy", COPY),
+    ("replicate", REPLICATE),
+    ("tag", TAG),
+    ("catalog", CATALOG),
+];
 
 /// A batch to begin with.
 pub fn template(kind: &str) -> Option<&'static str> {
@@ -65,6 +71,36 @@ const COPY: &str = "copy:
     newerThan: 30d
   report:
     bucket: otherbucket
+    prefix: batch-reports
+  dryRun: true
+";
+
+const REPLICATE: &str = "replicate:
+  apiVersion: v1
+  source:                    # the side without an endpoint is this server
+    bucket: mybucket
+    prefix: photos/
+  target:                    # an object goes to <prefix>/<its whole key>
+    bucket: otherbucket
+    prefix: copies
+    endpoint: https://s3.example.com:9000
+    path: auto               # on: the bucket in the path; off: in the host; auto: by the host
+    credentials:
+      accessKey: ACCESS
+      secretKey: SECRET      # kept sealed and never shown; (kept) leaves it as it was
+      # sessionToken: TOKEN
+  flags:
+    filter:
+      newerThan: 30d         # olderThan, createdAfter, createdBefore, name, size, tags, metadata
+    retry:
+      attempts: 3
+      delay: 500ms
+    # notify:                # told at the end of a run
+    #   endpoint: https://example.com/hook
+    #   token: Bearer TOKEN
+  replace: false             # true: also what is there with the same entity tag and size
+  report:
+    bucket: mybucket
     prefix: batch-reports
   dryRun: true
 ";

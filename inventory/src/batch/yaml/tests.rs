@@ -92,7 +92,15 @@ fn what_is_wrong_is_told_with_its_line_and_what_is_allowed() {
         ("expire:\n  apiVersion: v2\n  bucket: b\n  rules: [{}]\n".into(), "line 2, column 15: apiVersion"),
         (copy.into(), "line 4, column 20: target lies inside source"),
         (list.into(), "line 5"),
-        ("replicate: {}\n".into(), "NotImplemented: this server does no replicate"),
+        (
+            "replicate: {apiVersion: v1, source: {bucket: a}, target: {bucket: b}}".into(),
+            "line 1, column 67: neither source nor target has an endpoint",
+        ),
+        (
+            "replicate: {apiVersion: v1, source: {bucket: a}, target: {bucket: b, endpoint: 'http://c'}}"
+                .into(),
+            "target.endpoint has no credentials",
+        ),
         ("keyrotate: {}\n".into(), "NotImplemented: this server does no keyrotate; its objects have no keys"),
         ("tag: {apiVersion: v1, bucket: b}".into(), "tag: one of set, merge and remove"),
         (
@@ -102,7 +110,7 @@ fn what_is_wrong_is_told_with_its_line_and_what_is_allowed() {
         ("tag: {apiVersion: v1, bucket: b, remove: [a, a]}".into(), "tag \"a\" is there twice"),
         (
             "destroy: {}\n".into(),
-            "there is no kind of batch \"destroy\"; allowed: expire, delete, copy, tag, catalog",
+            "there is no kind of batch \"destroy\"; allowed: expire, delete, copy, replicate, tag, catalog",
         ),
         ("{}".into(), "a batch has one kind at its top"),
         ("expire: [\n".into(), "line"),

@@ -62,12 +62,23 @@ pub(crate) struct Document {
     bucket: Option<Text>,
     /// Of a batch.
     dry_run: Option<Text>,
+    /// Of a batch.
+    notify: Option<Told>,
+}
+
+/// Who is told at the end of a batch.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Told {
+    pub(crate) endpoint: Text,
+    pub(crate) token: Option<Text>,
 }
 
 /// What a batch says.
 pub(crate) struct Batched<'a> {
     pub(crate) spec: Spec,
     pub(crate) dry_run: Option<&'a Text>,
+    pub(crate) notify: Option<&'a Told>,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +104,10 @@ pub(super) fn read(bucket: &str, text: &str) -> Result<Inventory, Refused> {
         return Err(Refused { line: None, column: None, message });
     }
     let document: Document = serde_saphyr::from_str_with_options(text, options()).map_err(unread)?;
-    for (name, text) in [("bucket", &document.bucket), ("dryRun", &document.dry_run)] {
+    let notify = document.notify.as_ref().map(|told| &told.endpoint);
+    for (name, text) in
+        [("bucket", document.bucket.as_ref()), ("dryRun", document.dry_run.as_ref()), ("notify", notify)]
+    {
         if let Some(text) = text {
             let message = format!("{name} is of batches of kind catalog; an inventory has none");
             return Err(refused(text.referenced, message));
@@ -123,7 +137,11 @@ impl Document {
             ));
         }
         let id = self.id.as_ref().map_or(id, |id| &id.value);
-        Ok(Batched { spec: self.spec(&bucket.value, id)?, dry_run: self.dry_run.as_ref() })
+        Ok(Batched {
+            spec: self.spec(&bucket.value, id)?,
+            dry_run: self.dry_run.as_ref(),
+            notify: self.notify.as_ref(),
+        })
     }
 
     fn spec(&self, bucket: &str, id: &str) -> Result<Spec, Refused> {

@@ -16,6 +16,9 @@ use tarn_catalog::InMemoryWarehouses;
 use tarn_openapi::access::{Action, Resource};
 use uuid::Uuid;
 
+mod elsewhere;
+
+use self::elsewhere::{Elsewhere, PULL, PUSH};
 use super::*;
 use crate::jobs::{Author, JobSettings, Jobs, NewDefinition, NoForeground, Put, Run, RunState, Work};
 use crate::scan::{Depth, ETag, ObjectAttributes, Objects, Scan, ScanError, ScanOptions};
@@ -31,6 +34,8 @@ struct Disk {
     tags: Mutex<BTreeMap<(String, String), BTreeMap<String, String>>>,
     /// How often the query was answered.
     asked: Mutex<usize>,
+    /// What was told outside, with the token.
+    told: Mutex<Vec<(String, Value)>>,
 }
 
 struct InDisk(Arc<Disk>, String, ScanOptions);
@@ -217,6 +222,7 @@ impl World {
             catalog: catalog.clone(),
             inventory: Arc::new(inventory),
             queries: self.disk.clone(),
+            outside: Arc::new(Elsewhere(self.disk.clone())),
             rights: rights.clone(),
         };
         let work: Arc<dyn Work> = Arc::new(Batch { parts, part: 17 });
@@ -313,7 +319,7 @@ async fn what_rules_let_through_is_deleted_and_each_object_is_told() {
     let rows = world.rows(run.id).await;
     let failed: Vec<_> = rows.iter().filter(|row| row.1 == "failed").map(|row| (&*row.0, &*row.2)).collect();
     assert_eq!(failed, [("k0002.log", "SlowDown"), ("kept.log", "AccessDenied")]);
-    assert_eq!((run.counts.scanned, run.counts.matched), (102, 54));
+    assert_eq!((run.counts.expected, run.counts.scanned, run.counts.matched), (102, 102, 54));
     assert_eq!((run.counts.written, run.counts.failed), (52, 2));
     let outcome = run.outcome.unwrap();
     assert_eq!((&outcome["tasks"], &outcome["failed"]), (&json!(54), &json!(2)));
@@ -542,6 +548,8 @@ async fn what_a_batch_must_not_do_is_refused_when_it_is_put() {
         (EXPIRE.replace("prefix: done", "prefix: a//b"), "report.prefix"),
         (EXPIRE.replace("*.log", "[a"), "rules"),
         ("compress: {}\n".into(), "NotImplemented: this server does no compress"),
+        (PUSH.replace("https://far", "ftp://far"), "endpoint: the URL begins with http"),
+        (PULL.replace("bucket: b}", "bucket: lake}"), "target.bucket: lake is a warehouse"),
         (EXPIRE.replace("apiVersion: v1", "apiVersion: v9"), "line 2, column 15: apiVersion"),
     ] {
         let refused = jobs.put(new("x", &yaml), Put::Any, root()).await.unwrap_err().to_string();

@@ -1,7 +1,7 @@
-//! Which addresses a webhook may reach (WH4).
+//! Which addresses may be reached (OB1).
 //!
-//! A receiver is named by whoever may put webhooks, and the server stands inside a network: without this, a webhook
-//! would reach what only the server can. Addresses are checked where the connection is made, after a name was resolved,
+//! A receiver or an endpoint is named by whoever may put webhooks or jobs, and the server stands inside a network: without
+//! this, they would reach what only the server can. Addresses are checked where the connection is made, after a name was resolved,
 //! so a name that changes what it resolves to changes nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
