@@ -289,8 +289,10 @@ async fn a_webhook_shows_its_secret_once_and_is_put_and_deleted_by_administrator
     let tarn = Tarn::start_with(1, PRIVATE).await;
     let made = put(&tarn, "hook", "http://127.0.0.1:1/", &["--warehouse", "main"]);
     let secret = made["secret"].as_str().unwrap();
-    let again = put(&tarn, "hook", "http://127.0.0.1:2/", &[]);
+    let again = put(&tarn, "hook", "http://127.0.0.1:1/other", &[]);
     assert!(again["secret"].is_null());
+    let moved = put(&tarn, "hook", "http://127.0.0.1:2/", &[]);
+    assert!(moved["secret"].as_str().is_some_and(|new| new != secret), "another receiver has another secret");
     for arguments in [&["webhook", "show", "hook", "--json"][..], &["webhook", "list", "--json"], &["events"]]
     {
         let (code, text, _) = tarn.run(arguments);
