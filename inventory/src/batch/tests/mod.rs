@@ -206,6 +206,9 @@ impl World {
     }
 
     async fn start(&self) -> (tarn_catalog::Catalog, Jobs) {
+        for bucket in ["a", "abc", "b", "c", "lists", "reports"] {
+            self.stores.store(bucket);
+        }
         let stores: Arc<dyn WarehouseStores> = self.stores.clone();
         let settings = tarn_catalog::Settings::default();
         let catalog =
@@ -542,6 +545,7 @@ async fn what_a_batch_must_not_do_is_refused_when_it_is_put() {
     let warehouse =
         tarn_catalog::state::Request::CreateWarehouse { name: "lake".into(), properties: Default::default() };
     catalog.commit(warehouse).await.unwrap();
+    world.stores.store("lake");
     for (yaml, told) in [
         (EXPIRE.replace("bucket: a", "bucket: lake"), "lake is a warehouse"),
         (EXPIRE.replace("prefix: done", "prefix: a//b"), "report.prefix"),
