@@ -23,7 +23,7 @@ use super::open::OpenError;
 use super::reads::Reads;
 use super::scan::{ScanError, Scanned, TailRecord, apply_records, scan};
 use super::start::Recovered;
-use super::types::SetSettings;
+use super::types::{Repair, SetSettings};
 use crate::geometry::Geometry;
 
 /// A drive in its place.
@@ -120,6 +120,7 @@ impl Recovery<'_> {
             let failed = |error: crate::index::IndexError| Stop::Drive { slot, reason: error.to_string() };
             follow(one, verdict, &decision, &next, log, appended).map_err(failed)?;
         }
+        let lost = lost_shards(&present, &verdicts, &logs);
         let standings = verdicts.iter().map(|verdict| (verdict.standing, verdict.why)).collect::<Vec<_>>();
         for (one, (standing, why)) in present.iter().zip(&standings) {
             if *standing == Standing::Filling {
@@ -133,7 +134,10 @@ impl Recovery<'_> {
         let drives = present.into_iter().zip(standings).zip(logs);
         let drives =
             drives.map(|((one, (standing, _)), (log, _))| Recovered { one, standing, log }).collect();
-        Ok(self.start(drives, next, &decision))
+        let set = self.start(drives, next, &decision);
+        // Kept entries lie on too few drives to lose as many as the parity: that must not wait for a scrub.
+        lost.into_iter().for_each(|repair| set.request_repair(repair));
+        Ok(set)
     }
 
     fn check_count(&self, found: usize) -> Result<(), OpenError> {
@@ -233,6 +237,30 @@ impl Recovery<'_> {
         log.sync()?;
         Ok((log, appended))
     }
+}
+
+/// The shards that complete drives were given without their bytes.
+fn lost_shards(
+    present: &[Present],
+    verdicts: &[Verdict],
+    logs: &[(LogWriter, Vec<TailRecord>)],
+) -> Vec<Repair> {
+    let drives = present.iter().zip(verdicts).zip(logs);
+    let complete = drives.filter(|((_, verdict), _)| verdict.standing == Standing::Complete);
+    complete
+        .flat_map(|((one, _), (_, appended))| {
+            let lost = appended.iter().filter(|record| record.body.inline == Inline::Lost);
+            lost.filter_map(|record| {
+                let op = record.body.ops.first()?;
+                Some(Repair {
+                    slot: one.seat.slot,
+                    space: op.space(),
+                    key: op.key().clone(),
+                    seq: record.seq,
+                })
+            })
+        })
+        .collect()
 }
 
 /// Whose log the drive's is.
