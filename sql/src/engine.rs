@@ -243,7 +243,7 @@ impl Inner {
             base: self.base.clone(),
             views: Vec::new(),
         };
-        let names = Warehouses { scope: Arc::new(scope), default: question.warehouse.clone(), alias: None };
+        let names = Warehouses { scope: Arc::new(scope), default: question.warehouse.clone() };
         let builder = SessionStateBuilder::new_from_existing(self.base.clone())
             .with_session_id(String::new())
             .with_config(config)

@@ -84,8 +84,6 @@ pub(crate) struct Warehouses {
     pub(crate) scope: Arc<Scope>,
     /// The warehouse of names that give none: it is told even when nothing in it may be read.
     pub(crate) default: String,
-    /// Another name of that one: whoever wrote a view may have called the whole catalog so.
-    pub(crate) alias: Option<String>,
 }
 
 impl CatalogProviderList for Warehouses {
@@ -108,9 +106,12 @@ impl CatalogProviderList for Warehouses {
     }
 
     fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
-        let name = if self.alias.as_deref() == Some(name) { self.default.as_str() } else { name };
+        let is_known = self.scope.state.warehouse(name).is_some();
+        // Whoever wrote a view may have called the whole catalog so.
+        let is_foreign = !is_known && !self.scope.views.is_empty();
+        let name = if is_foreign { self.default.as_str() } else { name };
         // The default one need not be there: the server's state can be asked without any.
-        let is_there = name == self.default || self.scope.state.warehouse(name).is_some();
+        let is_there = name == self.default || is_known;
         is_there.then(|| Arc::new(OneWarehouse { scope: self.scope.clone(), name: name.into() }) as _)
     }
 }

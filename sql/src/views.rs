@@ -74,21 +74,17 @@ fn statements(version: &ViewVersion) -> Vec<(&str, &str)> {
     statements
 }
 
-/// What names in a view mean: its warehouse and namespace, and the catalog's name where its writer has one for it.
+/// What names in a view mean: a catalog that is no warehouse here is the view's own, whatever its writer called it.
 fn session(scope: &Arc<Scope>, ident: &TableIdent, version: &ViewVersion) -> SessionState {
     let told = version.default_catalog.as_deref();
-    let known = told.filter(|name| scope.state.warehouse(name).is_some());
-    let warehouse = known.unwrap_or(&ident.warehouse);
+    let warehouse = told.filter(|name| scope.state.warehouse(name).is_some()).unwrap_or(&ident.warehouse);
     let config = SessionConfig::new()
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(warehouse, version.default_namespace.join("."));
     let mut views = scope.views.clone();
     views.push(ident.clone());
-    let names = Warehouses {
-        scope: Arc::new(Scope { views, ..Scope::clone(scope) }),
-        default: warehouse.to_owned(),
-        alias: told.filter(|_| known.is_none()).map(str::to_owned),
-    };
+    let names =
+        Warehouses { scope: Arc::new(Scope { views, ..Scope::clone(scope) }), default: warehouse.to_owned() };
     SessionStateBuilder::new_from_existing(scope.base.clone())
         .with_session_id(String::new())
         .with_config(config)

@@ -129,3 +129,20 @@ async fn a_join_whose_sides_do_not_fit_into_memory_sorts_them() {
     let answer = rows(&engine, hostile(sql, Duration::from_secs(600))).await;
     assert_eq!(answer.unwrap(), [["3000000"]]);
 }
+
+#[tokio::test]
+async fn a_cube_of_many_columns_is_refused_before_it_is_planned() {
+    let engine = engine(tight()).await;
+    let cube = |columns: i64| {
+        let columns: Vec<String> = (2..2 + columns).map(|by| format!("n % {by}")).collect();
+        hostile(
+            &format!("SELECT count(*) FROM system.numbers GROUP BY CUBE({})", columns.join(", ")),
+            Duration::from_secs(60),
+        )
+    };
+    assert_eq!(rows(&engine, cube(2)).await.unwrap().len(), 12);
+    for columns in [14, 40, 100] {
+        let error = rows(&engine, cube(columns)).await.unwrap_err();
+        assert!(matches!(error, QueryError::Limit(Bound::Plan(_))), "{columns}: {error:?}");
+    }
+}
