@@ -124,14 +124,21 @@ impl Inner {
         }
         let (id, kept) = (run.id, Kept { run, checkpoint: None });
         let json = serde_json::json!(kept).to_string();
-        self.catalog.put_document(run::KIND, &id.to_string(), &json, Expect::Absent).await?;
+        let key = id.to_string();
+        let put = self.catalog.put_document(run::KIND, &key, &json, Expect::Absent);
+        // One that may be there is live (J3): the next that is written of it makes it so.
+        let unknown = match put.await {
+            Ok(_) => None,
+            Err(error @ CommitError::Unknown { .. }) => Some(error),
+            Err(error) => return Err(error),
+        };
         let name = kept.run.definition.name.clone();
         let created_ms = kept.run.created_ms;
         let live = Arc::new(Live::found(kept));
         let mut state = self.lock();
         state.live.insert(id, live.clone());
         state.last_ms.insert(name, created_ms);
-        Ok(live)
+        unknown.map_or(Ok(live), Err)
     }
 
     /// Makes a change of a run durable, then shows it (J4).

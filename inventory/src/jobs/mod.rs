@@ -58,6 +58,8 @@ pub struct JobSettings {
     pub bytes_per_second: Option<u64>,
     /// Errors in a row, without a checkpoint between, after which a run has failed.
     pub attempts: u32,
+    /// Errors in all after which a run has failed, also where it kept checkpoints between them.
+    pub errors: u32,
     /// How long it waits after the first of them; after each further one twice as long.
     pub backoff: Duration,
     /// The longest such wait.
@@ -79,6 +81,7 @@ impl Default for JobSettings {
             items_per_second: None,
             bytes_per_second: None,
             attempts: 5,
+            errors: 1000,
             backoff: Duration::from_secs(2),
             backoff_max: Duration::from_secs(300),
             close_timeout: Duration::from_secs(5),

@@ -85,27 +85,30 @@ impl Inner {
         let later = waiting.iter().map(|(_, run, _)| run.not_before_ms).filter(|at_ms| *at_ms > now_ms).min();
         waiting.retain(|(_, run, _)| run.not_before_ms <= now_ms);
         waiting.sort_by_key(|(live, _, task)| turn(live, *task));
+        let mut later = later;
         for (live, _, task) in waiting.into_iter().take(self.settings.slots.saturating_sub(at_work)) {
-            self.start(live, task).await;
+            let again = self.start(live, task).await;
+            later = later.into_iter().chain(again).min();
         }
         later
     }
 
-    async fn start(self: &Arc<Self>, live: Arc<Live>, meant: Task) {
+    /// Answers when to try again what the catalog refused.
+    async fn start(self: &Arc<Self>, live: Arc<Live>, meant: Task) -> Option<i64> {
         let mut kept = live.kept.lock().await;
         if *self.closing.borrow() || task(kept.run.state) != Some(meant) {
-            return;
+            return None;
         }
-        let Some(at_work) = live.begin() else { return };
+        let at_work = live.begin()?;
         kept.run.counts.set(&live.progress);
         if meant == Task::Run {
             let resumed_after = live.resumed_after(&kept.run);
-            let Ok(run) = kept.run.after(RunEvent::Start, now_ms()) else { return };
+            let run = kept.run.after(RunEvent::Start, now_ms()).ok()?;
             if let Err(error) = self.write(&live, &mut kept, run).await {
                 tracing::warn!(run.id = %live.id, %error, "a run could not be begun");
                 kept.run.not_before_ms = now_ms() + AGAIN.as_millis() as i64;
                 live.show(&kept.run);
-                return;
+                return Some(kept.run.not_before_ms);
             }
             let kind = live.definition.kind.clone();
             metrics::counter!("tarn_job_starts_total", "kind" => kind.clone()).increment(1);
@@ -117,6 +120,7 @@ impl Inner {
         drop(kept);
         let inner = self.clone();
         self.spawn(async move { inner.attempt(live, at_work, meant, kept_then).await });
+        None
     }
 
     async fn attempt(self: Arc<Self>, live: Arc<Live>, at_work: AtWork, task: Task, kept: Kept) {
@@ -211,8 +215,9 @@ impl Inner {
             (Err(WorkError::Stopped(_)), _) => RunEvent::Stop,
             (Err(error @ (WorkError::Retry(..) | WorkError::Fatal(..))), _) => {
                 run.add_error(&chain(error), now_ms);
-                let is_last =
-                    matches!(error, WorkError::Fatal(..)) || run.errors_in_row >= self.settings.attempts;
+                let is_last = matches!(error, WorkError::Fatal(..))
+                    || run.errors_in_row >= self.settings.attempts
+                    || run.errors >= self.settings.errors;
                 run.not_before_ms = if is_last { 0 } else { now_ms + self.backoff_ms(run.errors_in_row) };
                 match (task, is_last) {
                     (_, false) => RunEvent::Retry,

@@ -11,7 +11,7 @@ use object_store::{
 use rand::prelude::*;
 
 use super::*;
-use crate::jobs::Put;
+use crate::jobs::{Put, RunNow};
 
 /// What becomes of a put.
 #[derive(Debug, Clone, Copy)]
@@ -212,4 +212,61 @@ async fn a_server_stops_though_the_store_hangs_and_the_run_goes_on_after_the_nex
     let run = end(&jobs, "a").await;
     assert_eq!((run.state, run.counts.written), (RunState::Completed, 500));
     assert_eq!(world.rows.of(run.id), (0..500).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_may_have_begun_is_the_only_one_of_its_job() {
+    for fault in [Fault::Hangs, Fault::HangsBehind, Fault::Fails, Fault::Forgets] {
+        let store = Faulty::new(
+            match fault {
+                Fault::Hangs => &[Fault::Hangs],
+                Fault::HangsBehind => &[Fault::HangsBehind],
+                Fault::Fails => &[Fault::Fails],
+                Fault::Refuses | Fault::Forgets => &[Fault::Forgets],
+            },
+            1,
+            0,
+        );
+        let gate = Arc::new(Semaphore::new(100));
+        let world = world(&store, Rows { gate: Some(gate.clone()), ..Rows::default() });
+        let (catalog, jobs) = world.start().await;
+        jobs.put(new("a", 300), Put::Create, root()).await.unwrap();
+        let first = end(&jobs, "a").await.id;
+        store.left.store(50, Ordering::Relaxed);
+        let begun = jobs.run("a").await;
+        store.left.store(0, Ordering::Relaxed);
+        let again = loop {
+            match jobs.run("a").await {
+                Err(RunNow::Commit(_)) => tokio::time::sleep(Duration::from_secs(1)).await,
+                again => break again,
+            }
+        };
+        let of_the_second: Vec<_> =
+            jobs.runs(Some("a")).into_iter().map(|seen| seen.run.id).filter(|id| *id != first).collect();
+        assert_eq!(of_the_second.len(), 1, "{fault:?}: {begun:?}, {again:?}");
+        gate.add_permits(1000);
+        while jobs.runs(Some("a")).iter().any(|seen| !seen.run.state.is_ended()) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        jobs.close().await;
+        catalog.close().await;
+        let (catalog, jobs) = world.start().await;
+        let runs = jobs.runs(Some("a"));
+        assert_eq!(runs.len(), 2, "{fault:?}: after a restart there are {runs:?}");
+        assert!(runs.iter().all(|seen| seen.run.state == RunState::Completed), "{fault:?}: {runs:?}");
+        jobs.close().await;
+        catalog.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_keeps_checkpoints_and_comes_nowhere_fails_in_the_end() {
+    let mut world = World::new(Rows { is_stuck: true, ..Rows::default() });
+    world.settings.errors = 20;
+    let (catalog, jobs) = world.start().await;
+    jobs.put(new("a", 10), Put::Create, root()).await.unwrap();
+    let run = end(&jobs, "a").await;
+    assert_eq!((run.state, run.errors), (RunState::Failed, 20));
+    jobs.close().await;
+    catalog.close().await;
 }

@@ -39,6 +39,8 @@ struct Rows {
     gate: Option<Arc<Semaphore>>,
     /// It does not know how many rows there will be.
     is_silent: bool,
+    /// Each attempt keeps a checkpoint and fails then.
+    is_stuck: bool,
 }
 
 struct Anything;
@@ -72,6 +74,10 @@ impl Work for Rows {
         let mut next = context.checkpoint.as_ref().map_or(0, |at| at["next"].as_u64().unwrap());
         if !self.is_silent {
             context.progress.expected.store(rows, Ordering::Relaxed);
+        }
+        if self.is_stuck {
+            context.keep(&json!({"next": next})).await?;
+            return Err(WorkError::Retry("there is no more".into(), None));
         }
         while next < rows {
             let fails =
