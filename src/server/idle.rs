@@ -93,11 +93,12 @@ impl IdleTimeout {
         }
         while self.alarm.as_mut().poll(context).is_ready() {
             let from = self.at_work.idle_from().map_or(self.moved, |from| from.max(self.moved));
-            let end = from + self.limit;
-            if end <= Instant::now() {
+            let (now, end) = (Instant::now(), from + self.limit);
+            if end <= now {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            self.alarm.as_mut().reset(end);
+            // Work may end before it has to, and does not ring.
+            self.alarm.as_mut().reset(end.min(now + self.limit));
         }
         Poll::Pending
     }
