@@ -132,7 +132,7 @@ async fn who_may_not_make_jobs_makes_none_and_what_is_wrong_is_told() {
         (EXPIRE.replace("bucket: data", "bucket: nowhere"), 4, "there is no bucket nowhere"),
         (EXPIRE.replace("bucket: data", "bucket: .tarn"), 4, "there is no bucket .tarn"),
         (EXPIRE.replace("v1", "v2"), 1, "line 2, column 15: apiVersion cannot be \"v2\"; allowed: v1"),
-        ("replicate: {}".into(), 1, "NotImplemented: this server does no replicate"),
+        ("keyrotate: {}".into(), 1, "NotImplemented: this server does no keyrotate"),
     ] {
         let path = file(&tarn, &yaml);
         let (answered, _, error) = tarn.run(&["batch", "start", &path]);
