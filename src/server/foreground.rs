@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
@@ -13,27 +13,35 @@ use tarn_inventory::jobs::Foreground;
 
 /// Counts requests from their first byte to the last of their answer.
 #[derive(Default)]
-pub(crate) struct InFlight(AtomicUsize);
+pub(crate) struct InFlight {
+    now: AtomicUsize,
+    begun: AtomicU64,
+}
 
 /// A request in flight.
 pub(crate) struct Flight(Arc<InFlight>);
 
 impl InFlight {
     pub(crate) fn begin(self: &Arc<Self>) -> Flight {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.now.fetch_add(1, Ordering::Relaxed);
+        self.begun.fetch_add(1, Ordering::Relaxed);
         Flight(self.clone())
     }
 }
 
 impl Foreground for InFlight {
     fn in_flight(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.now.load(Ordering::Relaxed)
+    }
+
+    fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

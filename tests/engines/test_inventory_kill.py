@@ -1,7 +1,7 @@
 """Inventories of a real server that is killed, and told to suspend, resume and cancel, at random moments: each row once,
 and no file that nobody tells of.
 
-TARN_INVENTORY_KILLS: how many runs are killed (default 30); a quarter as many are suspended or canceled. TARN_SEED: the
+TARN_INVENTORY_KILLS: how many runs are killed (default 100); a quarter as many are suspended or canceled. TARN_SEED: the
 seed of a run to repeat.
 """
 
@@ -26,7 +26,7 @@ import rest
 import s3
 import server
 
-KILLS = int(os.environ.get("TARN_INVENTORY_KILLS", "30"))
+KILLS = int(os.environ.get("TARN_INVENTORY_KILLS", "100"))
 SOURCE, REPORTS, TABLES = "killed", "killed-reports", "system"
 # Long keys and much user metadata: batches of a scan are short, files long, and the bucket is filled soon.
 OBJECTS = 2500

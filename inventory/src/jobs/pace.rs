@@ -1,7 +1,8 @@
 //! The pace of runs: a rate per run and one of all together, and giving way to the foreground.
 //!
-//! While requests of clients are in flight, a piece of work that took `t` is followed by a pause until none is, of
-//! [`GIVE_WAY`] times `t` at most: runs then take a fifth of the time or less, and still go on.
+//! While clients ask, a piece of work that took `t` is followed by a pause until nothing was asked for [`LOOK`], of
+//! [`GIVE_WAY`] times `t` at most: runs then take a tenth of the time or less, and still go on. That no request is in flight
+//! at one moment means nothing: short ones come and go between two looks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::work::Stopped;
 
 /// How many times as long as its last piece of work a run gives way.
-const GIVE_WAY: u32 = 4;
+const GIVE_WAY: u32 = 9;
 /// The longest pause of giving way.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 /// How often the foreground is looked at meanwhile.
@@ -22,6 +23,9 @@ const LOOK: Duration = Duration::from_millis(1);
 pub trait Foreground: Send + Sync + 'static {
     /// Requests in flight.
     fn in_flight(&self) -> usize;
+
+    /// How many requests ever began.
+    fn begun(&self) -> u64;
 }
 
 /// Nobody to give way to.
@@ -29,6 +33,10 @@ pub struct NoForeground;
 
 impl Foreground for NoForeground {
     fn in_flight(&self) -> usize {
+        0
+    }
+
+    fn begun(&self) -> u64 {
         0
     }
 }
@@ -65,13 +73,13 @@ pub(super) struct Pace {
     shared: Arc<Shared>,
     items: Option<Rate>,
     kind: &'static str,
-    /// When the piece of work began that is under way.
-    began: std::sync::Mutex<Instant>,
+    /// When the piece of work began that is under way, and how many requests had begun then.
+    began: std::sync::Mutex<(Instant, u64)>,
 }
 
 impl Pace {
     pub(super) fn new(shared: Arc<Shared>, items_per_second: Option<u64>, kind: &'static str) -> Self {
-        let began = std::sync::Mutex::new(Instant::now());
+        let began = std::sync::Mutex::new((Instant::now(), shared.foreground.begun()));
         Self { shared, items: items_per_second.map(Rate::new), kind, began }
     }
 
@@ -97,38 +105,52 @@ impl Pace {
             told = stop.wait_for(Option::is_some) => told.map_or(Some(Stopped::Closing), |told| *told),
             () = waiting => None,
         };
-        *self.began.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+        *self.began() = (Instant::now(), self.shared.foreground.begun());
         stopped.map_or(Ok(()), Err)
     }
 
     async fn give_way(&self) {
         let foreground = &self.shared.foreground;
-        if foreground.in_flight() == 0 {
-            return;
-        }
-        let took = self.began.lock().unwrap_or_else(std::sync::PoisonError::into_inner).elapsed();
+        let (began, mut begun) = *self.began();
+        let mut is_asked = || {
+            let before = std::mem::replace(&mut begun, foreground.begun());
+            foreground.in_flight() > 0 || begun != before
+        };
         let since = Instant::now();
-        let until = since + (took * GIVE_WAY).clamp(LOOK, PAUSE_MAX);
-        while foreground.in_flight() > 0 && Instant::now() < until {
+        let until = since + ((since - began) * GIVE_WAY).clamp(LOOK, PAUSE_MAX);
+        while is_asked() && Instant::now() < until {
             sleep(LOOK).await;
         }
         let waited = since.elapsed().as_micros() as u64;
         metrics::counter!("tarn_job_given_way_microseconds_total", "kind" => self.kind).increment(waited);
     }
+
+    fn began(&self) -> std::sync::MutexGuard<'_, (Instant, u64)> {
+        self.began.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
     use super::*;
 
     #[derive(Default)]
-    struct Busy(AtomicUsize);
+    struct Busy {
+        in_flight: AtomicUsize,
+        begun: AtomicU64,
+        /// Requests that come and go between two looks.
+        between: AtomicU64,
+    }
 
     impl Foreground for Busy {
         fn in_flight(&self) -> usize {
-            self.0.load(Ordering::Relaxed)
+            self.in_flight.load(Ordering::Relaxed)
+        }
+
+        fn begun(&self) -> u64 {
+            self.begun.fetch_add(self.between.load(Ordering::Relaxed), Ordering::Relaxed)
         }
     }
 
@@ -152,12 +174,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn while_requests_are_in_flight_a_run_works_a_fifth_of_the_time() {
+    async fn while_requests_are_in_flight_a_run_works_a_tenth_of_the_time() {
         let (pace, busy) = pace(None, None);
         let (_stop, stopped) = watch::channel(None);
         let work = Duration::from_millis(10);
-        for (in_flight, took_ms) in [(0, 100), (3, 500), (0, 100)] {
-            busy.0.store(in_flight, Ordering::Relaxed);
+        for (in_flight, between, took_ms) in [(0, 0, 100), (3, 0, 1000), (0, 0, 100), (0, 5, 1000)] {
+            busy.in_flight.store(in_flight, Ordering::Relaxed);
+            busy.between.store(between, Ordering::Relaxed);
+            busy.begun.fetch_add(between, Ordering::Relaxed);
             let began = Instant::now();
             for _ in 0..10 {
                 sleep(work).await;
