@@ -30,6 +30,7 @@ pub mod report;
 mod runs;
 pub mod scan;
 mod settings;
+mod system;
 #[cfg(test)]
 mod testing;
 mod throttle;

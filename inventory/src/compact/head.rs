@@ -28,14 +28,6 @@ impl Head {
         self.parsed.format_version()
     }
 
-    /// The sequence number of the next snapshot; 0 in V1 tables.
-    pub(super) fn next_sequence_number(&self) -> i64 {
-        match self.version() {
-            FormatVersion::V1 => 0,
-            FormatVersion::V2 | FormatVersion::V3 => self.table.metadata.last_sequence_number() + 1,
-        }
-    }
-
     /// A spec of the table.
     pub(super) fn spec(&self, id: i32) -> Option<&Arc<PartitionSpec>> {
         self.parsed.partition_spec_by_id(id)

@@ -63,7 +63,7 @@ pub enum InvalidJournal {
 impl NewJournal {
     pub(super) fn check(&self, bucket: &str) -> Result<(), InvalidJournal> {
         // A journal of the bucket that journals lie in would write without end.
-        if bucket == super::table::WAREHOUSE {
+        if bucket == crate::system::WAREHOUSE {
             return Err(InvalidJournal::Bucket(bucket.to_owned()));
         }
         match self.record_expiration_days {

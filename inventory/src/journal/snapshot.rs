@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use iceberg::spec::{DataFile, FormatVersion, ManifestContentType, ManifestFile, PartitionSpec, SchemaRef};
+use iceberg::spec::{DataFile, ManifestContentType, ManifestFile, PartitionSpec, SchemaRef};
 use serde_json::{Map, Value, json};
 use tarn_catalog::CommitError;
-use tarn_catalog::metadata::{TableRequirement, TableUpdate};
+use tarn_catalog::metadata::{InvalidMetadata, TableRequirement, TableUpdate};
 use tarn_catalog::state::{Conflict, Request, TableChange};
 use uuid::Uuid;
 
 use super::table::{Table, TableError, Tables, WATERMARK};
-use crate::compact::commit::snapshot::Numbers;
+use crate::compact::commit::snapshot::{NewSnapshot, Numbers};
 use crate::compact::head::listed;
 use crate::compact::live::{Live, Shape, live};
 use crate::compact::manifests::{Draft, StoredList, store_list};
@@ -138,46 +138,18 @@ fn change(
     list: &StoredList,
     numbers: &Numbers,
 ) -> Result<TableChange, TableError> {
-    let metadata = &table.loaded.metadata;
-    let parent = metadata.current_snapshot_id();
-    let mut snapshot = json!({
-        "snapshot-id": id,
-        "timestamp-ms": jiff::Timestamp::now().as_millisecond().max(metadata.last_updated_ms()),
-        "manifest-list": list.location,
-        "summary": summary(table, step, numbers),
-        "schema-id": metadata.current_schema_id(),
-    });
-    if let Some(parent) = parent {
-        snapshot["parent-snapshot-id"] = json!(parent);
-    }
-    match table.parsed.format_version() {
-        FormatVersion::V1 => {}
-        FormatVersion::V2 => snapshot["sequence-number"] = json!(metadata.last_sequence_number() + 1),
-        FormatVersion::V3 => {
-            let first = table.parsed.next_row_id();
-            snapshot["sequence-number"] = json!(metadata.last_sequence_number() + 1);
-            snapshot["first-row-id"] = json!(first);
-            snapshot["added-rows"] = json!(list.next_row_id.unwrap_or(first).saturating_sub(first));
-        }
-    }
-    let mut updates = vec![
-        json!({ "action": "add-snapshot", "snapshot": snapshot }),
-        json!({ "action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": id }),
-    ];
+    let summary = Value::Object(summary(table, step, numbers));
+    let new = NewSnapshot { id, list: &list.location, next_row_id: list.next_row_id, summary };
+    let unfit = |error: InvalidMetadata| table.unfit(error.to_string());
+    let mut change = new.on_main(&table.ident, (&table.loaded.metadata, &table.parsed)).map_err(unfit)?;
     if !step.properties.is_empty() {
-        updates.push(json!({ "action": "set-properties", "updates": step.properties }));
+        let set = json!({ "action": "set-properties", "updates": step.properties });
+        change.updates.push(TableUpdate::from_json(set).map_err(unfit)?);
     }
-    let updates = updates.into_iter().map(TableUpdate::from_json).collect::<Result<Vec<_>, _>>();
-    let mut requirements = vec![
-        TableRequirement::RefSnapshotId { name: "main".into(), snapshot_id: parent },
-        TableRequirement::CurrentSchemaId(metadata.current_schema_id()),
-        TableRequirement::DefaultSpecId(metadata.default_spec_id()),
-        // J2: two writers that read the same watermark do not both commit.
-        TableRequirement::Property { name: WATERMARK.into(), value: table.property(WATERMARK).cloned() },
-    ];
-    requirements.extend(metadata.uuid().map(TableRequirement::Uuid));
-    let updates = updates.map_err(|error| table.unfit(error.to_string()))?;
-    Ok(TableChange { ident: table.ident.clone(), requirements, updates })
+    // J2: two writers that read the same watermark do not both commit.
+    let watermark = table.property(WATERMARK).cloned();
+    change.requirements.push(TableRequirement::Property { name: WATERMARK.into(), value: watermark });
+    Ok(change)
 }
 
 fn summary(table: &Table, step: &Step<'_>, numbers: &Numbers) -> Map<String, Value> {

@@ -14,7 +14,7 @@ pub enum State {
     Backfilling,
     /// It is there, and follows.
     Active,
-    /// It does not follow for now; the reason is told.
+    /// It does not follow until a write works again; the reason is told.
     Failed,
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use iceberg::spec::TableMetadata;
-use tarn_catalog::state::{Conflict, CreateTable, Namespace, Properties, Request, TableIdent};
+use tarn_catalog::state::{CreateTable, Namespace, Properties, Request, TableIdent};
 use tarn_catalog::{Catalog, CommitError, LoadError, LoadedTable, WarehouseError, WarehouseStores};
 
 use super::columns;
@@ -19,9 +19,8 @@ use crate::compact::schema::Columns;
 use crate::files::Files;
 use crate::place::Places;
 use crate::policy::{self, Compaction, Policy, Scope, SnapshotManagement, Status, UnreferencedFileRemoval};
+use crate::system::{WAREHOUSE, make_namespace, make_once};
 
-/// The warehouse of the server's own tables.
-pub(super) const WAREHOUSE: &str = "system";
 /// The property of a table that names the bucket whose journal it is made for.
 const OWNER: &str = "tarn.journal.bucket";
 /// The property of a table, and of its snapshots' summaries, that tells how far it is.
@@ -124,19 +123,13 @@ impl Tables {
     }
 
     async fn make(&self, ident: &TableIdent, bucket: &str, kind: Kind) -> Result<(), TableError> {
-        if self.catalog.snapshot().warehouse(WAREHOUSE).is_none() {
+        let bucket_of_all = async {
             match self.stores.create(WAREHOUSE).await {
-                Ok(()) | Err(WarehouseError::Exists) => {}
-                Err(error) => return Err(error.into()),
+                Ok(()) | Err(WarehouseError::Exists) => Ok(()),
+                Err(error) => Err(TableError::from(error)),
             }
-            let properties = Properties::new();
-            self.make_once(Request::CreateWarehouse { name: WAREHOUSE.into(), properties }).await?;
-        }
-        let namespace = ident.namespace.clone();
-        if self.catalog.snapshot().namespace(WAREHOUSE, &namespace).is_none() {
-            let (warehouse, properties) = (WAREHOUSE.into(), Properties::new());
-            self.make_once(Request::CreateNamespace { warehouse, namespace, properties }).await?;
-        }
+        };
+        make_namespace(&self.catalog, &ident.namespace, bucket_of_all).await?;
         let unfit = |message: String| TableError::Unfit { table: ident.clone(), message };
         let (spec, order) = match kind {
             Kind::Journal => (columns::days().map(Some), Ok(None)),
@@ -154,20 +147,9 @@ impl Tables {
                 ("write.metadata.delete-after-commit.enabled".to_owned(), "true".to_owned()),
             ]),
         };
-        self.make_once(Request::CreateTable(create)).await?;
+        make_once(&self.catalog, Request::CreateTable(create)).await?;
         let put = policy::put(&self.catalog, &Scope::Table(ident.clone()), &upkeep(kind)).await;
         put.map_err(|error| unfit(error.to_string()))
-    }
-
-    /// Makes something that may have come to be there meanwhile.
-    async fn make_once(&self, request: Request) -> Result<(), TableError> {
-        match self.catalog.commit(request).await {
-            Ok(_) => Ok(()),
-            Err(CommitError::Conflict(
-                Conflict::WarehouseExists(_) | Conflict::NamespaceExists(_) | Conflict::TableExists(_),
-            )) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 
     async fn load(&self, ident: TableIdent, bucket: &str) -> Result<Table, TableError> {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use iceberg::spec::{DataContentType, DataFile, DataFileFormat, FormatVersion};
-use serde_json::json;
-use tarn_catalog::metadata::{TableRequirement, TableUpdate};
+use iceberg::spec::{DataContentType, DataFile, DataFileFormat, FormatVersion, TableMetadata};
+use serde_json::{Value, json};
+use tarn_catalog::metadata::{self, InvalidMetadata, TableRequirement, TableUpdate};
 use tarn_catalog::state::{TableChange, TableIdent};
 
 use crate::compact::CompactError;
@@ -107,43 +107,68 @@ pub(in crate::compact) fn change(
     list: &StoredList,
     numbers: &Numbers,
 ) -> Result<TableChange, CompactError> {
-    let metadata = &head.table.metadata;
-    let before = metadata.current_snapshot().map(|one| one.summary()).unwrap_or_default();
-    let mut snapshot = json!({
-        "snapshot-id": id,
-        "parent-snapshot-id": head.snapshot_id,
-        "timestamp-ms": jiff::Timestamp::now().as_millisecond().max(metadata.last_updated_ms()),
-        "manifest-list": list.location,
-        "summary": numbers.summary(&before),
-        "schema-id": metadata.current_schema_id(),
-    });
-    match head.version() {
-        FormatVersion::V1 => {}
-        FormatVersion::V2 => snapshot["sequence-number"] = json!(head.next_sequence_number()),
-        FormatVersion::V3 => {
-            let first = head.parsed.next_row_id();
-            snapshot["sequence-number"] = json!(head.next_sequence_number());
-            snapshot["first-row-id"] = json!(first);
-            snapshot["added-rows"] = json!(list.next_row_id.unwrap_or(first).saturating_sub(first));
+    let before = head.table.metadata.current_snapshot().map(|one| one.summary()).unwrap_or_default();
+    let summary = json!(numbers.summary(&before));
+    let new = NewSnapshot { id, list: &list.location, next_row_id: list.next_row_id, summary };
+    let change = new.on_main(ident, (&head.table.metadata, &head.parsed));
+    change.map_err(|error| CompactError::Unfit(error.to_string()))
+}
+
+/// A snapshot that is to be the current one of main.
+pub(crate) struct NewSnapshot<'a> {
+    pub(crate) id: i64,
+    /// Its manifest list.
+    pub(crate) list: &'a str,
+    /// The row id behind those it assigns, where rows have ids.
+    pub(crate) next_row_id: Option<u64>,
+    pub(crate) summary: Value,
+}
+
+impl NewSnapshot<'_> {
+    /// The change of the table, which is as it was when the snapshot was made.
+    pub(crate) fn on_main(
+        self,
+        ident: &TableIdent,
+        (metadata, parsed): (&metadata::TableMetadata, &TableMetadata),
+    ) -> Result<TableChange, InvalidMetadata> {
+        let mut snapshot = json!({
+            "snapshot-id": self.id,
+            "timestamp-ms": jiff::Timestamp::now().as_millisecond().max(metadata.last_updated_ms()),
+            "manifest-list": self.list,
+            "summary": self.summary,
+            "schema-id": metadata.current_schema_id(),
+        });
+        let parent = metadata.current_snapshot_id();
+        if let Some(parent) = parent {
+            snapshot["parent-snapshot-id"] = json!(parent);
         }
+        match parsed.format_version() {
+            FormatVersion::V1 => {}
+            FormatVersion::V2 => snapshot["sequence-number"] = json!(metadata.last_sequence_number() + 1),
+            FormatVersion::V3 => {
+                let first = parsed.next_row_id();
+                snapshot["sequence-number"] = json!(metadata.last_sequence_number() + 1);
+                snapshot["first-row-id"] = json!(first);
+                snapshot["added-rows"] = json!(self.next_row_id.unwrap_or(first).saturating_sub(first));
+            }
+        }
+        let updates = [json!({ "action": "add-snapshot", "snapshot": snapshot }), main_to(metadata, self.id)];
+        let updates = updates.into_iter().map(TableUpdate::from_json).collect::<Result<Vec<_>, _>>()?;
+        let mut requirements = vec![
+            TableRequirement::RefSnapshotId { name: "main".into(), snapshot_id: parent },
+            TableRequirement::CurrentSchemaId(metadata.current_schema_id()),
+            TableRequirement::DefaultSpecId(metadata.default_spec_id()),
+        ];
+        requirements.extend(metadata.uuid().map(TableRequirement::Uuid));
+        Ok(TableChange { ident: ident.clone(), requirements, updates })
     }
-    let updates = [json!({ "action": "add-snapshot", "snapshot": snapshot }), main_to(head, id)];
-    let invalid = |error: tarn_catalog::metadata::InvalidMetadata| CompactError::Unfit(error.to_string());
-    let updates = updates.into_iter().map(TableUpdate::from_json).collect::<Result<Vec<_>, _>>();
-    let mut requirements = vec![
-        TableRequirement::RefSnapshotId { name: "main".into(), snapshot_id: Some(head.snapshot_id) },
-        TableRequirement::CurrentSchemaId(metadata.current_schema_id()),
-        TableRequirement::DefaultSpecId(metadata.default_spec_id()),
-    ];
-    requirements.extend(metadata.uuid().map(TableRequirement::Uuid));
-    Ok(TableChange { ident: ident.clone(), requirements, updates: updates.map_err(invalid)? })
 }
 
 /// Main at the snapshot `id`, with the retention it has.
-fn main_to(head: &Head, id: i64) -> serde_json::Value {
+fn main_to(metadata: &metadata::TableMetadata, id: i64) -> Value {
     let mut reference =
         json!({ "action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": id });
-    if let Some(main) = head.table.metadata.refs().get("main") {
+    if let Some(main) = metadata.refs().get("main") {
         for (name, value) in [
             ("min-snapshots-to-keep", main.min_snapshots_to_keep.map(i64::from)),
             ("max-snapshot-age-ms", main.max_snapshot_age_ms),

@@ -29,9 +29,8 @@ use super::spec::Spec;
 use super::target::Stores;
 use crate::jobs::Context;
 use crate::policy::{self, Policy, Scope, SnapshotManagement, Status};
+use crate::system::{WAREHOUSE, make_namespace, make_once};
 
-/// The warehouse of the server's own tables.
-const WAREHOUSE: &str = "system";
 /// The property of a table that names the inventory it was made for.
 const OWNER: &str = "tarn.inventory";
 /// What a snapshot tells of its run.
@@ -75,16 +74,7 @@ impl Tables {
     }
 
     async fn make(&self, spec: &Spec, ident: &TableIdent) -> Result<(), RunError> {
-        if self.catalog.snapshot().warehouse(WAREHOUSE).is_none() {
-            self.stores.create(WAREHOUSE).await?;
-            let properties = Properties::new();
-            self.make_once(Request::CreateWarehouse { name: WAREHOUSE.into(), properties }).await?;
-        }
-        let namespace = ident.namespace.clone();
-        if self.catalog.snapshot().namespace(WAREHOUSE, &namespace).is_none() {
-            let (warehouse, properties) = (WAREHOUSE.into(), Properties::new());
-            self.make_once(Request::CreateNamespace { warehouse, namespace, properties }).await?;
-        }
+        make_namespace(&self.catalog, &ident.namespace, self.stores.create(WAREHOUSE)).await?;
         let unfit = |message| RunError::Unfit { table: ident.clone(), message };
         let create = CreateTable {
             ident: ident.clone(),
@@ -94,7 +84,7 @@ impl Tables {
             location: None,
             properties: Properties::from([(OWNER.to_owned(), owner(spec))]),
         };
-        self.make_once(Request::CreateTable(create)).await?;
+        make_once(&self.catalog, Request::CreateTable(create)).await?;
         let snapshots = SnapshotManagement {
             status: Some(Status::Enabled),
             max_snapshot_age_hours: Some(SNAPSHOT_HOURS),
@@ -104,17 +94,6 @@ impl Tables {
         let policy = Policy { snapshots: Some(snapshots), ..Policy::default() };
         let put = policy::put(&self.catalog, &Scope::Table(ident.clone()), &policy).await;
         put.map_err(|error| unfit(error.to_string()))
-    }
-
-    /// Makes something that may have come to be there meanwhile.
-    async fn make_once(&self, request: Request) -> Result<(), RunError> {
-        match self.catalog.commit(request).await {
-            Ok(_) => Ok(()),
-            Err(CommitError::Conflict(
-                Conflict::WarehouseExists(_) | Conflict::NamespaceExists(_) | Conflict::TableExists(_),
-            )) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 
     async fn load(&self, ident: TableIdent, spec: &Spec) -> Result<Table, RunError> {

@@ -1,13 +1,13 @@
 //! The snapshot of a run, and its summary.
 
-use iceberg::spec::{DataContentType, DataFile, FormatVersion};
-use serde_json::{Map, Value, json};
-use tarn_catalog::metadata::{InvalidMetadata, TableRequirement, TableUpdate};
+use iceberg::spec::{DataContentType, DataFile};
+use serde_json::{Map, Value};
 use tarn_catalog::state::TableChange;
 
 use super::RUN;
 use super::draft::Draft;
 use super::files::{Files, Live};
+use crate::compact::commit::snapshot::NewSnapshot;
 use crate::jobs::Context;
 use crate::report::checkpoint::Checkpoint;
 use crate::report::error::RunError;
@@ -114,39 +114,8 @@ impl Next<'_> {
         summary: Map<String, Value>,
     ) -> Result<TableChange, RunError> {
         let table = self.files.table;
-        let (metadata, id) = (&table.loaded.metadata, self.draft.id());
-        let mut snapshot = json!({
-            "snapshot-id": id,
-            "timestamp-ms": jiff::Timestamp::now().as_millisecond().max(metadata.last_updated_ms()),
-            "manifest-list": list,
-            "summary": summary,
-            "schema-id": metadata.current_schema_id(),
-        });
-        let parent = metadata.current_snapshot_id();
-        if let Some(parent) = parent {
-            snapshot["parent-snapshot-id"] = json!(parent);
-        }
-        match table.parsed.format_version() {
-            FormatVersion::V1 => {}
-            FormatVersion::V2 => snapshot["sequence-number"] = json!(metadata.last_sequence_number() + 1),
-            FormatVersion::V3 => {
-                let first = table.parsed.next_row_id();
-                snapshot["sequence-number"] = json!(metadata.last_sequence_number() + 1);
-                snapshot["first-row-id"] = json!(first);
-                snapshot["added-rows"] = json!(next_row_id.unwrap_or(first).saturating_sub(first));
-            }
-        }
-        let main =
-            json!({ "action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": id });
-        let updates = [json!({ "action": "add-snapshot", "snapshot": snapshot }), main];
-        let updates = updates.into_iter().map(TableUpdate::from_json).collect::<Result<Vec<_>, _>>();
-        let mut requirements = vec![
-            TableRequirement::RefSnapshotId { name: "main".into(), snapshot_id: parent },
-            TableRequirement::CurrentSchemaId(metadata.current_schema_id()),
-            TableRequirement::DefaultSpecId(metadata.default_spec_id()),
-        ];
-        requirements.extend(metadata.uuid().map(TableRequirement::Uuid));
-        let updates = updates.map_err(|error: InvalidMetadata| table.unfit(error.to_string()))?;
-        Ok(TableChange { ident: table.ident.clone(), requirements, updates })
+        let new = NewSnapshot { id: self.draft.id(), list, next_row_id, summary: Value::Object(summary) };
+        let change = new.on_main(&table.ident, (&table.loaded.metadata, &table.parsed));
+        change.map_err(|error| table.unfit(error.to_string()))
     }
 }
